@@ -1,0 +1,71 @@
+"""JSON as bytes: fast where orjson is exact, the standard library where it is not.
+
+orjson reads an integer beyond 64 bits as a float and refuses to write one, and it refuses lone
+surrogates in both directions. A loss-free wire format cannot accept either, so those rare documents
+take the slow road.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+import orjson
+
+# 19 digits in a row may exceed 64 bits. Base64 and prose seldom hold such a run, and a false alarm
+# costs only the slower parser.
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+
+JSONDecodeError = json.JSONDecodeError  # orjson raises a subclass of it
+
+
+def loads(data: bytes | str) -> Any:
+    """Parse one JSON document.
+
+    Args:
+        data: UTF-8 bytes, or text.
+
+    Returns:
+        The value, integers of any size kept exact.
+
+    Raises:
+        JSONDecodeError: ``data`` is not JSON. NaN and Infinity are not JSON.
+
+    """
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    if not _LONG_NUMBER.search(raw):
+        try:
+            return orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            if b"\\u" not in raw:
+                raise
+    try:
+        return json.loads(raw, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise JSONDecodeError(f"not UTF-8: {error.reason}", "", error.start) from error
+
+
+def dumps(value: Any) -> bytes:
+    """Write ``value`` as compact UTF-8 JSON.
+
+    Args:
+        value: dicts with string keys, lists or tuples, strings, numbers, booleans, None.
+
+    Returns:
+        The bytes. A lone surrogate is written as its escape, since UTF-8 has no form for it.
+
+    Raises:
+        TypeError: ``value`` holds something that JSON has no form for.
+
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        try:
+            text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        except ValueError as error:  # NaN, Infinity, or a circle
+            raise TypeError(str(error)) from error
+        return text.encode("ascii")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise JSONDecodeError(f"{name} is not JSON", name, 0)
