@@ -1,0 +1,273 @@
+"""Everything Hookline raises, one tree.
+
+::
+
+    HooklineError
+    ├── ConfigError                  an option, a key, a plugin set or a file of ours is wrong
+    │   └── MissingExtra             a feature needs a package that is not installed
+    ├── InputError (ValueError)      what the caller handed over cannot be sent
+    │   └── UnresolvedContent        an attachment reached the wire without being resolved
+    ├── PluginError                  a plugin failed, or answered with the wrong thing
+    ├── PolicyViolation              a rule of the organisation refused the turn
+    ├── DecodeError (ValueError)     bytes that do not have the shape the API promises
+    ├── TurnLimitExceeded            the turn asked for more steps than it may take
+    ├── DeadlineExceeded             the turn's time was up
+    ├── TransportError               no answer came: connection, TLS, time-out
+    │   └── PoolTimeout              no connection became free on our side
+    ├── APIError                     the API answered with an error
+    └── StreamInterrupted            a stream broke after it had begun; keeps the partial reply
+        └── StreamTruncated          it ended without its proper last event
+
+Catch ``HooklineError`` for everything; catch a leaf for one thing. Attributes carry what a program
+needs (``status``, ``plugin``, ``partial`` …); nobody has to parse a message.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hookline.reply import Reply
+
+__all__ = [
+    "APIError",
+    "ConfigError",
+    "DeadlineExceeded",
+    "DecodeError",
+    "HooklineError",
+    "InputError",
+    "MissingExtra",
+    "PluginError",
+    "PolicyViolation",
+    "PoolTimeout",
+    "StreamInterrupted",
+    "StreamTruncated",
+    "TransportError",
+    "TurnLimitExceeded",
+    "UnresolvedContent",
+]
+
+
+class HooklineError(Exception):
+    """Base of every error that Hookline raises on purpose.
+
+    Attributes:
+        retryable: whether the same call may succeed when it is sent again.
+
+    """
+
+    retryable: bool = False
+
+
+class ConfigError(HooklineError):
+    """An option, a key, a plugin set or a configuration file is wrong; nothing was sent."""
+
+
+class MissingExtra(ConfigError):
+    """A feature needs an optional package.
+
+    Args:
+        extra: the extra of the ``hookline`` distribution, for example ``"images"``.
+        package: what could not be imported, for example ``"pillow"``.
+        needed_for: what the user wanted to do.
+
+    """
+
+    def __init__(self, extra: str, package: str, needed_for: str = "") -> None:
+        purpose = f" {needed_for}" if needed_for else " this"
+        super().__init__(
+            f"{package} is needed for{purpose} and is not installed. "
+            f"Install it with: pip install 'hookline[{extra}]'"
+        )
+        self.extra = extra
+        self.package = package
+
+
+class InputError(HooklineError, ValueError):
+    """What the caller handed over cannot be sent: an empty message, a missing file, a bad prefill."""
+
+
+class UnresolvedContent(InputError):
+    """An attachment reached the wire as it was given, because no plugin resolved it."""
+
+
+class PluginError(HooklineError):
+    """A plugin raised, or answered a hook with the wrong thing.
+
+    Args:
+        message: what happened.
+        plugin: the plugin's name, as ``hookline plugins`` prints it.
+        hook: the hook it failed in, for example ``"inject_prefill"``.
+
+    Attributes:
+        plugin: see above.
+        hook: see above.
+
+    The exception that the plugin raised, if it did, is ``__cause__``.
+
+    """
+
+    def __init__(self, message: str, *, plugin: str, hook: str) -> None:
+        super().__init__(f"plugin {plugin!r}, hook {hook!r}: {message}")
+        self.plugin = plugin
+        self.hook = hook
+
+
+class PolicyViolation(HooklineError):
+    """A rule of the organisation refused the turn.
+
+    Raise it from ``check_request`` (or any hook of an enforcer) with a text that the user may read.
+
+    Args:
+        message: what is not allowed, and what to do about it.
+        plugin: filled in by the engine with the name of the plugin that refused.
+        rule: a short stable name of the rule, for audit rows.
+
+    """
+
+    def __init__(self, message: str, *, plugin: str = "", rule: str = "") -> None:
+        super().__init__(message)
+        self.plugin = plugin
+        self.rule = rule
+
+
+class DecodeError(HooklineError, ValueError):
+    """Bytes or JSON that do not have the shape the API promises.
+
+    Args:
+        message: what was expected and what was found.
+        path: where, in JSONPath form: ``$.content[2].text``.
+
+    """
+
+    def __init__(self, message: str, path: str = "$") -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+
+
+class TurnLimitExceeded(HooklineError):
+    """Plugins asked for more steps than one turn may take (``max_steps``).
+
+    Attributes:
+        partial: the reply of the last step that was taken.
+
+    """
+
+    def __init__(self, message: str, partial: "Reply | None" = None) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class DeadlineExceeded(HooklineError):
+    """The time the caller gave the turn was up, wherever the turn stood.
+
+    Args:
+        phase: what was going on, for example ``"connect"`` or a stage's name.
+        timeout: the seconds that the turn was given.
+
+    """
+
+    def __init__(self, phase: str, timeout: float) -> None:
+        super().__init__(
+            f"the turn's {timeout:g} s were up during {phase}; pass a larger timeout= to allow more"
+        )
+        self.phase = phase
+        self.timeout = timeout
+
+
+class TransportError(HooklineError):
+    """No usable HTTP answer came.
+
+    Args:
+        message: what happened.
+        phase: ``"connect"``, ``"tls"``, ``"write"``, ``"read"``, ``"pool"``, ``"proxy"`` or
+            ``"protocol"``.
+        retryable: whether sending again may help.
+
+    """
+
+    def __init__(self, message: str, *, phase: str, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.phase = phase
+        self.retryable = retryable
+
+
+class PoolTimeout(TransportError):
+    """No connection of our own pool became free in time; the upstream is not to blame."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, phase="pool")
+
+
+# Source: facts/messages-api section 8.1 and 13.1. A status of 500 and above is retryable too.
+_RETRYABLE_STATUS = frozenset({408, 409, 429})
+_RETRYABLE_TYPES = frozenset(
+    {"conflict_error", "rate_limit_error", "api_error", "timeout_error", "overloaded_error"}
+)
+
+
+class APIError(HooklineError):
+    """The API answered with an error.
+
+    Args:
+        message: the API's own text.
+        status: the HTTP status; 200 for an ``error`` event inside a stream.
+        type: the API's error type, for example ``"rate_limit_error"``.
+        request_id: for a support request to Anthropic.
+        details: the API's ``error.details`` object.
+        headers: response headers, names in lower case.
+
+    Attributes:
+        error_code: ``details["error_code"]``, the stable machine-readable code, where given.
+        retryable: whether the status and type say that sending again may help.
+
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        type: str,  # noqa: A002 -- the API's own word
+        request_id: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        suffix = f" (request id {request_id})" if request_id else ""
+        super().__init__(f"{status} {type}: {message}{suffix}")
+        self.message = message
+        self.status = status
+        self.type = type
+        self.request_id = request_id
+        self.details: Mapping[str, Any] = details or {}
+        self.headers: Mapping[str, str] = headers or {}
+        # A spend limit is a 429 that no waiting lifts; the API marks it by its code.
+        spent = str(self.error_code or "").endswith("spend_limit_reached")
+        self.retryable = not spent and (
+            status in _RETRYABLE_STATUS or status >= 500 or type in _RETRYABLE_TYPES  # noqa: PLR2004 -- HTTP's server error class
+        )
+
+    @property
+    def error_code(self) -> str | None:
+        """The stable machine-readable code of ``details``, if the API gave one."""
+        code = self.details.get("error_code")
+        return code if isinstance(code, str) else None
+
+
+class StreamInterrupted(HooklineError):
+    """A stream broke after it had begun.
+
+    Args:
+        message: what happened.
+        partial: a reply made of everything that arrived before the break.
+
+    The error that broke the stream is ``__cause__``.
+
+    """
+
+    def __init__(self, message: str, partial: "Reply | None" = None) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class StreamTruncated(StreamInterrupted):
+    """The connection ended in good order, but before ``message_stop``."""
