@@ -1,0 +1,443 @@
+"""The content blocks of a message, one class for each type of the Messages API (facts 3).
+
+A block that came from the API goes back exactly as it came: fields unknown to us are in ``extra``,
+and a block of an unknown type, or one whose fields are not what its type promises, is an
+`UnknownBlock`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+from attrs import field, frozen
+
+from hookline.citations import (
+    CITATIONS,
+    CharLocation,
+    Citation,
+    ContentBlockLocation,
+    PageLocation,
+    SearchResultLocation,
+    UnknownCitation,
+    WebSearchResultLocation,
+)
+from hookline.frozen import EMPTY, VALUE, Model, base64_size, freeze, frozen_tuple
+from hookline.sources import (
+    SOURCES,
+    Base64Source,
+    ContentSource,
+    FileSource,
+    Source,
+    TextSource,
+    UnknownSource,
+    URLSource,
+)
+
+__all__ = [
+    "BLOCKS",
+    "CITATIONS",
+    "SOURCES",
+    "AdvisorToolResultBlock",
+    "Base64Source",
+    "BashCodeExecutionToolResultBlock",
+    "Block",
+    "BrowserStateBlock",
+    "CacheControl",
+    "CharLocation",
+    "Citation",
+    "CodeExecutionToolResultBlock",
+    "CompactionBlock",
+    "ContainerUploadBlock",
+    "ContentBlockLocation",
+    "ContentSource",
+    "DocumentBlock",
+    "FallbackBlock",
+    "FileSource",
+    "ImageBlock",
+    "MCPToolListingBlock",
+    "MCPToolResultBlock",
+    "MCPToolUseBlock",
+    "PageLocation",
+    "RedactedThinkingBlock",
+    "SearchResultBlock",
+    "SearchResultLocation",
+    "ServerToolUseBlock",
+    "Source",
+    "TextBlock",
+    "TextEditorCodeExecutionToolResultBlock",
+    "TextSource",
+    "ThinkingBlock",
+    "ToolAdditionBlock",
+    "ToolReferenceBlock",
+    "ToolRemovalBlock",
+    "ToolResultBlock",
+    "ToolSearchToolResultBlock",
+    "ToolUseBlock",
+    "URLSource",
+    "UnknownBlock",
+    "UnknownCitation",
+    "UnknownSource",
+    "WebFetchToolResultBlock",
+    "WebSearchResultLocation",
+    "WebSearchToolResultBlock",
+    "as_content",
+]
+
+
+@frozen(**VALUE)
+class Block(Model):
+    """Base of all content blocks.
+
+    Attributes:
+        type: the kind of block on the wire.
+        resolved: False for attachments that a plugin must still turn into what the API accepts.
+
+    """
+
+    type: ClassVar[str]
+    resolved: ClassVar[bool] = True
+
+
+@frozen(**VALUE)
+class CacheControl(Model):
+    """A prompt cache breakpoint; ``ttl`` is ``"5m"`` (the API's default) or ``"1h"``."""
+
+    ttl: str | None = None
+    type: str = "ephemeral"
+
+
+def as_blocks(items: Any) -> Any:
+    """Convert a list of blocks and strings to a tuple of blocks.
+
+    Args:
+        items: a list or tuple; strings in it become text blocks.
+
+    Returns:
+        A tuple, or ``items`` itself if it is no sequence of that kind: the validator judges it.
+
+    """
+    if isinstance(items, list | tuple):
+        return tuple([TextBlock(item) if isinstance(item, str) else item for item in items])
+    return items
+
+
+def as_content(value: "str | Iterable[Block | str]") -> "str | tuple[Block, ...]":
+    """Convert what a person may write as content to what a model keeps.
+
+    Args:
+        value: a string, one block, or a list of blocks and strings.
+
+    Returns:
+        The string itself, or a tuple of blocks.
+
+    """
+    if isinstance(value, Block):
+        return (value,)
+    content: str | tuple[Block, ...] = as_blocks(value)
+    return content
+
+
+@frozen(**VALUE)
+class TextBlock(Block):
+    """Text. ``citations`` are on blocks of a reply."""
+
+    type: ClassVar[str] = "text"
+    text: str
+    citations: tuple[Citation, ...] | None = field(default=None, converter=frozen_tuple)
+    cache_control: CacheControl | None = None
+
+
+@frozen(**VALUE)
+class ImageBlock(Block):
+    """An image, ready to be sent."""
+
+    type: ClassVar[str] = "image"
+    source: Source
+    cache_control: CacheControl | None = None
+    transformations: Mapping[str, Any] | None = field(default=None, converter=freeze)
+
+
+@frozen(**VALUE)
+class DocumentBlock(Block):
+    """A PDF, a text, or blocks; ``citations`` is ``{"enabled": true}`` to have it cited."""
+
+    type: ClassVar[str] = "document"
+    source: Source
+    title: str | None = None
+    context: str | None = None
+    citations: Mapping[str, Any] | None = field(default=None, converter=freeze)
+    cache_control: CacheControl | None = None
+
+
+@frozen(**VALUE)
+class SearchResultBlock(Block):
+    """A search hit of the caller's own, to be cited."""
+
+    type: ClassVar[str] = "search_result"
+    source: str
+    title: str
+    content: tuple[Block, ...] = field(converter=as_blocks)
+    citations: Mapping[str, Any] | None = field(default=None, converter=freeze)
+    cache_control: CacheControl | None = None
+
+
+@frozen(**VALUE)
+class ThinkingBlock(Block):
+    """The model's thinking; goes back unmodified or not at all."""
+
+    type: ClassVar[str] = "thinking"
+    thinking: str
+    signature: str = field(repr=base64_size)
+
+
+@frozen(**VALUE)
+class RedactedThinkingBlock(Block):
+    """Thinking that only the API can read."""
+
+    type: ClassVar[str] = "redacted_thinking"
+    data: str = field(repr=base64_size)
+
+
+# A stream may end in the middle of a tool's input, and some tools stream input that never was
+# JSON. The API's own advice is to hand such text around under this name (facts 6.4).
+INVALID_JSON: Final = "INVALID_JSON"
+
+
+@frozen(**VALUE)
+class _ToolCall(Block):
+    """What all tool calls have."""
+
+    id: str
+    name: str
+    input: Mapping[str, Any] = field(default=EMPTY, converter=freeze)
+
+    @property
+    def invalid_json(self) -> str | None:
+        """The raw text, if the streamed input was no JSON object: never run such a call.
+
+        ``input`` is ``{"INVALID_JSON": raw}`` then.
+        """
+        raw = self.input.get(INVALID_JSON)
+        return raw if isinstance(raw, str) and len(self.input) == 1 else None
+
+
+@frozen(**VALUE)
+class ToolUseBlock(_ToolCall):
+    """The model asks for a tool of the caller."""
+
+    type: ClassVar[str] = "tool_use"
+    cache_control: CacheControl | None = None
+    caller: Mapping[str, Any] | None = field(default=None, converter=freeze)
+    toolset_name: str | None = None
+
+
+@frozen(**VALUE)
+class ServerToolUseBlock(_ToolCall):
+    """The model uses a tool that runs at the API."""
+
+    type: ClassVar[str] = "server_tool_use"
+    cache_control: CacheControl | None = None
+    caller: Mapping[str, Any] | None = field(default=None, converter=freeze)
+
+
+@frozen(**VALUE)
+class MCPToolUseBlock(_ToolCall):
+    """The model uses a tool of an MCP server (beta)."""
+
+    type: ClassVar[str] = "mcp_tool_use"
+    server_name: str = field(kw_only=True)
+    cache_control: CacheControl | None = None
+    caller: Mapping[str, Any] | None = field(default=None, converter=freeze)
+
+
+@frozen(**VALUE)
+class ToolResultBlock(Block):
+    """What a tool of the caller returned; ``content`` is a string or blocks."""
+
+    type: ClassVar[str] = "tool_result"
+    tool_use_id: str
+    content: str | tuple[Block, ...] | None = field(default=None, converter=as_content)
+    is_error: bool | None = None
+    cache_control: CacheControl | None = None
+    toolset_name: str | None = None
+
+
+@frozen(**VALUE)
+class MCPToolResultBlock(Block):
+    """What a tool of an MCP server returned (beta)."""
+
+    type: ClassVar[str] = "mcp_tool_result"
+    tool_use_id: str
+    content: str | tuple[Block, ...] | None = field(default=None, converter=as_content)
+    is_error: bool | None = None
+    cache_control: CacheControl | None = None
+
+
+@frozen(**VALUE)
+class _ServerToolResult(Block):
+    """What all results of server tools have. Only the API needs to look inside ``content``."""
+
+    tool_use_id: str
+    content: Any = field(converter=freeze)
+    cache_control: CacheControl | None = None
+    caller: Mapping[str, Any] | None = field(default=None, converter=freeze)
+
+
+@frozen(**VALUE)
+class WebSearchToolResultBlock(_ServerToolResult):
+    """Hits of a web search (a list), or an error object."""
+
+    type: ClassVar[str] = "web_search_tool_result"
+
+
+@frozen(**VALUE)
+class WebFetchToolResultBlock(_ServerToolResult):
+    """A fetched page, or an error object."""
+
+    type: ClassVar[str] = "web_fetch_tool_result"
+
+
+@frozen(**VALUE)
+class CodeExecutionToolResultBlock(_ServerToolResult):
+    """Output of executed code, or an error object."""
+
+    type: ClassVar[str] = "code_execution_tool_result"
+
+
+@frozen(**VALUE)
+class BashCodeExecutionToolResultBlock(_ServerToolResult):
+    """Output of a shell command, or an error object."""
+
+    type: ClassVar[str] = "bash_code_execution_tool_result"
+
+
+@frozen(**VALUE)
+class TextEditorCodeExecutionToolResultBlock(_ServerToolResult):
+    """Outcome of an edit in the container, or an error object."""
+
+    type: ClassVar[str] = "text_editor_code_execution_tool_result"
+
+
+@frozen(**VALUE)
+class ToolSearchToolResultBlock(_ServerToolResult):
+    """References to the tools that were found, or an error object."""
+
+    type: ClassVar[str] = "tool_search_tool_result"
+
+
+@frozen(**VALUE)
+class AdvisorToolResultBlock(_ServerToolResult):
+    """An answer of the advisor tool (beta)."""
+
+    type: ClassVar[str] = "advisor_tool_result"
+
+
+@frozen(**VALUE)
+class ContainerUploadBlock(Block):
+    """A file to be put into the code execution container."""
+
+    type: ClassVar[str] = "container_upload"
+    file_id: str
+    cache_control: CacheControl | None = None
+
+
+@frozen(**VALUE)
+class MCPToolListingBlock(Block):
+    """The tools that an MCP server offers (beta)."""
+
+    type: ClassVar[str] = "mcp_tool_listing"
+    mcp_server_name: str
+    tools: tuple[Any, ...] = field(converter=freeze)
+
+
+@frozen(**VALUE)
+class CompactionBlock(Block):
+    """A summary that stands for everything before it (beta); goes back unchanged."""
+
+    type: ClassVar[str] = "compaction"
+    content: str | None = None
+    encrypted_content: str | None = field(default=None, repr=base64_size)
+    signature: str | None = field(default=None, repr=base64_size)
+    tool_changes: Any = field(default=None, converter=freeze)
+    cache_control: CacheControl | None = None
+
+
+@frozen(**VALUE)
+class FallbackBlock(Block):
+    """A model declined and another one took over (beta). ``from_`` and ``to`` are ``{"model": …}``."""
+
+    type: ClassVar[str] = "fallback"
+    from_: Mapping[str, Any] = field(converter=freeze)
+    to: Mapping[str, Any] = field(converter=freeze)
+    trigger: Any = field(default=None, converter=freeze)
+
+
+@frozen(**VALUE)
+class ToolAdditionBlock(Block):
+    """A system message adds a tool in mid-conversation (beta); definition or reference in ``extra``."""
+
+    type: ClassVar[str] = "tool_addition"
+
+
+@frozen(**VALUE)
+class ToolRemovalBlock(Block):
+    """A system message removes a tool in mid-conversation (beta); reference in ``extra``."""
+
+    type: ClassVar[str] = "tool_removal"
+
+
+@frozen(**VALUE)
+class ToolReferenceBlock(Block):
+    """The name of a tool that a tool search of the caller found."""
+
+    type: ClassVar[str] = "tool_reference"
+    tool_name: str
+    cache_control: CacheControl | None = None
+
+
+@frozen(**VALUE)
+class BrowserStateBlock(Block):
+    """State of the browser toolset inside a tool result; its fields are in ``extra``."""
+
+    type: ClassVar[str] = "browser_state"
+
+
+@frozen(**VALUE)
+class UnknownBlock(Block):
+    """A block that this version has no class for, kept whole in ``data``."""
+
+    # Every known class has one type, this one has any: an instance field hides the class's.
+    type: str  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+    data: Mapping[str, Any] = field(converter=freeze)
+
+
+BLOCKS: Final[Mapping[str, type[Block]]] = {
+    cls.type: cls
+    for cls in (
+        TextBlock,
+        ImageBlock,
+        DocumentBlock,
+        SearchResultBlock,
+        ThinkingBlock,
+        RedactedThinkingBlock,
+        ToolUseBlock,
+        ToolResultBlock,
+        ServerToolUseBlock,
+        WebSearchToolResultBlock,
+        WebFetchToolResultBlock,
+        CodeExecutionToolResultBlock,
+        BashCodeExecutionToolResultBlock,
+        TextEditorCodeExecutionToolResultBlock,
+        ToolSearchToolResultBlock,
+        ContainerUploadBlock,
+        MCPToolUseBlock,
+        MCPToolResultBlock,
+        MCPToolListingBlock,
+        AdvisorToolResultBlock,
+        CompactionBlock,
+        FallbackBlock,
+        ToolAdditionBlock,
+        ToolRemovalBlock,
+        ToolReferenceBlock,
+        BrowserStateBlock,
+    )
+}

@@ -1,0 +1,220 @@
+"""The events of a streamed reply and the deltas inside them (facts 6.2)."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from attrs import field, frozen
+
+from hookline.blocks import Block, Citation
+from hookline.frozen import Model, freeze
+from hookline.messages import Response, StopDetails, Usage
+
+__all__ = [
+    "DELTAS",
+    "EVENTS",
+    "CitationsDelta",
+    "CompactionDelta",
+    "ContentBlockDelta",
+    "ContentBlockStart",
+    "ContentBlockStop",
+    "Delta",
+    "ErrorEvent",
+    "Event",
+    "InputJSONDelta",
+    "MessageChange",
+    "MessageDelta",
+    "MessageStart",
+    "MessageStop",
+    "Ping",
+    "SignatureDelta",
+    "TextDelta",
+    "ThinkingDelta",
+    "UnknownDelta",
+    "UnknownEvent",
+]
+
+# Events are made by the decoder, thousands a second, and hardly ever by people: no validators.
+_UNCHECKED: Final[dict[str, Any]] = {"eq": False, "repr": False}
+
+
+@frozen(**_UNCHECKED)
+class Delta(Model):
+    """Base of what a ``content_block_delta`` adds to its block."""
+
+    type: ClassVar[str]
+
+
+@frozen(**_UNCHECKED)
+class TextDelta(Delta):
+    """More text."""
+
+    type: ClassVar[str] = "text_delta"
+    text: str
+
+
+@frozen(**_UNCHECKED)
+class InputJSONDelta(Delta):
+    """More of the JSON text of a tool's input; may be cut anywhere."""
+
+    type: ClassVar[str] = "input_json_delta"
+    partial_json: str
+
+
+@frozen(**_UNCHECKED)
+class CitationsDelta(Delta):
+    """One more citation."""
+
+    type: ClassVar[str] = "citations_delta"
+    citation: Citation
+
+
+@frozen(**_UNCHECKED)
+class ThinkingDelta(Delta):
+    """More thinking."""
+
+    type: ClassVar[str] = "thinking_delta"
+    thinking: str
+
+
+@frozen(**_UNCHECKED)
+class SignatureDelta(Delta):
+    """The signature of a thinking block, just before it stops."""
+
+    type: ClassVar[str] = "signature_delta"
+    signature: str
+
+
+@frozen(**_UNCHECKED)
+class CompactionDelta(Delta):
+    """A whole compaction summary (beta)."""
+
+    type: ClassVar[str] = "compaction_delta"
+    content: str | None = None
+    encrypted_content: str | None = None
+
+
+@frozen(**_UNCHECKED)
+class UnknownDelta(Delta):
+    """A delta that this version has no class for, kept whole in ``data``."""
+
+    # Every known class has one type, this one has any: an instance field hides the class's.
+    type: str  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+    data: Mapping[str, Any] = field(converter=freeze)
+
+
+@frozen(**_UNCHECKED)
+class MessageChange(Model):
+    """What a ``message_delta`` sets on the message; None is "not mentioned"."""
+
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
+    container: Mapping[str, Any] | None = field(default=None, converter=freeze)
+
+
+@frozen(**_UNCHECKED)
+class Event(Model):
+    """Base of all events; ``type`` names the kind on the wire."""
+
+    type: ClassVar[str]
+
+
+@frozen(**_UNCHECKED)
+class MessageStart(Event):
+    """The first event: the response without its content."""
+
+    type: ClassVar[str] = "message_start"
+    message: Response
+
+
+@frozen(**_UNCHECKED)
+class ContentBlockStart(Event):
+    """A block begins, still empty; results of server tools arrive whole."""
+
+    type: ClassVar[str] = "content_block_start"
+    index: int
+    content_block: Block
+
+
+@frozen(**_UNCHECKED)
+class ContentBlockDelta(Event):
+    """A block grows."""
+
+    type: ClassVar[str] = "content_block_delta"
+    index: int
+    delta: Delta
+
+
+@frozen(**_UNCHECKED)
+class ContentBlockStop(Event):
+    """A block is complete."""
+
+    type: ClassVar[str] = "content_block_stop"
+    index: int
+
+
+@frozen(**_UNCHECKED)
+class MessageDelta(Event):
+    """The message's own fields change. ``usage`` holds totals so far, not differences."""
+
+    type: ClassVar[str] = "message_delta"
+    delta: MessageChange
+    usage: Usage | None = None
+
+
+@frozen(**_UNCHECKED)
+class MessageStop(Event):
+    """The proper end of a stream."""
+
+    type: ClassVar[str] = "message_stop"
+
+
+@frozen(**_UNCHECKED)
+class Ping(Event):
+    """A sign of life."""
+
+    type: ClassVar[str] = "ping"
+
+
+@frozen(**_UNCHECKED)
+class ErrorEvent(Event):
+    """The stream failed although its HTTP status was 200; ``error`` has ``type`` and ``message``."""
+
+    type: ClassVar[str] = "error"
+    error: Mapping[str, Any] = field(converter=freeze)
+    request_id: str | None = None
+
+
+@frozen(**_UNCHECKED)
+class UnknownEvent(Event):
+    """An event that this version has no class for, kept whole in ``data``."""
+
+    # Every known class has one type, this one has any: an instance field hides the class's.
+    type: str  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+    data: Mapping[str, Any] = field(converter=freeze)
+
+
+DELTAS: Final[Mapping[str, type[Delta]]] = {
+    cls.type: cls
+    for cls in (
+        TextDelta,
+        InputJSONDelta,
+        CitationsDelta,
+        ThinkingDelta,
+        SignatureDelta,
+        CompactionDelta,
+    )
+}
+EVENTS: Final[Mapping[str, type[Event]]] = {
+    cls.type: cls
+    for cls in (
+        MessageStart,
+        ContentBlockStart,
+        ContentBlockDelta,
+        ContentBlockStop,
+        MessageDelta,
+        MessageStop,
+        Ping,
+        ErrorEvent,
+    )
+}

@@ -1,0 +1,302 @@
+"""What all values of Hookline are made of: frozen JSON, and a small base for frozen attrs classes.
+
+Nothing inside a model can be changed, so a request that ten plugins have seen is still the request
+that was made, and its encoded bytes stay true. JSON objects become `FrozenDict`, arrays become
+tuples; `thaw` turns them back.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, get_args, get_origin
+
+from attrs import Attribute, evolve, field, fields, frozen
+
+from hookline.errors import InputError
+
+__all__ = ["EMPTY", "VALUE", "FrozenDict", "Model", "brief", "freeze", "frozen_tuple", "thaw"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class FrozenDict(dict[K, V]):
+    """A dict that refuses changes, with everything inside it frozen too.
+
+    It stays a dict, because both JSON writers and every ``isinstance`` check know dicts.
+
+    Args:
+        *args: what ``dict`` takes.
+        **kwargs: what ``dict`` takes.
+
+    """
+
+    __slots__ = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        plain: dict[Any, Any] = dict(*args, **kwargs)
+        super().__init__(((key, freeze(value)) for key, value in plain.items()))
+
+    def _refuse(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise TypeError("a FrozenDict cannot be changed; make a new one: FrozenDict({**old, …})")
+
+    __setitem__ = __delitem__ = _refuse
+    __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]  # dict says "unhashable"
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[K, V]]]:
+        # dict's own way fills an empty copy item by item, which is refused.
+        return type(self), (dict(self),)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        return self
+
+
+EMPTY: Final[FrozenDict[str, Any]] = FrozenDict()
+
+
+def freeze(value: Any) -> Any:
+    """Make a JSON value unchangeable, deeply.
+
+    Args:
+        value: anything; mappings and sequences of JSON are converted, other values kept.
+
+    Returns:
+        `FrozenDict` for mappings, tuple for lists and tuples, otherwise ``value`` itself.
+
+    """
+    kind = value.__class__
+    if kind is str or kind is FrozenDict or kind is int:
+        return value
+    if isinstance(value, list | tuple):
+        return tuple([freeze(item) for item in value])
+    if isinstance(value, Mapping):
+        return FrozenDict(value)
+    return value
+
+
+def thaw(value: Any) -> Any:
+    """Undo `freeze`: plain dicts and lists that the receiver may change.
+
+    Args:
+        value: a frozen JSON value.
+
+    Returns:
+        A copy made of dicts and lists.
+
+    """
+    if isinstance(value, dict):
+        return {key: thaw(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [thaw(item) for item in value]
+    return value
+
+
+def frozen_tuple(items: Iterable[V] | None) -> tuple[V, ...] | None:
+    """Convert a list of models to a tuple; anything else is left for the validator to judge.
+
+    Args:
+        items: the models.
+
+    Returns:
+        A tuple, or ``items`` if it is no list.
+
+    """
+    return tuple(items) if isinstance(items, list) else items  # type: ignore[return-value]  # the validator judges
+
+
+_TEXT_LIMIT: Final = 60
+_ITEM_LIMIT: Final = 3
+_DEPTH_LIMIT: Final = 3
+_INT_BITS_LIMIT: Final = 256
+
+
+def brief(value: Any, depth: int = 0) -> str:
+    """Render a value in a few words, whatever its size.
+
+    Args:
+        value: anything.
+        depth: how deep inside another value it stands; deep ones are left out.
+
+    Returns:
+        A ``repr`` where long texts, lists and objects are shortened.
+
+    """
+    if isinstance(value, str) and len(value) > _TEXT_LIMIT:
+        return f"{value[:_TEXT_LIMIT]!r}… ({len(value):,} characters)"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"<{size_text(len(value))}>"
+    if isinstance(value, int) and value.bit_length() > _INT_BITS_LIMIT:
+        return f"<int of {value.bit_length()} bits>"  # repr() refuses the largest ones
+    if isinstance(value, Mapping | list | tuple):
+        return _brief_container(value, depth)
+    return repr(value)
+
+
+def _brief_container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> str:
+    mapping = isinstance(value, Mapping)
+    opening, closing = "{}" if mapping else "[]" if isinstance(value, list) else "()"
+    if depth >= _DEPTH_LIMIT and value:
+        return f"{opening}…{closing}"
+    first = [value[key] for key in list(value)[:_ITEM_LIMIT]] if mapping else value[:_ITEM_LIMIT]
+    parts = [brief(item, depth + 1) for item in first]
+    if mapping:
+        parts = [f"{brief(key)}: {part}" for key, part in zip(value, parts, strict=False)]
+    if len(value) > _ITEM_LIMIT:
+        parts.append(f"… {len(value) - _ITEM_LIMIT} more")
+    elif isinstance(value, tuple) and len(value) == 1:
+        return f"({parts[0]},)"
+    return opening + ", ".join(parts) + closing
+
+
+def size_text(count: int) -> str:
+    """Write a number of bytes for people.
+
+    Args:
+        count: bytes.
+
+    Returns:
+        For example ``"1.2 MB"`` (decimal units).
+
+    """
+    size = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004 -- decimal units
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def base64_size(data: str) -> str:
+    """Show base64 data as its size: the ``repr`` of fields that may hold megabytes.
+
+    Args:
+        data: base64 text.
+
+    Returns:
+        For example ``"<1.2 MB>"``.
+
+    """
+    return f"<{size_text(len(data) * 3 // 4)}>" if isinstance(data, str) else brief(data)
+
+
+_ENGLISH: Final[Mapping[Any, str]] = {
+    str: "a string", int: "an integer", float: "a number", bool: "true or false",
+    tuple: "a list", Mapping: "a mapping", NoneType: "None",
+}  # fmt: skip
+# What may stand where a type is written. A bool is an int to Python but not to JSON.
+_ACCEPTED: Final[Mapping[Any, tuple[type, ...]]] = {float: (int, float)}
+
+
+def _expected(annotation: Any) -> list[tuple[type, Any]]:
+    """Split an annotation into (run-time class, item annotation) alternatives."""
+    parts = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return [(get_origin(part) or part, (*get_args(part), None)[0]) for part in parts]
+
+
+def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] | None:
+    expected = _expected(annotation)
+    kinds = [kind for kind, _ in expected]
+    if any(kind is Any or not isinstance(kind, type) for kind in kinds):
+        return None  # nothing to check
+    accepted = tuple(sub for kind in kinds for sub in _ACCEPTED.get(kind, (kind,)))
+    no_bool = bool not in kinds
+    item = next((item for kind, item in expected if kind is tuple and item is not Any), None)
+
+    def check(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, accepted) or (no_bool and isinstance(value, bool)):
+            wanted = " or ".join(_ENGLISH.get(kind, f"a {kind.__name__}") for kind in kinds)
+            raise InputError(
+                f"{type(instance).__name__}.{attribute.name} must be {wanted}, "
+                f"not {brief(value)} ({type(value).__name__})"
+            )
+        if item is not None and isinstance(value, tuple):
+            for index, member in enumerate(value):
+                if not isinstance(member, item):
+                    raise InputError(
+                        f"{type(instance).__name__}.{attribute.name}[{index}] must be "
+                        f"{_ENGLISH.get(item, f'a {item.__name__}')}, not {brief(member)} "
+                        f"({type(member).__name__})"
+                    )
+
+    return check
+
+
+def _checked(_cls: type, attributes: list["Attribute[Any]"]) -> list["Attribute[Any]"]:
+    """Give every field the validator that its annotation asks for."""
+    return [a if a.validator else a.evolve(validator=_validator(a.type)) for a in attributes]
+
+
+# The options of every model: ``@frozen(**VALUE)``. Equality and repr are inherited from `Model`,
+# which halves the time that attrs needs for each class at import.
+VALUE: Final[dict[str, Any]] = {"eq": False, "repr": False, "field_transformer": _checked}
+
+
+@frozen(eq=False, repr=False)
+class Model:
+    """Base of the data model: equality, hash, a short repr, and ``evolve``.
+
+    Attributes:
+        extra: fields of the JSON object that this class has no room for: unknown names, known ones
+            that were an explicit null, and (in classes that have no ``Unknown…`` twin) optional
+            ones whose value did not fit. They are sent and compared like all others.
+
+    """
+
+    extra: Mapping[str, Any] = field(default=EMPTY, kw_only=True, converter=freeze)
+
+    _compared: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        cls._compared = tuple(a.name for a in fields(cls) if a.eq)
+
+    def _key(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self._compared])
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Model) or other.__class__ is not self.__class__:
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((self.__class__, self._key()))
+
+    def __repr__(self) -> str:
+        parts = []
+        for a in fields(type(self)):
+            value = getattr(self, a.name)
+            if a.repr is False or value is None or (a.name == "extra" and not value):
+                continue
+            shown = a.repr(value) if callable(a.repr) else brief(value, 1)
+            parts.append(f"{a.name}={shown}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def evolve(self, **changes: Any) -> Self:
+        """Make a copy with some fields changed.
+
+        Args:
+            **changes: field names and their new values.
+
+        Returns:
+            The new value; ``self`` is unchanged.
+
+        Raises:
+            InputError: no such field, or a value of the wrong type.
+
+        """
+        unknown = changes.keys() - {a.alias for a in fields(type(self)) if a.init}
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise InputError(
+                f"{type(self).__name__} has no field {names}; put what the API knows and Hookline "
+                "does not into extra={…}"
+            )
+        return evolve(self, **changes)
