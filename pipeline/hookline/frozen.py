@@ -11,9 +11,20 @@ from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, get_args, get_
 
 from attrs import Attribute, evolve, field, fields, frozen
 
+from hookline._brief import base64_size, brief
 from hookline.errors import InputError
 
-__all__ = ["EMPTY", "VALUE", "FrozenDict", "Model", "brief", "freeze", "frozen_tuple", "thaw"]
+__all__ = [
+    "EMPTY",
+    "VALUE",
+    "FrozenDict",
+    "Model",
+    "base64_size",
+    "brief",
+    "freeze",
+    "frozen_tuple",
+    "thaw",
+]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -110,81 +121,6 @@ def frozen_tuple(items: Iterable[V] | None) -> tuple[V, ...] | None:
     return tuple(items) if isinstance(items, list) else items  # type: ignore[return-value]  # the validator judges
 
 
-_TEXT_LIMIT: Final = 60
-_ITEM_LIMIT: Final = 3
-_DEPTH_LIMIT: Final = 3
-_INT_BITS_LIMIT: Final = 256
-
-
-def brief(value: Any, depth: int = 0) -> str:
-    """Render a value in a few words, whatever its size.
-
-    Args:
-        value: anything.
-        depth: how deep inside another value it stands; deep ones are left out.
-
-    Returns:
-        A ``repr`` where long texts, lists and objects are shortened.
-
-    """
-    if isinstance(value, str) and len(value) > _TEXT_LIMIT:
-        return f"{value[:_TEXT_LIMIT]!r}… ({len(value):,} characters)"
-    if isinstance(value, bytes | bytearray | memoryview):
-        return f"<{size_text(len(value))}>"
-    if isinstance(value, int) and value.bit_length() > _INT_BITS_LIMIT:
-        return f"<int of {value.bit_length()} bits>"  # repr() refuses the largest ones
-    if isinstance(value, Mapping | list | tuple):
-        return _brief_container(value, depth)
-    return repr(value)
-
-
-def _brief_container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> str:
-    mapping = isinstance(value, Mapping)
-    opening, closing = "{}" if mapping else "[]" if isinstance(value, list) else "()"
-    if depth >= _DEPTH_LIMIT and value:
-        return f"{opening}…{closing}"
-    first = [value[key] for key in list(value)[:_ITEM_LIMIT]] if mapping else value[:_ITEM_LIMIT]
-    parts = [brief(item, depth + 1) for item in first]
-    if mapping:
-        parts = [f"{brief(key)}: {part}" for key, part in zip(value, parts, strict=False)]
-    if len(value) > _ITEM_LIMIT:
-        parts.append(f"… {len(value) - _ITEM_LIMIT} more")
-    elif isinstance(value, tuple) and len(value) == 1:
-        return f"({parts[0]},)"
-    return opening + ", ".join(parts) + closing
-
-
-def size_text(count: int) -> str:
-    """Write a number of bytes for people.
-
-    Args:
-        count: bytes.
-
-    Returns:
-        For example ``"1.2 MB"`` (decimal units).
-
-    """
-    size = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:  # noqa: PLR2004 -- decimal units
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
-
-
-def base64_size(data: str) -> str:
-    """Show base64 data as its size: the ``repr`` of fields that may hold megabytes.
-
-    Args:
-        data: base64 text.
-
-    Returns:
-        For example ``"<1.2 MB>"``.
-
-    """
-    return f"<{size_text(len(data) * 3 // 4)}>" if isinstance(data, str) else brief(data)
-
-
 _ENGLISH: Final[Mapping[Any, str]] = {
     str: "a string", int: "an integer", float: "a number", bool: "true or false",
     tuple: "a list", Mapping: "a mapping", NoneType: "None",
@@ -271,7 +207,7 @@ class Model:
 
     def __repr__(self) -> str:
         parts = []
-        for a in fields(type(self)):
+        for a in sorted(fields(type(self)), key=lambda a: a.name == "extra"):  # extra last
             value = getattr(self, a.name)
             if a.repr is False or value is None or (a.name == "extra" and not value):
                 continue

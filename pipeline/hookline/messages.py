@@ -160,7 +160,8 @@ class Response(Model):
 
     id: str = ""
     model: str = ""
-    content: tuple[Block, ...] = field(default=(), converter=as_blocks)
+    # The one field without which there is no response; see hookline.wire.
+    content: tuple[Block, ...] = field(default=(), converter=as_blocks, metadata={"required": True})
     stop_reason: str | None = None
     stop_sequence: str | None = None
     usage: Usage = field(factory=Usage)

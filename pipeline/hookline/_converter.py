@@ -1,0 +1,330 @@
+"""The rules by which JSON becomes models and models become JSON, as hooks of a cattrs converter.
+
+This is the one module that imports cattrs; `hookline.wire` is its public face.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Final, NoReturn, Self, get_args, get_origin
+
+import cattrs
+from attrs import NOTHING, Attribute, Factory, fields
+
+from hookline.blocks import BLOCKS, CITATIONS, SOURCES, Block, Citation, Source, UnknownBlock
+from hookline.citations import UnknownCitation
+from hookline.events import (
+    DELTAS,
+    EVENTS,
+    Delta,
+    Event,
+    MessageChange,
+    UnknownDelta,
+    UnknownEvent,
+)
+from hookline.frozen import EMPTY, FrozenDict, Model, brief, freeze, thaw
+from hookline.messages import Message, Request, Response
+from hookline.sources import UnknownSource
+from hookline.tools import ServerTool, Tool, ToolSpec, UnknownTool
+from hookline.usage import StopDetails, Usage
+
+__all__ = ["Misfit", "Unresolved", "converter", "is_known", "plain", "wire_fields", "writer"]
+
+Read = Callable[[Any, Any], Any]  # a cattrs hook: (JSON value, type) -> model value
+
+
+class Misfit(Exception):  # noqa: N818 -- never leaves this module; it is turned into an Unknown… or a DecodeError
+    """A JSON value is not what its place promises."""
+
+    def __init__(self, expected: str, found: Any, path: str = "") -> None:
+        super().__init__(expected)
+        self.text = f"expected {expected}, found {'nothing' if found is NOTHING else brief(found)}"
+        self.path = path
+
+    def under(self, step: str) -> Self:
+        self.path = step + self.path
+        return self
+
+
+# attrs declares the class as a function.
+_FACTORY: Final[Any] = Factory
+
+_JSON_NAMES: Final[Mapping[Any, str]] = {
+    str: "a string",
+    tuple: "an array",
+    Mapping: "an object",
+}
+
+
+# ---- structure: one hook for each kind of annotation that the models use ----------------------
+
+
+def _reader(kinds: tuple[type, ...], expected: str) -> Read:
+    def read(value: Any, _type: Any) -> Any:
+        # isinstance would let True pass as 1.
+        if value.__class__ in kinds:
+            return value
+        raise Misfit(expected, value)
+
+    return read
+
+
+_SCALARS: Final[Mapping[type, Read]] = {
+    str: _reader((str,), "a string"),
+    int: _reader((int,), "an integer"),
+    float: _reader((float, int), "a number"),
+    bool: _reader((bool,), "true or false"),
+}
+
+
+def _read_json(value: Any, _type: Any) -> Any:
+    return freeze(value)
+
+
+def _read_object(value: Any, _type: Any) -> Any:
+    if isinstance(value, dict):
+        return FrozenDict(value)
+    raise Misfit("an object", value)
+
+
+def _array_hook(annotation: Any, converter: cattrs.Converter) -> Read:
+    item = get_args(annotation)[0]
+    read_item = _read_json if item is Any else converter.get_structure_hook(item)
+
+    def read(value: Any, _type: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise Misfit("an array", value)
+        done: list[Any] = []
+        try:
+            for entry in value:
+                done.append(read_item(entry, item))  # noqa: PERF401 -- its length tells where a misfit was
+        except Misfit as misfit:
+            raise misfit.under(f"[{len(done)}]") from None
+        return tuple(done)
+
+    return read
+
+
+def _union_hook(annotation: Any, converter: cattrs.Converter) -> Read:
+    """Read a union, telling its members by the kind of JSON value. Null never gets here."""
+    hooks: dict[Any, Read] = {
+        get_origin(part) or part: converter.get_structure_hook(part)
+        for part in get_args(annotation)
+        if part is not NoneType
+    }
+    if len(hooks) == 1:
+        return next(iter(hooks.values()))
+    expected = " or ".join(_JSON_NAMES[kind] for kind in hooks)
+
+    def read(value: Any, type_: Any) -> Any:
+        kind = (
+            Mapping
+            if isinstance(value, dict)
+            else tuple
+            if isinstance(value, list)
+            else type(value)
+        )
+        if kind not in hooks:
+            raise Misfit(expected, value)
+        return hooks[kind](value, type_)
+
+    return read
+
+
+# The classes of each family by ``type``, and the one that keeps what fits none of them.
+_FAMILIES: Final[Mapping[Any, tuple[Mapping[str, type[Model]], Callable[[str, Any], Model]]]] = {
+    Block: (BLOCKS, UnknownBlock),
+    Source: (SOURCES, UnknownSource),
+    Citation: (CITATIONS, UnknownCitation),
+    Delta: (DELTAS, UnknownDelta),
+    Event: (EVENTS, UnknownEvent),
+}
+_UNKNOWN: Final = (
+    UnknownBlock,
+    UnknownSource,
+    UnknownCitation,
+    UnknownDelta,
+    UnknownEvent,
+    UnknownTool,
+)
+# These have no Unknown… twin: an optional field that does not fit goes to ``extra`` instead.
+_TOLERANT: Final = (Message, Request, Response, Usage, StopDetails, MessageChange)
+
+
+def _family_hook(family: Any, converter: cattrs.Converter) -> Read:
+    members, unknown = _FAMILIES[family]
+    hooks: dict[str, Read] = {}  # filled when first needed, since blocks may hold blocks
+
+    def read(value: Any, _type: Any) -> Any:
+        if not isinstance(value, dict):
+            raise Misfit("an object", value)
+        name = value.get("type")
+        if not isinstance(name, str):
+            return unknown("", value)
+        if name in members:
+            if name not in hooks:
+                hooks[name] = converter.get_structure_hook(members[name])
+            try:
+                return hooks[name](value, members[name])
+            except Misfit:
+                pass  # the API knows better what this type is today
+        return unknown(name, value)
+
+    return read
+
+
+def _tool_hook(_type: Any, converter: cattrs.Converter) -> Read:
+    """Tell tools apart: the caller's own have no type or "custom", Anthropic's a dated one."""
+
+    def read(value: Any, _type: Any) -> Any:
+        if not isinstance(value, dict):
+            raise Misfit("an object", value)
+        name = value.get("type")
+        cls = Tool if name in (None, "custom") else ServerTool
+        try:
+            return converter.structure(value, cls)
+        except Misfit:
+            return UnknownTool(name if isinstance(name, str) else "", value)
+
+    return read
+
+
+def wire_fields(cls: type[Model]) -> list[tuple["Attribute[Any]", str]]:
+    """List the fields that are JSON, with their names there."""
+    own = ("extra", "absent")  # our books, not the API's fields
+    return [
+        (a, a.name.rstrip("_"))  # "from_" is "from"
+        for a in fields(cls)
+        if a.name not in own and not a.metadata.get("local")
+    ]
+
+
+def _default(attribute: "Attribute[Any]") -> Any:
+    """Tell the value of a field that is not given; NOTHING where it must be."""
+    default: Any = attribute.default
+    return default.factory() if isinstance(default, _FACTORY) else default
+
+
+def _required_and_booked(cls: type[Model]) -> tuple[set[str], set[str]]:
+    """Tell which JSON names must be there, and whose absence the class books in ``absent``."""
+    known = wire_fields(cls)
+    defaulted = {key for a, key in known if _default(a) is not None}
+    if not any(a.name == "absent" for a in fields(cls)):
+        return defaulted, set()  # such a default would be written back: it must have been there
+    required = {key for a, key in known if a.default is NOTHING or a.metadata.get("required")}
+    return required, defaulted - required
+
+
+def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
+    readers = {
+        key: (a.name, converter.get_structure_hook(a.type), a.type) for a, key in wire_fields(cls)
+    }
+    required, booked = _required_and_booked(cls)
+    # The family has read the type of a class that has one of its own.
+    tagged = isinstance(getattr(cls, "type", None), str)
+    tolerant = cls in _TOLERANT
+
+    def read(data: Any, _type: Any) -> Any:
+        if not isinstance(data, dict):
+            raise Misfit("an object", data)
+        values: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for key, value in data.items():
+            if key not in readers or (value is None and key not in required):
+                extra[key] = value
+                continue
+            name, hook, type_ = readers[key]
+            try:
+                values[name] = hook(value, type_)
+            except Misfit as misfit:
+                if not tolerant or key in required:
+                    raise misfit.under(f".{key}") from None
+                extra[key] = value
+        if tagged:
+            extra.pop("type", None)
+        if not data.keys() >= required:
+            raise Misfit("a value", NOTHING, f".{min(required - data.keys())}")
+        if booked and not data.keys() >= booked:
+            values["absent"] = frozenset(booked - data.keys())
+        return cls(**values, extra=FrozenDict(extra) if extra else EMPTY)
+
+    return read
+
+
+# ---- unstructure -----------------------------------------------------------------------------
+
+
+class Unresolved(Exception):  # noqa: N818 -- never leaves this module; becomes UnresolvedContent, with a position
+    """A block that the API has no form for."""
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, Model):
+        return converter().unstructure(value)
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return thaw(value)
+
+
+def is_known(cls: type[Model]) -> bool:
+    return not issubclass(cls, Block) or cls is UnknownBlock or cls in BLOCKS.values()
+
+
+def writer(cls: Any, skip: str = "") -> Callable[[Any], dict[str, Any]]:
+    if cls in _UNKNOWN:
+        return lambda model: thaw(model.data)  # an object, as it came
+    if not is_known(cls):
+        return _refuse
+    known = [(a.name, key, _default(a)) for a, key in wire_fields(cls) if key != skip]
+    tag = getattr(cls, "type", None)
+    head = {"type": tag} if isinstance(tag, str) else {}
+
+    def write(model: Any) -> dict[str, Any]:
+        data: dict[str, Any] = dict(head)
+        extra = model.extra
+        absent = getattr(model, "absent", ())
+        for name, key, default in known:
+            value = getattr(model, name)
+            if value is None or (value == default and (key in extra or key in absent)):
+                continue
+            data[key] = plain(value)
+        for key, value in extra.items():
+            if key not in data and key != skip:
+                data[key] = thaw(value)
+        return data
+
+    return write
+
+
+def _refuse(_block: Any) -> NoReturn:
+    raise Unresolved
+
+
+# ---- the converter ---------------------------------------------------------------------------
+
+
+def _is(kind: Any) -> Callable[[Any], bool]:
+    return lambda annotation: get_origin(annotation) is kind
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Model)
+
+
+@cache
+def converter() -> cattrs.Converter:
+    """Build the converter when it is first needed: it takes milliseconds, and so does cattrs."""
+    made = cattrs.Converter(detailed_validation=False)
+    for scalar, read in _SCALARS.items():
+        made.register_structure_hook(scalar, read)
+    made.register_structure_hook_func(lambda annotation: annotation is Any, _read_json)
+    made.register_structure_hook_func(_is(Mapping), _read_object)
+    made.register_structure_hook_factory(_is(tuple), _array_hook)
+    made.register_structure_hook_factory(
+        lambda annotation: isinstance(annotation, UnionType), _union_hook
+    )
+    made.register_structure_hook_factory(_is_model, _class_hook)
+    made.register_structure_hook_factory(lambda cls: cls in _FAMILIES, _family_hook)
+    made.register_structure_hook_factory(lambda cls: cls is ToolSpec, _tool_hook)
+    made.register_unstructure_hook_factory(_is_model, writer)
+    return made
