@@ -1,0 +1,296 @@
+"""What is known about each model: limits, prices, behaviour, retirement; and what a call costs.
+
+The facts are data (``models.toml``); this module reads them on first use. A table is immutable:
+``with_models`` returns a new one, which is how plugins and tests add their own models. The
+simulator, the preflight checks and the cost of a reply all look here, so they cannot disagree.
+"""
+
+import datetime as dt
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+import attrs
+from attrs import field, frozen
+
+from hookline.errors import InputError
+
+Status = Literal["active", "deprecated", "retired"]
+ThinkingDefault = Literal["off", "on", "always_on"]
+Sampling = Literal["rejected", "one_of", "allowed"]
+FastMode = Literal["no", "ignored", "beta", "ga"]
+
+_MILLION: Final = Decimal(1_000_000)
+_BATCH_RATE: Final = Decimal("0.5")
+_US_ONLY_RATE: Final = Decimal("1.1")
+_SMALL_CONTEXT: Final = 200_000
+
+
+@frozen(kw_only=True)
+class Prices:
+    """Prices in USD per million tokens.
+
+    Args:
+        input: Uncached input.
+        output: Output, thinking included.
+        cache_write_5m: Input written to the cache for five minutes.
+        cache_write_1h: Input written to the cache for an hour.
+        cache_read: Input read from the cache.
+        long: The prices when the whole prompt is longer than ``long_over`` tokens.
+        long_over: Prompt length, in tokens, above which ``long`` holds.
+
+    """
+
+    input: Decimal = field(converter=Decimal)
+    output: Decimal = field(converter=Decimal)
+    cache_write_5m: Decimal = field(converter=Decimal)
+    cache_write_1h: Decimal = field(converter=Decimal)
+    cache_read: Decimal = field(converter=Decimal)
+    long: "Prices | None" = None
+    long_over: int | None = None
+
+    def for_prompt(self, tokens: int) -> "Prices":
+        """Return the prices that hold for a prompt of ``tokens`` tokens, cached ones included."""
+        if self.long is not None and self.long_over is not None and tokens > self.long_over:
+            return self.long
+        return self
+
+
+@frozen(kw_only=True)
+class Vision:
+    """How a model sees images.
+
+    Args:
+        name: ``high`` or ``standard``.
+        max_edge: Longest side in pixels before the API shrinks the image.
+        max_tokens: Most 28-pixel patches, and so tokens, that one image may take.
+
+    """
+
+    name: str
+    max_edge: int
+    max_tokens: int
+
+
+@frozen(kw_only=True)
+class ModelFacts:
+    """The facts of one model.
+
+    Args:
+        id: The id that the API reports.
+        aliases: Other ids that mean the same model.
+        display_name: For people.
+        line: ``haiku``, ``sonnet``, ``opus``, ``fable``, ``mythos``, or None for a foreign model.
+        status: ``active``, ``deprecated`` (callable, on its way out) or ``retired``.
+        released: Release day.
+        retires: The day it retires or retired, where set.
+        not_before: The day before which it will not be retired.
+        context: Context window in tokens, input and output together.
+        max_output: Highest ``max_tokens``.
+        prices: None where they are not published.
+        prefill: Whether the last message may be an assistant's.
+        thinking: The ``thinking.type`` values that it accepts.
+        thinking_omitted: What a request without ``thinking`` gets.
+        effort: The effort levels that it accepts.
+        effort_default: The level of a request that names none.
+        quiet_effort: Highest level with thinking off, where limited.
+        forced_tool_choice: Whether ``tool_choice`` may be ``any`` or ``tool`` (thinking off).
+        sampling: What it makes of temperature, top_p and top_k under version 2023-06-01.
+        vision: None for a model that cannot see.
+        min_cacheable: Shortest prefix, in tokens, that the prompt cache takes.
+        system_role: Whether ``role: system`` may stand in ``messages``.
+        system_directive: Whether the directive-only system message is accepted.
+        prefix_binding: Whether thinking signatures are bound to what came before them.
+        fast_mode: ``no``, ``ignored``, ``beta`` (with header) or ``ga``.
+
+    """
+
+    id: str
+    aliases: tuple[str, ...] = field(default=(), converter=tuple)
+    display_name: str = field(
+        default=attrs.Factory(lambda self: self.id, takes_self=True)  # a plugin may know only the id
+    )
+    line: str | None = None
+    status: Status = "active"
+    released: dt.date | None = None
+    retires: dt.date | None = None
+    not_before: dt.date | None = None
+    context: int = _SMALL_CONTEXT
+    max_output: int = 64_000
+    prices: Prices | None = None
+    prefill: bool = False
+    thinking: tuple[str, ...] = field(default=(), converter=tuple)
+    thinking_omitted: ThinkingDefault = "off"
+    effort: tuple[str, ...] = field(default=(), converter=tuple)
+    effort_default: str | None = None
+    quiet_effort: str | None = None
+    forced_tool_choice: bool = True
+    sampling: Sampling = "allowed"
+    vision: Vision | None = None
+    min_cacheable: int = 1024
+    system_role: bool = False
+    system_directive: bool = False
+    prefix_binding: bool = False
+    fast_mode: FastMode = "no"
+
+    @property
+    def retired(self) -> bool:
+        """Whether the API refuses it."""
+        return self.status == "retired"
+
+    @property
+    def max_images(self) -> int:
+        """Most images in one request: 100 with a context of 200k tokens, 600 above."""
+        return 100 if self.context <= _SMALL_CONTEXT else 600
+
+    def thinks(self, thinking_type: str | None) -> bool:
+        """Tell whether a request with this ``thinking.type`` (None: left out) thinks.
+
+        Args:
+            thinking_type: The request's ``thinking.type``, None when the field is absent.
+
+        Returns:
+            True when thinking is on, by request or by the model's own default.
+
+        """
+        if thinking_type is None:
+            return self.thinking_omitted != "off"
+        return thinking_type in ("adaptive", "enabled")
+
+
+@frozen
+class ModelTable:
+    """An immutable lookup of models by id or alias.
+
+    Args:
+        models: The facts; a later one replaces an earlier one with the same id.
+
+    """
+
+    models: tuple[ModelFacts, ...] = field(converter=tuple)
+    _index: Mapping[str, ModelFacts] = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        by_id = {facts.id: facts for facts in self.models}
+        object.__setattr__(self, "models", tuple(by_id.values()))
+        names = {alias: facts for facts in by_id.values() for alias in facts.aliases}
+        object.__setattr__(self, "_index", names | by_id)
+
+    def get(self, name: str) -> ModelFacts | None:
+        """Return the facts of the model ``name`` (an id or an alias), or None."""
+        return self._index.get(name)
+
+    def require(self, name: str) -> ModelFacts:
+        """Return the facts of the model ``name``.
+
+        Args:
+            name: An id or an alias.
+
+        Returns:
+            The facts, those of retired models included.
+
+        Raises:
+            InputError: No such model; the text names the nearest known ids.
+
+        """
+        facts = self._index.get(name)
+        if facts is None:
+            import difflib  # noqa: PLC0415 - only for the error text, and slow to import
+
+            near = difflib.get_close_matches(name, self._index, n=3, cutoff=0.5)
+            hint = f" Did you mean {', '.join(near)}?" if near else ""
+            raise InputError(
+                f"The model {name!r} is not in the table.{hint} "
+                "Add it with ModelTable.with_models or the register_models hook."
+            )
+        return facts
+
+    def with_models(self, *models: ModelFacts) -> "ModelTable":
+        """Return a table that also holds ``models``; a known id is replaced."""
+        return ModelTable((*self.models, *models))
+
+    def __iter__(self) -> Iterator[ModelFacts]:
+        return iter(self.models)
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._index
+
+
+@functools.cache
+def load_models() -> ModelTable:
+    """Return the table that ships with Hookline; it is read once and immutable."""
+    import tomllib  # noqa: PLC0415 - read on first use, so that importing Hookline stays cheap
+    from importlib.resources import files  # noqa: PLC0415 - as above
+
+    text = files("hookline").joinpath("models.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text, parse_float=Decimal)  # 0.1 USD is a tenth, not nearly a tenth
+    visions = {name: Vision(name=name, **values) for name, values in data["vision"].items()}
+    return ModelTable(tuple(_facts(entry, visions) for entry in _entries(data)))
+
+
+def cost(
+    facts: ModelFacts,
+    *,
+    input_tokens: int = 0,
+    output_tokens: int = 0,
+    cache_write_5m: int = 0,
+    cache_write_1h: int = 0,
+    cache_read: int = 0,
+    batch: bool = False,
+    us_only: bool = False,
+) -> Decimal | None:
+    """Price one call.
+
+    Args:
+        facts: The model.
+        input_tokens: Uncached input tokens.
+        output_tokens: Output tokens, thinking included.
+        cache_write_5m: Input tokens written to the five-minute cache.
+        cache_write_1h: Input tokens written to the one-hour cache.
+        cache_read: Input tokens read from the cache.
+        batch: Whether it was a batch item (half price).
+        us_only: Whether ``inference_geo`` was ``us`` (1.1 times, on 4.6 and later).
+
+    Returns:
+        The price in USD, exact; None where the model's prices are not published.
+
+    """
+    if facts.prices is None:
+        return None
+    prompt = input_tokens + cache_write_5m + cache_write_1h + cache_read
+    prices = facts.prices.for_prompt(prompt)
+    total = (
+        input_tokens * prices.input
+        + output_tokens * prices.output
+        + cache_write_5m * prices.cache_write_5m
+        + cache_write_1h * prices.cache_write_1h
+        + cache_read * prices.cache_read
+    ) / _MILLION
+    if batch:
+        total *= _BATCH_RATE
+    if us_only and not facts.prefill:  # the models that still take a prefill are those before 4.6
+        total *= _US_ONLY_RATE
+    return total
+
+
+def _entries(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    return data["model"]  # type: ignore[no-any-return] # our own file; a test reads all of it
+
+
+def _facts(entry: dict[str, Any], visions: Mapping[str, Vision]) -> ModelFacts:
+    prices = entry.pop("prices", None)
+    vision = entry.pop("vision", None)
+    return ModelFacts(
+        **entry,
+        prices=None if prices is None else _prices(prices),
+        vision=None if vision is None else visions[vision],
+    )
+
+
+def _prices(entry: dict[str, Any]) -> Prices:
+    long = entry.pop("long", None)
+    return Prices(**entry, long=None if long is None else _prices(long))

@@ -1,0 +1,100 @@
+"""One HTTP exchange as values: what came in, what goes out, and where it pauses or breaks.
+
+The simulator does no I/O. An adapter (the ASGI app, or Hookline's in-process transport) turns its
+own request into a ``Call`` and plays the ``Answer``.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from attrs import field, frozen
+
+
+@frozen
+class Pause:
+    """The adapter waits here.
+
+    Args:
+        seconds: How long.
+
+    """
+
+    seconds: float
+
+
+@frozen
+class Cut:
+    """The connection breaks here, without a proper end."""
+
+
+Part = bytes | Pause | Cut
+Headers = tuple[tuple[str, str], ...]
+
+
+@frozen
+class Call:
+    """An HTTP request.
+
+    Args:
+        method: In capitals.
+        path: With the query, as in the request line.
+        headers: Names and values; names in any case, repeats allowed.
+        body: The bytes, empty when there are none.
+
+    """
+
+    method: str
+    path: str
+    headers: Headers = field(default=(), converter=tuple)
+    body: bytes = b""
+
+    @property
+    def route(self) -> str:
+        """The path without its query, percent signs resolved."""
+        return unquote(urlsplit(self.path).path)
+
+    @property
+    def query(self) -> Mapping[str, list[str]]:
+        """The query parameters, each with all its values."""
+        return parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, or None."""
+        values = self.header_values(name)
+        return values[0] if values else None
+
+    def header_values(self, name: str) -> tuple[str, ...]:
+        """Return every value of a header, in order."""
+        wanted = name.lower()
+        return tuple(value for key, value in self.headers if key.lower() == wanted)
+
+
+@frozen
+class Answer:
+    """An HTTP response.
+
+    Args:
+        status: The status code.
+        headers: Names in lower case, and values.
+        body: Bytes in the order of sending, with pauses, and at most one cut.
+        delay: Seconds to wait before the status line.
+
+    """
+
+    status: int
+    headers: Headers
+    body: tuple[Part, ...] = field(default=(), converter=tuple)
+    delay: float = 0.0
+
+    @property
+    def content(self) -> bytes:
+        """All the bytes, as if nothing paused or broke."""
+        return b"".join(part for part in self.body if isinstance(part, bytes))
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the body is a stream of server-sent events."""
+        return any(
+            name == "content-type" and value.startswith("text/event-stream")
+            for name, value in self.headers
+        )

@@ -1,0 +1,84 @@
+"""All the checks of a request, in the API's order."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from attrs import frozen
+
+from hookline.models import ModelFacts, ModelTable
+from hookline.simulator import betas as beta
+from hookline.simulator.errors import invalid, not_found
+from hookline.simulator.fields import COUNT_TOKENS, CREATE
+from hookline.simulator.validate_cache import check_cache
+from hookline.simulator.validate_media import Shelf, check_media
+from hookline.simulator.validate_model import check_output, check_sampling, check_thinking
+from hookline.simulator.validate_tools import check_tools
+from hookline.simulator.validate_turns import check_turns
+from hookline.simulator.vision import Picture
+
+VERSIONS: Final = ("2023-06-01", "2026-10-21")
+Endpoint = Literal["create", "count", "batch"]
+
+
+@frozen(eq=False)
+class Checked:
+    """A request that the API would take.
+
+    Args:
+        body: The JSON.
+        facts: Its model.
+        version: Its ``anthropic-version``.
+        betas: Its beta headers.
+        pictures: What each image holds, by the ``id()`` of its source.
+
+    """
+
+    body: Mapping[str, Any]
+    facts: ModelFacts
+    version: str
+    betas: frozenset[str]
+    pictures: Mapping[int, Picture | None]
+
+
+def validate(
+    body: Any,
+    *,
+    version: str,
+    betas: frozenset[str],
+    models: ModelTable,
+    shelf: Shelf,
+    endpoint: Endpoint = "create",
+) -> Checked:
+    """Check a request as strictly as the API does.
+
+    Args:
+        body: Any JSON value.
+        version: The ``anthropic-version`` header.
+        betas: The beta headers.
+        models: The models there are.
+        shelf: Files and URLs.
+        endpoint: ``create``, ``count`` (count_tokens) or ``batch`` (an item of a batch).
+
+    Returns:
+        The request and what was found out about it.
+
+    Raises:
+        ApiError: The first rule that it breaks.
+
+    """
+    shape = COUNT_TOKENS if endpoint == "count" else CREATE
+    shape.check(body, "", betas)
+    facts = models.get(body["model"])
+    if facts is None or facts.retired:
+        raise not_found(f"model: {body['model']}")
+    check_sampling(body, facts, version)
+    check_output(body, facts, betas, batch=endpoint == "batch")
+    check_thinking(body, facts, betas)
+    if endpoint == "batch" and body["max_tokens"] < 1:
+        raise invalid("max_tokens: must be greater than or equal to 1")
+    credit = "fallback_credit_token" in body and not betas.isdisjoint(beta.FALLBACK_CREDIT)
+    check_turns(body, facts, version, credit_retry=credit)
+    check_tools(body, facts)
+    check_cache(body)
+    pictures = check_media(body, facts, shelf)
+    return Checked(body, facts, version, betas, pictures)
