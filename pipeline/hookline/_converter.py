@@ -270,7 +270,7 @@ def is_known(cls: type[Model]) -> bool:
     return not issubclass(cls, Block) or cls is UnknownBlock or cls in BLOCKS.values()
 
 
-def writer(cls: Any, skip: str = "") -> Callable[[Any], dict[str, Any]]:
+def writer(cls: Any, skip: str | None = None) -> Callable[[Any], dict[str, Any]]:
     if cls in _UNKNOWN:
         return lambda model: thaw(model.data)  # an object, as it came
     if not is_known(cls):

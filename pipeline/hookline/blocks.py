@@ -5,7 +5,7 @@ and a block of an unknown type, or one whose fields are not what its type promis
 `UnknownBlock`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
@@ -105,7 +105,7 @@ class CacheControl(Model):
     type: str = "ephemeral"
 
 
-def as_blocks(items: Any) -> Any:
+def as_blocks(items: "Sequence[Block | str]") -> Any:
     """Convert a list of blocks and strings to a tuple of blocks.
 
     Args:
@@ -120,7 +120,7 @@ def as_blocks(items: Any) -> Any:
     return items
 
 
-def as_content(value: "str | Iterable[Block | str]") -> "str | tuple[Block, ...]":
+def as_content(value: "str | Block | Sequence[Block | str] | None") -> Any:
     """Convert what a person may write as content to what a model keeps.
 
     Args:
@@ -132,8 +132,11 @@ def as_content(value: "str | Iterable[Block | str]") -> "str | tuple[Block, ...]
     """
     if isinstance(value, Block):
         return (value,)
-    content: str | tuple[Block, ...] = as_blocks(value)
-    return content
+    return as_blocks(value) if isinstance(value, list | tuple) else value
+
+
+def _citations(items: Sequence[Citation] | None) -> Any:
+    return frozen_tuple(items)
 
 
 @frozen(**VALUE)
@@ -142,7 +145,7 @@ class TextBlock(Block):
 
     type: ClassVar[str] = "text"
     text: str
-    citations: tuple[Citation, ...] | None = field(default=None, converter=frozen_tuple)
+    citations: tuple[Citation, ...] | None = field(default=None, converter=_citations)
     cache_control: CacheControl | None = None
 
 

@@ -5,7 +5,7 @@ that was made, and its encoded bytes stay true. JSON objects become `FrozenDict`
 tuples; `thaw` turns them back.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, get_args, get_origin
 
@@ -108,7 +108,7 @@ def thaw(value: Any) -> Any:
     return value
 
 
-def frozen_tuple(items: Iterable[V] | None) -> tuple[V, ...] | None:
+def frozen_tuple(items: Any) -> Any:
     """Convert a list of models to a tuple; anything else is left for the validator to judge.
 
     Args:
@@ -118,7 +118,7 @@ def frozen_tuple(items: Iterable[V] | None) -> tuple[V, ...] | None:
         A tuple, or ``items`` if it is no list.
 
     """
-    return tuple(items) if isinstance(items, list) else items  # type: ignore[return-value]  # the validator judges
+    return tuple(items) if isinstance(items, list) else items
 
 
 _ENGLISH: Final[Mapping[Any, str]] = {

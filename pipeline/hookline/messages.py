@@ -4,7 +4,7 @@ All are frozen values without I/O. Everything that the API may send and this ver
 survives, in ``extra`` or in ``Unknown…`` classes.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final, Self
 
 from attrs import field, frozen
@@ -37,10 +37,6 @@ def _joined(blocks: Iterable[Block]) -> str:
 
 def _count(items: tuple[Any, ...]) -> str:
     return f"<{len(items)} messages>"
-
-
-def _names(names: Iterable[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 @frozen(**VALUE)
@@ -81,6 +77,19 @@ class Message(Model):
         return self.content if isinstance(self.content, str) else _joined(self.content)
 
 
+# attrs takes the type of an argument from its converter, so each kind of list has one of its own.
+def _messages(items: Sequence[Message]) -> Any:
+    return frozen_tuple(items)
+
+
+def _tools(items: Sequence[ToolSpec] | None) -> Any:
+    return frozen_tuple(items)
+
+
+def _strings(items: Sequence[str] | None) -> Any:
+    return (items,) if isinstance(items, str) else frozen_tuple(items)
+
+
 @frozen(**VALUE)
 class Request(Model):
     """What is sent to ``POST /v1/messages``. Absent fields are None.
@@ -97,13 +106,11 @@ class Request(Model):
 
     model: str
     max_tokens: int
-    messages: tuple[Message, ...] = field(default=(), converter=frozen_tuple, repr=_count)
+    messages: tuple[Message, ...] = field(default=(), converter=_messages, repr=_count)
     system: str | tuple[Block, ...] | None = field(default=None, converter=as_content, kw_only=True)
-    tools: tuple[ToolSpec, ...] | None = field(default=None, converter=frozen_tuple, kw_only=True)
+    tools: tuple[ToolSpec, ...] | None = field(default=None, converter=_tools, kw_only=True)
     tool_choice: ToolChoice | None = field(default=None, kw_only=True)
-    stop_sequences: tuple[str, ...] | None = field(
-        default=None, converter=frozen_tuple, kw_only=True
-    )
+    stop_sequences: tuple[str, ...] | None = field(default=None, converter=_strings, kw_only=True)
     temperature: float | None = field(default=None, kw_only=True)
     top_p: float | None = field(default=None, kw_only=True)
     top_k: int | None = field(default=None, kw_only=True)
@@ -126,7 +133,7 @@ class Request(Model):
     fallbacks: str | tuple[Any, ...] | None = field(default=None, converter=freeze, kw_only=True)
     fallback_credit_token: str | None = field(default=None, repr=False, kw_only=True)
     billing_policy: Any = field(default=None, converter=freeze, kw_only=True)
-    betas: tuple[str, ...] = field(default=(), converter=_names, kw_only=True, metadata=LOCAL)
+    betas: tuple[str, ...] = field(default=(), converter=_strings, kw_only=True, metadata=LOCAL)
     # The very bytes it was read from, so that an unchanged request leaves as it came. A copy made
     # by evolve() starts without.
     _encoded: bytes | None = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
