@@ -59,7 +59,7 @@ def media_type_of(data: bytes) -> str | None:
 
     """
     for media_type, start, at_eight in _SIGNATURES:
-        if data.startswith(start) and data.startswith(at_eight, 8):
+        if data.startswith(start) and data[8:12].startswith(at_eight):
             return media_type
     return None
 

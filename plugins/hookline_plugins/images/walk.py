@@ -1,0 +1,130 @@
+"""Finding and replacing images and documents in a request, tool results included.
+
+Finding and replacing are pure; between them stands the only part that does I/O. What did not change
+is not copied: messages keep their identity, and so their encoded bytes.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+
+from hookline.attachments import Attachment, Document, Image
+from hookline.blocks import Block, DocumentBlock, ImageBlock, Source, ToolResultBlock, URLSource
+from hookline.messages import Message
+
+__all__ = ["data_url_of", "find", "key_of", "replace", "source_of", "url_of", "with_source"]
+
+_MEDIA = (Attachment, ImageBlock, DocumentBlock)
+
+
+def find(messages: Iterable[Message]) -> Iterator[Block]:
+    """Walk through all images and documents, resolved or not.
+
+    Args:
+        messages: the whole request's.
+
+    Yields:
+        The blocks, in order; what stands inside a tool result in its place.
+
+    """
+    for message in messages:
+        if not isinstance(message.content, str):
+            yield from _find(message.content)
+
+
+def replace(messages: tuple[Message, ...], new: Callable[[Block], Block]) -> tuple[Message, ...]:
+    """Put other blocks in the place of images and documents.
+
+    Args:
+        messages: the whole request's.
+        new: gives the replacement of a block, or the block itself.
+
+    Returns:
+        The messages; those in which nothing changed are the same objects.
+
+    """
+    return tuple([_replaced(message, new) for message in messages])
+
+
+def source_of(block: Block) -> Source | None:
+    """Return the source of a block that is resolved."""
+    return block.source if isinstance(block, ImageBlock | DocumentBlock) else None
+
+
+def url_of(block: Block) -> str | None:
+    """Return a block's URL, other than ``data:``, whether it is resolved or not."""
+    url = _any_url(block)
+    return url if url and not _is_data(url) else None
+
+
+def data_url_of(block: Block) -> str | None:
+    """Return a block's ``data:`` URL; some clients put one where an address belongs."""
+    url = _any_url(block)
+    return url if url and _is_data(url) else None
+
+
+def key_of(block: Block) -> Hashable:
+    """Return what two blocks have in common that may share their source."""
+    document = isinstance(block, Document | DocumentBlock)
+    if not isinstance(block, Attachment):
+        return document, source_of(block)
+    # Files and PIL images have no equality of content: the object itself counts.
+    source = id(block.source) if block.kind in {"file", "picture"} else block.source
+    return document, block.kind, source, block.file_id, block.fetch, block.media_type
+
+
+def with_source(block: Block, source: Source) -> Block:
+    """Return the block, resolved, with this source; the same object if it has it already."""
+    if isinstance(block, Image):
+        return ImageBlock(source, cache_control=block.cache_control, extra=block.extra)
+    if isinstance(block, Document):
+        return DocumentBlock(
+            source,
+            title=block.title,
+            context=block.context,
+            citations=block.citations,
+            cache_control=block.cache_control,
+            extra=block.extra,
+        )
+    return block if source_of(block) == source else block.evolve(source=source)
+
+
+def _any_url(block: Block) -> str | None:
+    if isinstance(block, Attachment):
+        return str(block.source) if block.kind in {"url", "data"} else None
+    source = source_of(block)
+    if not isinstance(source, URLSource):
+        return None
+    return source.url
+
+
+def _is_data(url: str) -> bool:
+    return url[:5].lower() == "data:"
+
+
+def _find(blocks: Iterable[Block]) -> Iterator[Block]:
+    for block in blocks:
+        if isinstance(block, _MEDIA):
+            yield block
+        elif isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):
+            yield from _find(block.content)
+
+
+def _replaced(message: Message, new: Callable[[Block], Block]) -> Message:
+    if isinstance(message.content, str):
+        return message
+    content = _replaced_blocks(message.content, new)
+    return message if content is message.content else message.evolve(content=content)
+
+
+def _replaced_blocks(blocks: tuple[Block, ...], new: Callable[[Block], Block]) -> tuple[Block, ...]:
+    changed = [_replaced_block(block, new) for block in blocks]
+    same = all(one is other for one, other in zip(changed, blocks, strict=True))
+    return blocks if same else tuple(changed)
+
+
+def _replaced_block(block: Block, new: Callable[[Block], Block]) -> Block:
+    if isinstance(block, _MEDIA):
+        return new(block)
+    if isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):
+        content = _replaced_blocks(block.content, new)
+        return block if content is block.content else block.evolve(content=content)
+    return block
