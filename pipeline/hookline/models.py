@@ -27,6 +27,10 @@ _US_ONLY_RATE: Final = Decimal("1.1")
 _SMALL_CONTEXT: Final = 200_000
 
 
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
 @frozen(kw_only=True)
 class Prices:
     """Prices in USD per million tokens.
@@ -107,9 +111,11 @@ class ModelFacts:
     """
 
     id: str
-    aliases: tuple[str, ...] = field(default=(), converter=tuple)
+    aliases: tuple[str, ...] = field(default=(), converter=_names)
     display_name: str = field(
-        default=attrs.Factory(lambda self: self.id, takes_self=True)  # a plugin may know only the id
+        default=attrs.Factory(
+            lambda self: self.id, takes_self=True
+        )  # a plugin may know only the id
     )
     line: str | None = None
     status: Status = "active"
@@ -120,9 +126,9 @@ class ModelFacts:
     max_output: int = 64_000
     prices: Prices | None = None
     prefill: bool = False
-    thinking: tuple[str, ...] = field(default=(), converter=tuple)
+    thinking: tuple[str, ...] = field(default=(), converter=_names)
     thinking_omitted: ThinkingDefault = "off"
-    effort: tuple[str, ...] = field(default=(), converter=tuple)
+    effort: tuple[str, ...] = field(default=(), converter=_names)
     effort_default: str | None = None
     quiet_effort: str | None = None
     forced_tool_choice: bool = True
@@ -168,7 +174,7 @@ class ModelTable:
 
     """
 
-    models: tuple[ModelFacts, ...] = field(converter=tuple)
+    models: tuple[ModelFacts, ...]
     _index: Mapping[str, ModelFacts] = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -232,7 +238,7 @@ def load_models() -> ModelTable:
     return ModelTable(tuple(_facts(entry, visions) for entry in _entries(data)))
 
 
-def cost(
+def cost(  # noqa: PLR0913 - the figures of one usage object
     facts: ModelFacts,
     *,
     input_tokens: int = 0,

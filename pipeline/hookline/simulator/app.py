@@ -74,7 +74,9 @@ def _call(scope: Scope, body: bytes) -> Call:
     return Call(
         scope["method"],
         f"{path}?{query}" if query else path,
-        tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        tuple(
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        ),
         body,
     )
 

@@ -7,9 +7,13 @@ from attrs import define
 
 from hookline.simulator.catalogue import Query, page
 from hookline.simulator.errors import ApiError, invalid, not_found
+from hookline.simulator.exchange import Answer, json_answer
+from hookline.simulator.incoming import Incoming
 from hookline.simulator.limits import rfc3339
 from hookline.simulator.shape import Free, Items, Record, Text
 
+_MAX_BODY: Final = 256 * 1024 * 1024
+_POLL_LATER: Final = (("retry-after", "10"),)
 _DAY: Final = 24 * 3600.0
 _RESULTS_KEPT: Final = 29 * _DAY
 _CUSTOM_ID: Final = "^[a-zA-Z0-9_-]{1,64}$"
@@ -55,16 +59,11 @@ class Batches:
         self._run = run
         self._batches: dict[str, _Batch] = {}
 
-    def create(
-        self, body: Any, batch_id: str, version: str, betas: frozenset[str], base_url: str
-    ) -> dict[str, Any]:
+    def create(self, incoming: Incoming, base_url: str) -> Answer:
         """Take a batch; its items are checked when they run, as the API does.
 
         Args:
-            body: The request.
-            batch_id: Its new id.
-            version: The ``anthropic-version`` that holds for every item.
-            betas: The beta headers, likewise.
+            incoming: The call; its version and betas hold for every item.
             base_url: What the link to the results begins with.
 
         Returns:
@@ -74,6 +73,7 @@ class Batches:
             ApiError: 400 for what the API refuses at once.
 
         """
+        body = incoming.json(_MAX_BODY)
         _SHAPE.check(body, "", frozenset())
         seen: set[str] = set()
         for request in body["requests"]:
@@ -86,18 +86,26 @@ class Batches:
             seen.add(name)
             if request["params"].get("stream"):
                 raise invalid('"stream=True" is not supported in the Message Batches API')
-        batch = _Batch(batch_id, body["requests"], version, betas, self._clock(), base_url)
-        self._batches[batch_id] = batch
-        return _shown(batch)
+        batch = _Batch(
+            incoming.identity.make("msgbatch"),
+            body["requests"],
+            incoming.version,
+            incoming.betas,
+            self._clock(),
+            base_url,
+        )
+        self._batches[batch.id] = batch
+        return json_answer(_shown(batch))
 
-    def get(self, batch_id: str) -> dict[str, Any]:
+    def get(self, batch_id: str) -> Answer:
         """Return a batch as it stands now, or raise the 404."""
-        return _shown(self._find(batch_id))
+        batch = self._find(batch_id)
+        return json_answer(_shown(batch), _POLL_LATER if batch.ended is None else ())
 
-    def list_page(self, query: Query) -> dict[str, Any]:
+    def list_page(self, query: Query) -> Answer:
         """Return one page of the batches, newest first."""
         found = [self._advance(batch) for batch in reversed(self._batches.values())]
-        return page([_shown(batch) for batch in found], query)
+        return json_answer(page([_shown(batch) for batch in found], query))
 
     def results(self, batch_id: str) -> list[dict[str, Any]]:
         """Return the result lines, or raise the 404 while it runs and after 29 days."""
@@ -107,12 +115,12 @@ class Batches:
             raise not_found(f"Message Batch {batch_id} has no available results.")
         return batch.results
 
-    def cancel(self, batch_id: str) -> dict[str, Any]:
+    def cancel(self, batch_id: str) -> Answer:
         """Ask for an end; what has not run is canceled."""
         batch = self._find(batch_id)
         if batch.ended is None and batch.cancelled is None:
             batch.cancelled = self._clock()
-        return _shown(batch)
+        return json_answer(_shown(batch))
 
     def delete(self, batch_id: str) -> dict[str, Any]:
         """Delete a batch that has ended."""
@@ -136,9 +144,9 @@ class Batches:
             return batch
         now = self._clock()
         if batch.cancelled is not None:
-            self._end(batch, batch.cancelled, lambda request: {"type": "canceled"})
+            self._end(batch, batch.cancelled, lambda _: {"type": "canceled"})
         elif now >= batch.created + _DAY and self._seconds > _DAY:
-            self._end(batch, batch.created + _DAY, lambda request: {"type": "expired"})
+            self._end(batch, batch.created + _DAY, lambda _: {"type": "expired"})
         elif now >= batch.created + self._seconds:
             self._end(batch, batch.created + self._seconds, self._result_for(batch))
         return batch
@@ -189,5 +197,3 @@ def _shown(batch: _Batch) -> dict[str, Any]:
         if batch.results is None
         else f"{batch.base_url}/v1/messages/batches/{batch.id}/results",
     }
-
-

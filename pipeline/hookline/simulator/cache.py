@@ -99,7 +99,10 @@ def _prefixes(parts: Sequence[Part], checked: Checked) -> list[tuple[bytes, int]
     """Return, for each part, the hash and the tokens of everything up to it."""
     digest = hashlib.sha256(checked.facts.id.encode())
     body = checked.body
-    settings = {"messages": [body.get("tool_choice"), body.get("thinking")], "system": body.get("speed")}
+    settings = {
+        "messages": [body.get("tool_choice"), body.get("thinking")],
+        "system": body.get("speed"),
+    }
     found: list[tuple[bytes, int]] = []
     tokens, section = 0, ""
     for part in parts:

@@ -108,8 +108,11 @@ def read_limit(query: Query) -> int:
     return limit
 
 
-def _supported(value: bool) -> dict[str, bool]:  # noqa: FBT001 - one value, one meaning
-    return {"supported": value}
+def _supported(value: object) -> dict[str, bool]:
+    return {"supported": bool(value)}
+
+
+_YES: Final = _supported(1)
 
 
 def _midnight(day: dt.date | None) -> str | None:
@@ -124,20 +127,22 @@ def _item(facts: ModelFacts) -> dict[str, Any]:
         "display_name": facts.display_name,
         "created_at": _midnight(facts.released) or "1970-01-01T00:00:00Z",
         # The day of deprecation is not among the facts; the day of release is a safe lower bound.
-        "deprecated_at": None if facts.status == "active" else _midnight(facts.released or facts.retires),
+        "deprecated_at": None
+        if facts.status == "active"
+        else _midnight(facts.released or facts.retires),
         "retires_at": None if facts.status == "active" else _midnight(facts.retires),
         "lifecycle": facts.status,
         "line": facts.line,
         "max_input_tokens": facts.context,
         "max_tokens": facts.max_output,
         "capabilities": {
-            "batch": _supported(True),
-            "citations": _supported(True),
+            "batch": _YES,
+            "citations": _YES,
             "code_execution": _supported(modern),
             "context_management": {
                 "supported": True,
-                "clear_thinking_20251015": _supported(bool(facts.thinking)),
-                "clear_tool_uses_20250919": _supported(True),
+                "clear_thinking_20251015": _supported(facts.thinking),
+                "clear_tool_uses_20250919": _YES,
                 "compact_20260112": _supported(modern),
             },
             "effort": {
@@ -148,8 +153,8 @@ def _item(facts: ModelFacts) -> dict[str, Any]:
             "pdf_input": _supported(facts.vision is not None),
             "server_tools": {
                 "supported": True,
-                "code_execution": _supported(True),
-                "web_search": _supported(True),
+                "code_execution": _YES,
+                "web_search": _YES,
             },
             "structured_outputs": _supported(not facts.retired),
             "thinking": {

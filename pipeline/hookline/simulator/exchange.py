@@ -4,10 +4,13 @@ The simulator does no I/O. An adapter (the ASGI app, or Hookline's in-process tr
 own request into a ``Call`` and plays the ``Answer``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from attrs import field, frozen
+from attrs import frozen
+
+from hookline import _json
 
 
 @frozen
@@ -30,6 +33,10 @@ class Cut:
 Part = bytes | Pause | Cut
 Headers = tuple[tuple[str, str], ...]
 
+JSON: Final = ("content-type", "application/json")
+SSE: Final = ("content-type", "text/event-stream; charset=utf-8")
+JSON_LINES: Final = ("content-type", "application/x-jsonl")
+
 
 @frozen
 class Call:
@@ -45,7 +52,7 @@ class Call:
 
     method: str
     path: str
-    headers: Headers = field(default=(), converter=tuple)
+    headers: Headers = ()
     body: bytes = b""
 
     @property
@@ -83,7 +90,7 @@ class Answer:
 
     status: int
     headers: Headers
-    body: tuple[Part, ...] = field(default=(), converter=tuple)
+    body: tuple[Part, ...] = ()
     delay: float = 0.0
 
     @property
@@ -98,3 +105,13 @@ class Answer:
             name == "content-type" and value.startswith("text/event-stream")
             for name, value in self.headers
         )
+
+
+def json_answer(value: Any, headers: Headers = ()) -> Answer:
+    """Return a JSON value as a 200."""
+    return Answer(200, (JSON, *headers), (_json.dumps(value),))
+
+
+def lines_answer(values: Iterable[Any]) -> Answer:
+    """Return JSON values as a 200, one a line."""
+    return Answer(200, (JSON_LINES,), (b"".join(_json.dumps(value) + b"\n" for value in values),))

@@ -41,9 +41,7 @@ _CITED: Final[Mapping[str, Shape]] = {
 }
 CITATION: Final = Tagged(
     {
-        "char_location": Record(
-            {**_CITED, "start_char_index!": COUNT, "end_char_index!": COUNT}
-        ),
+        "char_location": Record({**_CITED, "start_char_index!": COUNT, "end_char_index!": COUNT}),
         "page_location": Record(
             {**_CITED, "start_page_number!": Number(least=1), "end_page_number!": COUNT}
         ),
@@ -364,9 +362,7 @@ _COUNTED: Final[Mapping[str, Shape]] = {
     "tools": Items(TOOL),
     "tool_choice": TOOL_CHOICE,
     "cache_control?": CACHE_CONTROL,
-    "context_management?": Beta(
-        Record({"edits": Items(Free())}), betas.CONTEXT_MANAGEMENT
-    ),
+    "context_management?": Beta(Record({"edits": Items(Free())}), betas.CONTEXT_MANAGEMENT),
     "mcp_servers": Beta(Items(MCP_SERVER), betas.MCP),
     "compaction?": Beta(Free(), betas.COMPACTION),
     "speed?": Text(choices=("standard", "fast")),

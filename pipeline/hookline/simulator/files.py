@@ -9,10 +9,13 @@ from typing import Any, Final
 from attrs import frozen
 
 from hookline.simulator.catalogue import Query, read_limit
-from hookline.simulator.errors import invalid, not_found
+from hookline.simulator.errors import ApiError, invalid, not_found
+from hookline.simulator.exchange import Answer, json_answer
+from hookline.simulator.incoming import Incoming
 from hookline.simulator.limits import rfc3339
 from hookline.simulator.vision import sniff
 
+_MAX_BODY: Final = 500 * 1024 * 1024 + 64 * 1024  # the file, and the form around it
 _SHORTEST: Final = 3_600
 _LONGEST: Final = 7_776_000
 _MOST_IDS: Final = 100
@@ -75,22 +78,23 @@ class Files:
                 "Unable to download the file. Please verify the URL and try again."
             ) from None
 
-    def upload(self, content_type: str, body: bytes, file_id: str) -> dict[str, Any]:
+    def upload(self, incoming: Incoming) -> Answer:
         """Store a file from a multipart form.
 
         Args:
-            content_type: The header, with the boundary.
-            body: The form.
-            file_id: The new id.
+            incoming: The call with the form.
 
         Returns:
             Its metadata.
 
         Raises:
-            ApiError: 400 for a broken form or life time.
+            ApiError: 413 when it is too large, 400 for a broken form or life time.
 
         """
-        fields = _parse_form(content_type, body)
+        call = incoming.call
+        if len(call.body) > _MAX_BODY:
+            raise ApiError("request_too_large", "File exceeds the maximum size of 500 MB")
+        fields = _parse_form(call.header("content-type") or "", call.body)
         if "file" not in fields:
             raise invalid("file: Field required")
         unknown = sorted(set(fields) - {"file", "expires_in_seconds"})
@@ -102,15 +106,15 @@ class Files:
         mime = part.mime_type or sniff(part.data) or "application/octet-stream"
         name = part.filename.replace("\\", "/").rsplit("/", 1)[-1]
         stored = _Stored(
-            file_id,
+            incoming.identity.make("file"),
             name or f"unnamed{mimetypes.guess_extension(mime) or ''}",
             mime,
             part.data,
             now,
             None if life is None else now + life,
         )
-        self._files[file_id] = stored
-        return stored.shown()
+        self._files[stored.id] = stored
+        return json_answer(stored.shown())
 
     def get(self, file_id: str) -> dict[str, Any]:
         """Return a file's metadata, or raise the 404."""
@@ -134,15 +138,15 @@ class Files:
             "next_page": f"page_{following}" if following < len(alive) else None,
         }
 
-    def download(self, file_id: str) -> tuple[str, bytes]:
-        """Return media type and bytes; only files made by tools may be downloaded."""
+    def download(self, file_id: str) -> Answer:
+        """Return a file's bytes; only files made by tools may be downloaded."""
         stored = self._find(file_id)
         if not stored.downloadable:
             raise invalid(
                 f"File {file_id} is not downloadable.",
                 details={"error_code": "file_not_downloadable"},
             )
-        return stored.mime_type, stored.data
+        return Answer(200, (("content-type", stored.mime_type),), (stored.data,))
 
     def delete(self, file_id: str) -> dict[str, Any]:
         """Forget a file."""

@@ -1,4 +1,4 @@
-"""An instance of a JSON Schema: the smallest honest value that fits it."""
+"""An instance of a JSON Schema: a small honest value that fits it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -17,15 +17,18 @@ _BY_FORMAT: Final[Mapping[str, str]] = {
     "ipv6": "2001:db8::1",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
+_TEXT: Final = "simulated"
 _DEEP: Final = 12
+_MOST_ITEMS: Final = 100
+_LONGEST: Final = 10_000
 
 
-def instance_of(schema: Mapping[str, Any]) -> Any:
+def instance_of(schema: Any) -> Any:
     """Make a value that fits a schema.
 
     Args:
-        schema: A JSON Schema. Tool schemas may use more than the API's strict subset; what
-            cannot be met here (such as a ``pattern``) is met as far as possible.
+        schema: A well-formed JSON Schema. A tool's may use more than the API's strict subset; a
+            ``pattern`` is not met, numeric bounds and lengths are.
 
     Returns:
         The value: required properties first, then optional ones, in the schema's order.
@@ -34,49 +37,44 @@ def instance_of(schema: Mapping[str, Any]) -> Any:
     return _make(schema, schema, 0)
 
 
-def _make(schema: Any, root: Mapping[str, Any], depth: int) -> Any:
-    if not isinstance(schema, dict):
-        return "simulated"
-    for keyword, pick in _DIRECT:
+def _make(schema: Any, root: Any, depth: int) -> Any:
+    if not isinstance(schema, dict) or depth > _DEEP:
+        return None if depth > _DEEP else _TEXT
+    for keyword, pick in _GIVEN:
         if keyword in schema:
             return pick(schema[keyword])
     if "$ref" in schema:
-        return _make(resolve(schema["$ref"], root), root, depth + 1) if depth < _DEEP else None
+        return _make(resolve(schema["$ref"], root), root, depth + 1)
     for keyword in ("anyOf", "oneOf"):
         if schema.get(keyword):
             return _make(schema[keyword][0], root, depth + 1)
     if schema.get("allOf"):
         return _make(_merged(schema), root, depth + 1)
-    kind = schema.get("type", "object" if "properties" in schema else "string")
-    if isinstance(kind, list):
-        kind = kind[0]
-    match kind:
-        case "object":
-            return _object(schema, root, depth)
-        case "array":
-            wanted = max(1, schema.get("minItems", 1)) if depth < _DEEP else 0
-            return [_make(schema.get("items", {}), root, depth + 1) for _ in range(wanted)]
-        case "string":
-            return _string(schema)
-        case "integer":
-            return int(_number(schema))
-        case "number":
-            return _number(schema)
-        case "boolean":
-            return True
-        case _:
-            return None
+    return _MAKERS[_kind(schema)](schema, root, depth)
 
 
-_DIRECT: Final[tuple[tuple[str, Callable[[Any], Any]], ...]] = (
+def _first(values: Any) -> Any:
+    return values[0] if values else None
+
+
+_GIVEN: Final[tuple[tuple[str, Callable[[Any], Any]], ...]] = (
     ("const", lambda value: value),
-    ("enum", lambda values: values[0] if values else None),
-    ("examples", lambda values: values[0] if values else None),
+    ("enum", _first),
+    ("examples", _first),
     ("default", lambda value: value),
 )
 
 
-def _object(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
+def _kind(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = _first(kind)
+    if kind is None:
+        kind = "object" if "properties" in schema else "string"
+    return str(kind)
+
+
+def _object(schema: Mapping[str, Any], root: Any, depth: int) -> dict[str, Any]:
     properties = schema.get("properties", {})
     required = [name for name in properties if name in schema.get("required", ())]
     # Deep inside a (recursive) tool schema only what must be there, so that it ends.
@@ -84,24 +82,39 @@ def _object(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> d
     return {name: _make(properties[name], root, depth + 1) for name in (*required, *optional)}
 
 
-def _string(schema: Mapping[str, Any]) -> str:
-    text = _BY_FORMAT.get(schema.get("format", ""), "simulated")
-    text = text.ljust(schema.get("minLength", 0), ".")
-    return text[: schema.get("maxLength", len(text))]
+def _array(schema: Mapping[str, Any], root: Any, depth: int) -> list[Any]:
+    least = min(int(schema.get("minItems", 0)), _MOST_ITEMS)
+    wanted = (
+        least if depth >= _DEEP // 2 else min(max(1, least), schema.get("maxItems", _MOST_ITEMS))
+    )
+    return [_make(schema.get("items", {}), root, depth + 1) for _ in range(int(wanted))]
 
 
-def _number(schema: Mapping[str, Any]) -> float:
-    low = schema.get("minimum", schema.get("exclusiveMinimum", -1) + 1)
-    high = schema.get("maximum", schema.get("exclusiveMaximum", 2) - 1)
-    value = low if low > 0 else min(1, high)
-    step = schema.get("multipleOf")
-    return value if not step else -(-value // step) * step
+def _string(schema: Mapping[str, Any], _root: Any, _depth: int) -> str:
+    text = _BY_FORMAT.get(schema.get("format", ""), _TEXT)
+    text = text.ljust(min(int(schema.get("minLength", 0)), _LONGEST), ".")
+    return text[: int(schema.get("maxLength", len(text)))]
+
+
+def _integer(schema: Mapping[str, Any], _root: Any, _depth: int) -> int:
+    low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+    high = schema.get("maximum", schema.get("exclusiveMaximum", low + 1) - 1)
+    step = schema.get("multipleOf") or 1
+    value = -(-min(max(low, 1), max(high, low)) // step) * step
+    return int(value)
+
+
+def _number(schema: Mapping[str, Any], root: Any, depth: int) -> float:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None and "multipleOf" not in schema:
+        return float(low + (high - low) / 2)
+    return _integer(schema, root, depth)
 
 
 def _merged(schema: Mapping[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
     for part in schema["allOf"]:
-        for key, value in part.items():
+        for key, value in part.items() if isinstance(part, dict) else ():
             if key == "properties":
                 merged[key] = {**merged.get(key, {}), **value}
             elif key == "required":
@@ -109,3 +122,14 @@ def _merged(schema: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 merged.setdefault(key, value)
     return merged
+
+
+_MAKERS: Final[Mapping[str, Callable[[Mapping[str, Any], Any, int], Any]]] = {
+    "object": _object,
+    "array": _array,
+    "string": _string,
+    "integer": _integer,
+    "number": _number,
+    "boolean": lambda _schema, _root, _depth: True,
+    "null": lambda _schema, _root, _depth: None,
+}

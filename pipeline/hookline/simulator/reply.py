@@ -5,18 +5,19 @@ it was given, so that a test can see a wrong image, a lost turn or a doubled pre
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from hookline import _json
 from hookline.simulator.citations import cite
+from hookline.simulator.cut import Draft, cut
 from hookline.simulator.identity import Identity
 from hookline.simulator.instance import instance_of
 from hookline.simulator.scenario import Rule
 from hookline.simulator.signatures import sign_thinking
-from hookline.simulator.tokens import block_tokens, blocks_of, split
+from hookline.simulator.tokens import blocks_of
 from hookline.simulator.validate import Checked
 
 _SHOWN: Final = 200
@@ -25,42 +26,25 @@ _THINKING_ON: Final = ("adaptive", "enabled")
 _EMPTY_RULE: Final = Rule()
 
 
-@frozen
-class Draft:
-    """A reply before it is written as JSON.
-
-    Args:
-        blocks: The content.
-        stop_reason: Why it ended.
-        stop_sequence: The one that matched, if any.
-        tokens: Output tokens.
-        thinking_tokens: Those of them that are thinking.
-
-    """
-
-    blocks: tuple[dict[str, Any], ...]
-    stop_reason: str
-    stop_sequence: str | None
-    tokens: int
-    thinking_tokens: int
-
-
-def draft(checked: Checked, rule: Rule | None, identity: Identity) -> Draft:
+def draft(checked: Checked, rule: Rule, identity: Identity, total: int) -> Draft:
     """Compose the reply to a request.
 
     Args:
         checked: The request.
-        rule: What the scenario wants, if anything.
+        rule: What the scenario wants.
         identity: Where ids come from.
+        total: The input tokens, which leave so much room in the context window.
 
     Returns:
         The reply, cut at stop sequences and at ``max_tokens``.
 
     """
-    rule = rule or _EMPTY_RULE
     wanted = _thinking(checked, rule) + _content(checked, rule)
     body = checked.body
-    result = _cut(wanted, body["max_tokens"], body.get("stop_sequences") or ())
+    limit, room = int(body["max_tokens"]), checked.facts.context - total
+    result = cut(wanted, min(limit, room), body.get("stop_sequences") or ())
+    if result.stop_reason == "max_tokens" and room < limit:
+        result = evolve(result, stop_reason="model_context_window_exceeded")
     blocks = tuple(
         _finish(block, place, checked, identity) for place, block in enumerate(result.blocks)
     )
@@ -208,49 +192,6 @@ def _image_sources(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     for message in body["messages"]:
         visit(message["content"])
     return found
-
-
-def _cut(blocks: Sequence[dict[str, Any]], limit: int, stops: Sequence[str]) -> Draft:
-    """Cut the reply where a stop sequence matches or the tokens run out, whichever is first."""
-    kept: list[dict[str, Any]] = []
-    used = thinking = 0
-    calls = False
-    for block in blocks:
-        room = limit - used
-        if room <= 0:
-            return Draft(tuple(kept), "max_tokens", None, used, thinking)
-        if block["type"] not in ("text", "thinking"):
-            cost = block_tokens(block, {})
-            calls = calls or block["type"] == "tool_use"
-            if cost > room:  # what is cut short is never complete: the input stays empty
-                if block["type"] == "tool_use":
-                    kept.append({**block, "input": {}})
-                return Draft(tuple(kept), "max_tokens", None, limit, thinking)
-            kept.append(block)
-            used += cost
-            continue
-        name = block["type"]
-        text, stop = _until_stop(block[name], stops if name == "text" else ())
-        tokens = split(text)
-        shown = "".join(tokens[:room])
-        used += min(len(tokens), room)
-        if name == "thinking":
-            thinking += min(len(tokens), room)
-        if shown:
-            kept.append({**block, name: shown})
-        if len(tokens) > room:
-            return Draft(tuple(kept), "max_tokens", None, used, thinking)
-        if stop is not None:
-            return Draft(tuple(kept), "stop_sequence", stop, used, thinking)
-    return Draft(tuple(kept), "tool_use" if calls else "end_turn", None, used, thinking)
-
-
-def _until_stop(text: str, stops: Sequence[str]) -> tuple[str, str | None]:
-    found = [(place, stop) for stop in stops if (place := text.find(stop)) >= 0]
-    if not found:
-        return text, None
-    place, stop = min(found, key=lambda item: item[0])
-    return text[:place], stop
 
 
 def _finish(

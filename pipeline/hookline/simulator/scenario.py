@@ -134,7 +134,7 @@ class Scenario:
 
     """
 
-    rules: tuple[Rule, ...] = field(default=(), converter=tuple)
+    rules: tuple[Rule, ...] = ()
     urls: Mapping[str, Path] = field(factory=dict)
 
     @classmethod
@@ -202,18 +202,23 @@ _KINDS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "table": ("a table", lambda value: isinstance(value, dict)),
     "tables": (
         "a table or an array of tables",
-        lambda value: isinstance(value, dict)
-        or (isinstance(value, list) and all(isinstance(item, dict) for item in value)),
+        lambda value: (
+            isinstance(value, dict)
+            or (isinstance(value, list) and all(isinstance(item, dict) for item in value))
+        ),
     ),
     "content": (
         "a string or an array of tables",
-        lambda value: isinstance(value, str)
-        or (isinstance(value, list) and all(isinstance(item, dict) for item in value)),
+        lambda value: (
+            isinstance(value, str)
+            or (isinstance(value, list) and all(isinstance(item, dict) for item in value))
+        ),
     ),
     "strings": (
         "a table of strings",
-        lambda value: isinstance(value, dict)
-        and all(isinstance(item, str) for item in value.values()),
+        lambda value: (
+            isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+        ),
     ),
 }
 
@@ -283,5 +288,3 @@ def _file(scenario: Path, url: str, target: Any) -> Path:
     if not file.is_file():
         raise ConfigError(f"{scenario}: [urls] {url!r}: there is no file {file}.")
     return file
-
-

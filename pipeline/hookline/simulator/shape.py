@@ -63,7 +63,7 @@ class Text:
     longest: int | None = None
     pattern: str | None = None
 
-    def check(self, value: Any, path: str, betas: frozenset[str]) -> None:
+    def check(self, value: Any, path: str, betas: frozenset[str]) -> None:  # noqa: ARG002 - Shape's
         """Check a string."""
         if self.choices and value not in self.choices:
             raise wrong(path, f"Input should be {listed(self.choices)}")
@@ -90,7 +90,7 @@ class Number:
     least: float | None = None
     most: float | None = None
 
-    def check(self, value: Any, path: str, betas: frozenset[str]) -> None:
+    def check(self, value: Any, path: str, betas: frozenset[str]) -> None:  # noqa: ARG002 - Shape's
         """Check a number."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             kind = "integer" if self.whole else "number"
@@ -109,7 +109,7 @@ class Number:
 class Flag:
     """A boolean."""
 
-    def check(self, value: Any, path: str, betas: frozenset[str]) -> None:
+    def check(self, value: Any, path: str, betas: frozenset[str]) -> None:  # noqa: ARG002 - Shape's
         """Check a boolean."""
         if not isinstance(value, bool):
             raise wrong(path, "Input should be a valid boolean")
@@ -197,7 +197,7 @@ class Beta:
     """
 
     shape: Shape
-    headers: tuple[str, ...] = field(converter=tuple)
+    headers: tuple[str, ...]
 
     def check(self, value: Any, path: str, betas: frozenset[str]) -> None:
         """Refuse it as unknown, or check it."""
@@ -273,6 +273,8 @@ class Tagged:
             kind = self.default
         if kind is None:
             raise wrong(at(path, self.tag), "Field required")
+        if not self.shown and kind not in self.kinds:
+            raise wrong(at(path, self.tag), f"Input should be {listed(self.kinds)}")
         shape = self.kinds.get(kind) if isinstance(kind, str) else None
         if shape is None or (isinstance(shape, Beta) and betas.isdisjoint(shape.headers)):
             open_kinds = _open(self.kinds, betas)

@@ -58,12 +58,16 @@ def check_signatures(checked: Checked) -> tuple[dict[str, Any], ...]:
     dropped: list[dict[str, Any]] = []
     binding = (checked.body.get("thinking") or {}).get("block_binding")
     messages: Sequence[Mapping[str, Any]] = checked.body["messages"]
+    spoken = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
+    latest = spoken[-1] if spoken else -1
     for position, message in enumerate(messages):
         for place, block in enumerate(blocks_of(message["content"])):
             if block["type"] != "thinking":
                 continue
             where = f"messages.{position}.content.{place}"
             model, prefix, genuine = _read(block)
+            if not genuine and model and position == latest:
+                raise invalid(_MODIFIED.format(where=where))
             if not genuine:
                 raise invalid(f"{where}: Invalid `signature` in `thinking` block")
             if model != checked.facts.id:
@@ -79,9 +83,13 @@ def check_signatures(checked: Checked) -> tuple[dict[str, Any], ...]:
     return tuple(dropped)
 
 
+_MODIFIED: Final = (
+    "{where}: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be "
+    "modified. These blocks must remain as they were in the original response."
+)
 _BOUND: Final = (  # the facts give the content of this text, not its wording
     "{where}: Invalid `signature` in `thinking` block: the block is bound to a different "
-    "conversation. Set `thinking.block_binding.prefix_mismatch_behavior` to \"drop_block\" (beta "
+    'conversation. Set `thinking.block_binding.prefix_mismatch_behavior` to "drop_block" (beta '
     "header thinking-binding-controls-2026-08-01) to drop such blocks. The first mismatch is in "
     "what comes before this block."
 )
@@ -119,7 +127,9 @@ def _prefix_digest(body: Mapping[str, Any], until: int) -> str:
 def _without_markers(value: Any) -> Any:
     """Drop ``cache_control`` everywhere: moving it does not count as a change."""
     if isinstance(value, dict):
-        return {key: _without_markers(item) for key, item in value.items() if key != "cache_control"}
+        return {
+            key: _without_markers(item) for key, item in value.items() if key != "cache_control"
+        }
     if isinstance(value, list):
         return [_without_markers(item) for item in value]
     return value

@@ -30,7 +30,11 @@ def events_of(message: Mapping[str, Any], rule: Rule) -> Iterator[dict[str, Any]
         "stop_reason": None,
         "stop_sequence": None,
         "stop_details": None,
-        "usage": {**usage, "output_tokens": min(1, usage["output_tokens"]), "output_tokens_details": None},
+        "usage": {
+            **usage,
+            "output_tokens": min(1, usage["output_tokens"]),
+            "output_tokens_details": None,
+        },
     }
     yield {"type": "message_start", "message": start}
     yield {"type": "ping"}
@@ -90,9 +94,7 @@ def frame(event: Mapping[str, Any]) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _json.dumps(event))
 
 
-def _parts(
-    block: Mapping[str, Any], rule: Rule
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _parts(block: Mapping[str, Any], rule: Rule) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     match block["type"]:
         case "text":
             cited = block.get("citations")
@@ -117,7 +119,11 @@ def _parts(
                 {"type": "input_json_delta", "partial_json": piece} for piece in pieces
             ]
         case "compaction":
-            delta = {key: value for key, value in block.items() if key in ("content", "encrypted_content")}
+            delta = {
+                key: value
+                for key, value in block.items()
+                if key in ("content", "encrypted_content")
+            }
             return {**block, "content": None}, [{"type": "compaction_delta", **delta}]
         case _:
             return dict(block), []  # results of server tools arrive whole

@@ -130,7 +130,9 @@ TOOL: Final = Tagged(
         "tool_search_tool_bm25_20251119": _named("tool_search_tool_bm25"),
         "tool_search_tool_bm25": _named("tool_search_tool_bm25"),
         "advisor_20260301": Beta(
-            _named("advisor", {"model!": _STRING, "max_uses?": Number(least=1), "caching?": Free()}),
+            _named(
+                "advisor", {"model!": _STRING, "max_uses?": Number(least=1), "caching?": Free()}
+            ),
             betas.ADVISOR,
         ),
         "mcp_toolset": Beta(

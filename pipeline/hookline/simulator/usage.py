@@ -3,7 +3,7 @@
 from typing import Any
 
 from hookline.simulator.cache import Cached
-from hookline.simulator.reply import Draft
+from hookline.simulator.cut import Draft
 from hookline.simulator.validate import Checked
 
 
@@ -23,7 +23,11 @@ def usage_of(
         The JSON; ``input_tokens`` and the two cache counts add up to ``total``.
 
     """
-    speed = "fast" if checked.body.get("speed") == "fast" and checked.facts.fast_mode != "ignored" else "standard"
+    speed = (
+        "fast"
+        if checked.body.get("speed") == "fast" and checked.facts.fast_mode != "ignored"
+        else "standard"
+    )
     return {
         "input_tokens": total - cached.read - cached.written,
         "cache_creation_input_tokens": cached.written,

@@ -1,7 +1,7 @@
 """All the checks of a request, in the API's order."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from attrs import frozen
 
@@ -11,12 +11,16 @@ from hookline.simulator.errors import invalid, not_found
 from hookline.simulator.fields import COUNT_TOKENS, CREATE
 from hookline.simulator.validate_cache import check_cache
 from hookline.simulator.validate_media import Shelf, check_media
-from hookline.simulator.validate_model import check_output, check_sampling, check_thinking
+from hookline.simulator.validate_model import (
+    check_citations,
+    check_output,
+    check_sampling,
+    check_thinking,
+)
 from hookline.simulator.validate_tools import check_tools
 from hookline.simulator.validate_turns import check_turns
 from hookline.simulator.vision import Picture
 
-VERSIONS: Final = ("2023-06-01", "2026-10-21")
 Endpoint = Literal["create", "count", "batch"]
 
 
@@ -40,7 +44,7 @@ class Checked:
     pictures: Mapping[int, Picture | None]
 
 
-def validate(
+def validate(  # noqa: PLR0913 - the parts of one request
     body: Any,
     *,
     version: str,
@@ -80,5 +84,6 @@ def validate(
     check_turns(body, facts, version, credit_retry=credit)
     check_tools(body, facts)
     check_cache(body)
+    check_citations(body)
     pictures = check_media(body, facts, shelf)
     return Checked(body, facts, version, betas, pictures)

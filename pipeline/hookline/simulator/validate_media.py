@@ -185,7 +185,7 @@ def _picture(item: _Placed, data: bytes | None, vision: Vision) -> Picture | Non
         raise invalid(
             f"{prefix}image dimensions {picture.width}x{picture.height} exceed the maximum image "
             f"size of a model named on this request and would be downsized to {size}; scale the "
-            f"image to at most {size} or set the image's oversized_image setting to \"downsize\""
+            f'image to at most {size} or set the image\'s oversized_image setting to "downsize"'
         )
     return picture
 

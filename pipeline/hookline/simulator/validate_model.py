@@ -1,6 +1,7 @@
 """The rules that depend on the model: caps, thinking, sampling, effort, structured output."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from hookline.models import ModelFacts
@@ -8,6 +9,7 @@ from hookline.simulator import betas as beta
 from hookline.simulator.errors import ApiError, invalid
 from hookline.simulator.fields import EFFORTS, SAMPLING
 from hookline.simulator.schema_rules import check_schema
+from hookline.simulator.tokens import blocks_of
 from hookline.simulator.validate_turns import NEW_VERSION
 
 _BATCH_LONG_OUTPUT: Final = 300_000
@@ -98,9 +100,8 @@ def check_thinking(body: Mapping[str, Any], facts: ModelFacts, betas: frozenset[
     kind = thinking["type"]
     if kind not in facts.thinking:
         raise _unsupported(kind, facts)
-    if kind == "enabled" and "max_tokens" in body:
-        if body["max_tokens"] <= thinking["budget_tokens"]:
-            raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`")
+    if kind == "enabled" and body.get("max_tokens", math.inf) <= thinking["budget_tokens"]:
+        raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`")
     if thinking.get("display") == "updates" and betas.isdisjoint(beta.DISPLAY_UPDATES):
         raise invalid(f"thinking.{kind}.display: Input should be 'summarized' or 'omitted'")
 
@@ -148,17 +149,27 @@ def _check_format(body: Mapping[str, Any]) -> None:
     if not wanted:
         return
     check_schema(wanted.get("schema"), "output_config.format.schema")
-    if _cites(body["messages"]):  # wording approximate
+    if any(_citing(body["messages"])):  # wording approximate
         raise invalid("output_config.format: incompatible with citations")
 
 
-def _cites(messages: Any) -> bool:
-    return any(
-        isinstance(message["content"], list)
-        and any(
-            block["type"] in ("document", "search_result")
-            and (block.get("citations") or {}).get("enabled")
-            for block in message["content"]
-        )
-        for message in messages
-    )
+def check_citations(body: Mapping[str, Any]) -> None:
+    """Check that citations are on for all documents and search results, or for none.
+
+    Args:
+        body: A request of the right shape.
+
+    Raises:
+        ApiError: 400; the wording is approximate.
+
+    """
+    if len(set(_citing(body["messages"]))) > 1:
+        raise invalid("messages: citations must be enabled on all documents or on none")
+
+
+def _citing(messages: Any) -> Iterator[bool]:
+    """Yield, for each document and search result, whether it wants citations."""
+    for message in messages:
+        for block in blocks_of(message["content"]):
+            if block["type"] in ("document", "search_result"):
+                yield bool((block.get("citations") or {}).get("enabled"))

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from hookline.models import ModelFacts
 from hookline.simulator.errors import invalid
-from hookline.simulator.schema_rules import check_schema
+from hookline.simulator.schema_rules import check_schema, check_well_formed
 from hookline.simulator.tokens import blocks_of
 
 _FORCED: Final = frozenset({"any", "tool"})
@@ -87,8 +87,9 @@ def _check_definitions(tools: Sequence[Mapping[str, Any]], facts: ModelFacts) ->
                 f"'{facts.id}' does not support tool types: {kind}. "
                 "Did you mean one of computer_toolset_20260801?"
             )
-        if kind == "custom" and tool.get("strict"):
-            check_schema(tool["input_schema"], f"tools.{position}.custom.input_schema")
+        if kind == "custom":
+            check = check_schema if tool.get("strict") else check_well_formed
+            check(tool["input_schema"], f"tools.{position}.custom.input_schema")
     if tools and all(tool.get("defer_loading") for tool in tools):
         raise invalid("tools: at least one tool must not have `defer_loading` set")
     if sum(1 for tool in tools if tool.get("strict")) > _MOST_STRICT:

@@ -71,14 +71,15 @@ def check_turns(
         if message["role"] != "system":
             _check_content(position, message, version, last=last)
     if spoken[-1]["role"] == "assistant":
-        _check_final_assistant(len(messages) - 1, spoken[-1], body, facts, credit_retry)
+        if not (credit_retry or _is_paused(spoken[-1])):
+            _check_prefill(len(messages) - 1, spoken[-1], body, facts)
+    elif (body.get("thinking") or {}).get("type") == "enabled":
+        _check_tool_loop(messages, body)
 
 
 def is_directive(message: Mapping[str, Any]) -> bool:
     """Tell whether a message is a system message that only sets ``output_config``."""
-    return (
-        message["role"] == "system" and message["content"] == [] and "output_config" in message
-    )
+    return message["role"] == "system" and message["content"] == [] and "output_config" in message
 
 
 def check_text(text: str, where: str) -> None:
@@ -104,9 +105,7 @@ def _check_marker(block: Mapping[str, Any], where: str) -> None:
         raise invalid(f"{where}: cache_control cannot be set for empty text blocks")
 
 
-def _check_content(
-    position: int, message: Mapping[str, Any], version: str, *, last: bool
-) -> None:
+def _check_content(position: int, message: Mapping[str, Any], version: str, *, last: bool) -> None:
     role, content = message["role"], message["content"]
     if not content:
         if last and role == "assistant":
@@ -164,7 +163,9 @@ def _check_system_turns(messages: Sequence[Mapping[str, Any]], facts: ModelFacts
                 )
             if block["type"] == "text":
                 check_text(block["text"], "messages")
-        _check_system_place(where, _neighbour(messages, position, -1), _neighbour(messages, position, 1))
+        _check_system_place(
+            where, _neighbour(messages, position, -1), _neighbour(messages, position, 1)
+        )
 
 
 def _neighbour(
@@ -207,25 +208,39 @@ def ends_in_server_result(message: Mapping[str, Any]) -> bool:
     )
 
 
-def _check_final_assistant(
-    position: int,
-    message: Mapping[str, Any],
-    body: Mapping[str, Any],
-    facts: ModelFacts,
-    credit_retry: bool,
-) -> None:
+def _is_paused(message: Mapping[str, Any]) -> bool:
+    """Tell whether a final assistant turn is one that ``pause_turn`` left open."""
     blocks = blocks_of(message["content"])
-    paused = bool(blocks) and (
+    return bool(blocks) and (
         blocks[-1]["type"] == "server_tool_use" or ends_in_server_result(message)
     )
-    if paused or credit_retry:
-        return  # going on after pause_turn, or a retry that a refusal asked for
+
+
+def _check_tool_loop(messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any]) -> None:
+    """In manual mode the assistant turn that called the tools must begin with its thinking."""
+    answers = any(block["type"] == "tool_result" for block in blocks_of(messages[-1]["content"]))
+    for position in range(len(messages) - 1, -1, -1) if answers else ():
+        if messages[position]["role"] == "assistant":
+            if position and messages[position - 1]["role"] == "assistant":
+                return  # the turn is spread over messages; it begins in an earlier one
+            _check_thinking_first(position, blocks_of(messages[position]["content"]), body)
+            return
+
+
+def _check_prefill(
+    position: int, message: Mapping[str, Any], body: Mapping[str, Any], facts: ModelFacts
+) -> None:
+    blocks = blocks_of(message["content"])
     if not facts.prefill:
         raise invalid(NO_PREFILL)
     _check_thinking_first(position, blocks, body)
     if (body.get("output_config") or {}).get("format"):
         raise invalid(f"{NO_PREFILL} `output_config.format` is incompatible with prefill.")
-    if blocks and blocks[-1]["type"] == "text" and blocks[-1]["text"] != blocks[-1]["text"].rstrip():
+    if (
+        blocks
+        and blocks[-1]["type"] == "text"
+        and blocks[-1]["text"] != blocks[-1]["text"].rstrip()
+    ):
         raise invalid("messages: final assistant content cannot end with trailing whitespace")
     for block in blocks:
         if block["type"] == "text":

@@ -174,11 +174,11 @@ def _decode(data: bytes) -> tuple[int, int, str]:
 
 
 def _png(data: bytes) -> tuple[int, int]:
-    return struct.unpack(">II", data[16:24])  # type: ignore[return-value] # two by the format
+    return struct.unpack(">II", data[16:24])
 
 
 def _gif(data: bytes) -> tuple[int, int]:
-    return struct.unpack("<HH", data[6:10])  # type: ignore[return-value] # two by the format
+    return struct.unpack("<HH", data[6:10])
 
 
 def _webp(data: bytes) -> tuple[int, int]:
