@@ -6,7 +6,7 @@ the same rules, and nothing is lost. Pieces are kept in lists and joined once: t
 the length of the reply.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from hookline import _json
@@ -42,7 +42,7 @@ from hookline.events import (
 from hookline.messages import Response
 from hookline.wire import structure_block, structure_event, structure_response, unstructure
 
-__all__ = ["Assembler", "events_of"]
+__all__ = ["Assembler", "assemble_block", "events_of", "events_of_block"]
 
 # The deltas that each class of block grows by. Others are ignored (facts 6.6), except on blocks of
 # unknown type, where all are applied.
@@ -244,15 +244,53 @@ def events_of(response: Response) -> Iterator[Event]:
         structure_response(start).evolve(status=response.status, headers=response.headers)
     )
     for index, block in enumerate(response.content):
-        begun, deltas = _taken_apart(block)
-        yield ContentBlockStart(index, begun)
-        for delta in deltas:
-            yield ContentBlockDelta(index, delta)
-        yield ContentBlockStop(index)
+        yield from events_of_block(index, block)
     # Read as an event, because a value that does not fit its field must survive here too.
     totals = {"usage": usage} if isinstance(usage, dict) else {}
     yield structure_event({"type": "message_delta", "delta": final, **totals})
     yield MessageStop()
+
+
+def events_of_block(index: int, block: Block) -> Iterator[Event]:
+    """Stream one content block that is already there.
+
+    Args:
+        index: its position in the response.
+        block: any block.
+
+    Yields:
+        Its start, its deltas and its stop.
+
+    """
+    begun, deltas = _taken_apart(block)
+    yield ContentBlockStart(index, begun)
+    for delta in deltas:
+        yield ContentBlockDelta(index, delta)
+    yield ContentBlockStop(index)
+
+
+def assemble_block(events: Iterable[Event]) -> Block:
+    """Put one content block together.
+
+    Args:
+        events: its ``ContentBlockStart``, then its deltas; other events are ignored.
+
+    Returns:
+        The block as it is at the last event.
+
+    Raises:
+        DecodeError: the first event is not a ``ContentBlockStart``.
+
+    """
+    arriving = iter(events)
+    first = next(arriving, None)
+    if not isinstance(first, ContentBlockStart):
+        raise DecodeError("a block's events begin with content_block_start", "")
+    block = _OpenBlock(first.content_block)
+    for event in arriving:
+        if isinstance(event, ContentBlockDelta):
+            block.add(event.delta)
+    return block.build()
 
 
 def _taken_apart(block: Block) -> tuple[Block, list[Delta]]:

@@ -1,13 +1,13 @@
 """What a reply cost in tokens, and why a refused one was refused (facts 7.2, 7.3)."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from attrs import field, frozen
 
 from hookline.frozen import VALUE, Model, freeze
 
-__all__ = ["StopDetails", "Usage"]
+__all__ = ["StopDetails", "Usage", "total"]
 
 
 @frozen(**VALUE)
@@ -52,3 +52,45 @@ class StopDetails(Model):
     fallback_credit_token: str | None = field(default=None, repr=False)
     fallback_has_prefill_claim: bool | None = None
     recommended_model: str | None = None
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """Add up the usage of several replies.
+
+    Args:
+        usages: at least one.
+
+    Returns:
+        Counts added, those inside objects too; what is no count is the last one's.
+
+    """
+    *earlier, last = usages
+    for usage in reversed(earlier):
+        last = last.evolve(
+            **{
+                name: _sum(getattr(usage, name), getattr(last, name))
+                for name in _COUNTED
+                if getattr(usage, name) is not None
+            }
+        )
+    return last
+
+
+_COUNTED: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation",
+    "output_tokens_details",
+    "server_tool_use",
+)
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if isinstance(one, Mapping) and (other is None or isinstance(other, Mapping)):
+        other = other or {}
+        return {key: _sum(one.get(key), other.get(key)) for key in (*other, *one)}
+    if isinstance(one, int) and isinstance(other, int):
+        return one + other
+    return one if other is None else other

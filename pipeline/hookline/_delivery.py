@@ -1,0 +1,256 @@
+"""From a response whose content is still arriving to events for the caller, rules applied.
+
+Order of things for each event that arrives: filters, assembly, observers, caller. So what the
+caller sees, what the conversation stores and what observers hear is the same text.
+"""
+
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal
+
+from attrs import evolve
+
+from hookline._guard import failure, told
+from hookline._log import log_failure
+from hookline.assembler import Assembler, events_of
+from hookline.errors import (
+    APIError,
+    DecodeError,
+    StreamInterrupted,
+    StreamTruncated,
+    TransportError,
+)
+from hookline.events import ErrorEvent, Event, MessageStop, Ping
+from hookline.filters import StreamFilter
+from hookline.messages import Request, Response
+from hookline.plugins import Implementation, PluginSet
+from hookline.reply import Reply
+from hookline.trace import Verdict
+from hookline.turn import Turn
+
+__all__ = ["Delivery", "api_error", "rewrites_late", "settle"]
+
+_PING_SECONDS: Final = 5.0  # clients give a silent stream up after 300 s, proxies after 60 or 30
+
+
+class Delivery:
+    """Delivers one step of a stream.
+
+    Args:
+        plugins: the pipeline's plugins.
+        turn: the journey.
+        request: what was sent, for the partial reply of a stream that breaks.
+        response: what ``send`` returned; its ``events`` are still to come. A whole response (from
+            a cache, say) is replayed as events.
+        earlier: responses of earlier steps.
+
+    """
+
+    def __init__(
+        self,
+        plugins: PluginSet,
+        turn: Turn,
+        request: Request,
+        response: Response,
+        earlier: tuple[Response, ...],
+    ) -> None:
+        self._turn = turn
+        self._request = request
+        self._response = response
+        self._earlier = earlier
+        self._observers = plugins.of("on_event")
+        self._filters = _filters(plugins, turn)
+        self._assembler = Assembler()
+        self._holds_all = rewrites_late(plugins)
+
+    @property
+    def response(self) -> Response:
+        """The assembled response, once all events have been delivered."""
+        return evolve(
+            self._assembler.response, status=self._response.status, headers=self._response.headers
+        )
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield what the caller gets, as early as the rules allow.
+
+        Raises:
+            StreamInterrupted: the stream broke; carries what was delivered.
+            HooklineError: a filter refused or failed, or the time was up.
+
+        """
+        spoke = self._turn.io.now()
+        stopped = False
+        source = _arriving(self._response)
+        try:
+            async for arrived in source:
+                if isinstance(arrived, ErrorEvent):
+                    raise api_error(arrived, self._response.headers)
+                self._turn.check_deadline("the stream")
+                silent = True
+                for event in _through(self._filters, arrived):
+                    self._assembler.feed(event)
+                    stopped = stopped or isinstance(event, MessageStop)
+                    if self._holds_all and not isinstance(event, Ping):
+                        continue
+                    silent = False
+                    if self._observers:
+                        await told(self._observers, self._turn, event)
+                    yield event
+                now = self._turn.io.now()
+                if not silent:
+                    spoke = now
+                elif now - spoke >= _PING_SECONDS:
+                    spoke = now
+                    yield Ping()
+        except (APIError, TransportError, DecodeError) as error:
+            raise StreamInterrupted(f"the stream broke off: {error}", self.partial()) from error
+        finally:
+            await source.aclose()
+        if not stopped:
+            raise StreamTruncated("the stream ended before message_stop", self.partial())
+
+    def held_back(self, reply: Reply) -> Iterator[Event]:
+        """Return the events that waited for ``post_process``, as it left the reply."""
+        return events_of(reply.response) if self._holds_all else iter(())
+
+    def partial(self) -> Reply:
+        """Return a reply made of what has been delivered so far."""
+        return Reply(
+            response=self._assembler.partial(),
+            request=self._request,
+            prefill=self._turn.prefill,
+            earlier=self._earlier,
+            interrupted=True,
+            trace=self._turn.trace,
+        )
+
+
+def settle(plugins: PluginSet, turn: Turn, response: Response) -> Response:
+    """Run a whole response through the filters, all at once; return it as they leave it.
+
+    Raises:
+        HooklineError: a filter refused or failed.
+
+    """
+    filters = _filters(plugins, turn)
+    if not filters:
+        return response
+    assembler = Assembler()
+    for arrived in events_of(response):
+        for event in _through(filters, arrived):
+            assembler.feed(event)
+    filtered = assembler.response
+    if filtered == response:
+        return response
+    return evolve(filtered, status=response.status, headers=response.headers)
+
+
+def api_error(event: ErrorEvent, headers: Mapping[str, str]) -> APIError:
+    """Return the error that an ``error`` event inside a stream reports; its HTTP status was 200."""
+    details = event.error.get("details")
+    return APIError(
+        str(event.error.get("message", "")),
+        status=200,
+        type=str(event.error.get("type", "api_error")),
+        request_id=event.request_id or headers.get("request-id"),
+        details=details if isinstance(details, Mapping) else None,
+        headers=headers,
+    )
+
+
+class _Applied:
+    """A plugin's filter at work."""
+
+    def __init__(self, implementation: Implementation, filter_: StreamFilter, turn: Turn) -> None:
+        self._implementation = implementation
+        self._filter = filter_
+        self._turn = turn
+        self._silenced = False
+        # A shadow's output goes nowhere; it is only compared with what really passed.
+        self._compare = (Assembler(), Assembler()) if implementation.shadow else None
+
+    def feed(self, event: Event) -> Iterable[Event]:
+        if self._silenced:
+            return (event,)
+        try:
+            passed = tuple(self._filter.feed(event))
+        except Exception as error:
+            if self._compare:
+                self._judge("would refuse", str(error))
+            elif self._implementation.role == "observer":
+                log_failure(self._implementation.plugin, "filter_stream", error)
+                self._silenced = True
+            else:
+                raise failure(self._implementation, error) from error
+            return (event,)
+        if self._compare:
+            return self._shadow(event, passed)
+        return (event,) if self._implementation.role == "observer" else passed
+
+    def _shadow(self, event: Event, passed: Iterable[Event]) -> Iterable[Event]:
+        real, shadow = self._compare or (Assembler(), Assembler())
+        real.feed(event)
+        for each in passed:
+            shadow.feed(each)
+        if isinstance(event, MessageStop) and real.response != shadow.response:
+            self._judge("would change", "the filtered reply differs")
+        return (event,)
+
+    def _judge(self, decision: Literal["would refuse", "would change"], reason: str) -> None:
+        self._silenced = True
+        verdict = Verdict(self._implementation.plugin, "filter_stream", decision, reason)
+        self._turn.trace.verdicts.append(verdict)
+
+
+def _filters(plugins: PluginSet, turn: Turn) -> list[_Applied]:
+    """Ask every plugin for its filter of this step."""
+    applied: list[_Applied] = []
+    for implementation in plugins.of("filter_stream"):
+        try:
+            wanted = implementation.call(turn)
+            if wanted is not None and not isinstance(wanted, StreamFilter):
+                raise TypeError(  # noqa: TRY301 -- handled like any other failure of the plugin
+                    f"it gave {type(wanted).__name__!r}, where the hook wants a StreamFilter or None"
+                )
+        except Exception as error:
+            if implementation.role == "observer":
+                log_failure(implementation.plugin, "filter_stream", error)
+                continue
+            raise failure(implementation, error) from error
+        if wanted is not None:
+            applied.append(_Applied(implementation, wanted, turn))
+    return applied
+
+
+def _through(filters: Sequence[_Applied], event: Event) -> Iterable[Event]:
+    """Pass one event through all filters, in order."""
+    events: Iterable[Event] = (event,)
+    for applied in filters:
+        events = [passed for arriving in events for passed in applied.feed(arriving)]
+    return events
+
+
+def rewrites_late(plugins: PluginSet) -> bool:
+    """Say whether a plugin may rewrite text in ``post_process``, after it would have streamed."""
+    filtering = {implementation.plugin for implementation in plugins.of("filter_stream")}
+    return any(
+        implementation.role != "observer"
+        and not implementation.shadow
+        and implementation.plugin not in filtering
+        and getattr(implementation.owner, "rewrites_text", True)
+        for implementation in plugins.of("post_process")
+    )
+
+
+async def _arriving(response: Response) -> AsyncGenerator[Event, None]:
+    """Yield the events of a response, live or replayed, and close the live ones."""
+    if response.events is None:
+        for event in events_of(response):
+            yield event
+        return
+    try:
+        async for event in response.events:
+            yield event
+    finally:
+        close = getattr(response.events, "aclose", None)
+        if close is not None:
+            await close()

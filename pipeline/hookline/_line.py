@@ -1,0 +1,240 @@
+"""What ``Pipeline`` and ``AsyncPipeline`` share: everything but waiting."""
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import evolve, frozen
+
+from hookline._core import Engine
+from hookline._io import AsyncIO, SyncIO
+from hookline.asking import Asked, Input, asked, bound
+from hookline.config import Settings, load_settings
+from hookline.discovery import assemble
+from hookline.errors import ConfigError, InputError
+from hookline.frozen import FrozenDict
+from hookline.messages import Request
+from hookline.models import ModelFacts, ModelTable, load_models
+from hookline.plugins import Plugin, PluginSet
+from hookline.turn import BoundTool, Turn
+
+if TYPE_CHECKING:
+    from hookline.conversation import ConversationState
+    from hookline.simulator import Simulator
+    from hookline.upstream import Upstream
+
+__all__ = ["Line", "Registered"]
+
+_NUMBERS: Final = itertools.count(1)
+
+# A wish that one of the standard plugins fulfils: without it the wish would silently be dropped.
+_FULFILLED_BY: Final = {"history": "history", "prefill": "prefill", "tools": "tools"}
+
+
+@frozen
+class Registered:
+    """What plugins registered when the pipeline was built.
+
+    Attributes:
+        tools: offered to every turn.
+        routes: ``(path, ASGI application)`` pairs, for whoever serves HTTP.
+
+    """
+
+    tools: tuple[BoundTool, ...]
+    routes: tuple[tuple[str, Any], ...]
+
+
+class Line:
+    """Base of both pipelines; the arguments are documented there."""
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        api_key: str | None = None,
+        auth_token: str | None = None,
+        base_url: "str | Simulator | None" = None,
+        api_version: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        max_steps: int | None = None,
+        unknown_models: str | None = None,
+        config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        plugins: Sequence[Any] = (),
+        policy: Any = None,
+        client: Any = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        if isinstance(plugins, str) or not isinstance(plugins, list | tuple):
+            raise ConfigError("plugins= takes a list: plugins=[MyPlugin()]")
+        self.settings: Final[Settings] = load_settings(
+            config,
+            model=model,
+            max_tokens=max_tokens,
+            api_key=api_key,
+            auth_token=auth_token,
+            base_url=base_url,
+            api_version=api_version,
+            headers=headers,
+            timeout=timeout,
+            stream_timeout=timeout,
+            max_steps=max_steps,
+            unknown_models=unknown_models,
+        )
+        self.plugins: Final = PluginSet(
+            [
+                *assemble(
+                    plugins,
+                    enable=self.settings.enable,
+                    disable=self.settings.disable,
+                    options=self.settings.plugins,
+                ),
+                *_policies(policy),
+            ]
+        )
+        self.models: Final = self._register_models()
+        self.registered: Final = self._register()
+        self.context: Final[Mapping[str, Any]] = FrozenDict(context or {})
+        self._transport, self._io = self._open(client)
+        self._upstream: Upstream | None = None
+        self._engine: Final = Engine(self.plugins, self._create, self.settings.max_steps)
+        self._pid: Final = os.getpid()
+
+    def _open(self, client: Any) -> tuple[Any, "SyncIO | AsyncIO"]:
+        """Return the transport and the io of the right colour."""
+        raise TypeError("use Pipeline or AsyncPipeline")
+
+    def _simulator(self) -> "Simulator | None":
+        """Return the simulator that ``base_url`` asks for, or None."""
+        base_url = self.settings.base_url
+        if not isinstance(base_url, str):
+            return base_url
+        if not base_url.startswith("sim:"):
+            return None
+        from hookline.simulator import Scenario, Simulator  # noqa: PLC0415 -- only when asked for
+
+        path = base_url.removeprefix("sim:")
+        return Simulator(Scenario.from_toml(path) if path else None)
+
+    async def _create(self, turn: Turn, request: Request) -> Any:
+        """Send one request: the innermost step, made when the first request needs it."""
+        if self._upstream is None:
+            self._upstream = self._connect()
+        return await self._upstream.create_message(turn, request)
+
+    def _connect(self) -> "Upstream":
+        from hookline.secret import Secret  # noqa: PLC0415
+        from hookline.upstream import Upstream  # noqa: PLC0415 -- loads the wire format
+
+        settings = self.settings
+        local = self._simulator_used
+        key = settings.api_key or (
+            Secret("simulated") if local and settings.auth_token is None else None
+        )
+        return Upstream(
+            base_url="http://simulator.invalid" if local else str(settings.base_url).rstrip("/"),
+            transport=self._transport,
+            api_key=key,
+            auth_token=settings.auth_token,
+            version=settings.api_version,
+            headers=settings.headers,
+        )
+
+    @property
+    def _simulator_used(self) -> bool:
+        base_url = self.settings.base_url
+        return not isinstance(base_url, str) or base_url.startswith("sim:")
+
+    def _begin(
+        self,
+        surface: str,
+        message: Input,
+        given: Mapping[str, Any],
+        conversation: "ConversationState | None" = None,
+    ) -> tuple[Turn, Request]:
+        """Turn a caller's wish into a turn and its first request."""
+        wish = asked(self.settings, self.models, message, given)
+        self._require_credentials()
+        options = wish.options
+        if conversation is not None:
+            options = conversation.joined(options)
+        if self.registered.tools:
+            options = evolve(options, tools=(*self.registered.tools, *options.tools))
+        for field, plugin in _FULFILLED_BY.items():
+            if getattr(options, field) and self.plugins.get(plugin) is None:
+                raise InputError(
+                    f"this call needs the plugin {plugin!r}, which is not enabled here"
+                )
+        stream = surface == "stream"
+        settings = self.settings
+        timeout = wish.timeout or (settings.stream_timeout if stream else settings.timeout)
+        turn = Turn(
+            id=f"turn_{self._pid}_{next(_NUMBERS)}",
+            io=self._io,
+            models=self.models,
+            surface=surface,
+            stream=stream,
+            context=self._joined_context(wish),
+            options=options,
+            upstream=str(settings.base_url) if not self._simulator_used else "sim:",
+            deadline=self._io.now() + timeout,
+            timeout=timeout,
+        )
+        return turn, wish.request
+
+    def _joined_context(self, wish: Asked) -> Mapping[str, Any]:
+        return FrozenDict({**self.context, **wish.context}) if wish.context else self.context
+
+    def _require_credentials(self) -> None:
+        settings = self.settings
+        if settings.api_key or settings.auth_token or self._simulator_used:
+            return
+        base_url = str(settings.base_url)
+        if ".anthropic.com" not in base_url or _names_credential(settings.headers):
+            return  # a local server, or a gateway that wants something else
+        raise ConfigError(
+            "there is no API key. Give one in any of three ways: Pipeline(api_key=…), the "
+            "environment variable ANTHROPIC_API_KEY, or ANTHROPIC_AUTH_TOKEN for a bearer token. "
+            'Without a key, use the built-in simulator: Pipeline(base_url="sim:"), or set '
+            "ANTHROPIC_BASE_URL=sim:"
+        )
+
+    def _register_models(self) -> ModelTable:
+        added: list[ModelFacts] = []
+        self.plugins.announce("register_models", added.append)
+        table = load_models()
+        return table.with_models(*added) if added else table
+
+    def _register(self) -> Registered:
+        tools: list[BoundTool] = []
+        routes: list[tuple[str, Any]] = []
+        self.plugins.announce(
+            "register_tools", lambda tool, function=None: tools.append(bound(tool, function))
+        )
+        self.plugins.announce("register_routes", lambda path, app: routes.append((path, app)))
+        return Registered(tuple(tools), tuple(routes))
+
+    def __repr__(self) -> str:
+        names = ", ".join(plugin.name for plugin in self.plugins.plugins)
+        return f"<{type(self).__name__} model={self.settings.model!r} plugins=[{names}]>"
+
+
+def _names_credential(headers: Mapping[str, str]) -> bool:
+    return any(name.lower() in ("x-api-key", "authorization") for name in headers)
+
+
+def _policies(policy: Any) -> list[Plugin]:
+    """Return the organisation's policies, which no setting below this call can take away."""
+    if policy is None:
+        return []
+    plugins = [Plugin.of(each) for each in (policy if isinstance(policy, list | tuple) else [policy])]
+    for plugin in plugins:
+        if plugin.role != "enforcer":
+            raise ConfigError(
+                f"policy= takes enforcers, and plugin {plugin.name!r} is a {plugin.role}; "
+                'set `role = "enforcer"` in its class'
+            )
+    return plugins

@@ -1,0 +1,229 @@
+"""Finding the installed plugins: entry points of the group ``hookline.plugins``.
+
+The standard plugins come in by this door like everybody else's.
+"""
+
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final, Literal, get_args, get_origin
+
+import attrs
+from attrs import frozen
+
+from hookline.errors import ConfigError, HooklineError
+from hookline.plugins import Plugin
+
+__all__ = ["GROUP", "Installed", "assemble", "installed"]
+
+GROUP: Final = "hookline.plugins"
+_OURS: Final = "hookline"
+
+
+@frozen
+class Installed:
+    """A plugin that some installed distribution offers.
+
+    Attributes:
+        name: the entry point's name; what configuration calls it.
+        entry_point: how to import it.
+        distribution: who offers it.
+        version: that distribution's version.
+
+    """
+
+    name: str
+    entry_point: EntryPoint
+    distribution: str
+    version: str
+
+    def load(self, options: Mapping[str, Any] | None = None) -> Plugin:
+        """Import the plugin and make it with its options.
+
+        Args:
+            options: values for the fields of the plugin's class, and ``shadow``.
+
+        Raises:
+            ConfigError: it cannot be imported, or an option is unknown or has a wrong value.
+
+        """
+        try:
+            thing = self.entry_point.load()
+        except HooklineError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"plugin {self.name!r} of {self.distribution} cannot be loaded "
+                f"({type(error).__name__}: {error}). Repair its installation, or leave it out: "
+                f'[plugins] disable = ["{self.name}"], or HOOKLINE_DISABLE={self.name}'
+            ) from error
+        given = dict(options or {})
+        shadow = given.pop("shadow", False)
+        if not isinstance(shadow, bool):
+            raise ConfigError(f"plugins.{self.name}.shadow must be true or false, not {shadow!r}")
+        if isinstance(thing, type):
+            thing = configured(self.name, thing, given)
+        elif given:
+            raise ConfigError(f"plugin {self.name!r} takes no options; remove {', '.join(given)}")
+        return Plugin(self.name, thing, self.distribution, self.version, shadow)
+
+
+def installed() -> tuple[Installed, ...]:
+    """Return all installed plugins, Hookline's own first, then by distribution and name.
+
+    Raises:
+        ConfigError: two distributions offer a plugin of the same name.
+
+    """
+    return _installed(tuple(sys.path))
+
+
+# Reading the metadata of every distribution takes milliseconds, and it cannot change under a
+# running process but by a change of the path.
+@lru_cache(maxsize=4)
+def _installed(_path: tuple[str, ...]) -> tuple[Installed, ...]:
+    found: dict[str, Installed] = {}
+    for point in entry_points(group=GROUP):
+        distribution = point.dist.name if point.dist else ""
+        version = point.dist.version if point.dist else ""
+        other = found.get(point.name)
+        if other is not None and other.distribution != distribution:
+            raise ConfigError(
+                f"{other.distribution} and {distribution} both offer a plugin called "
+                f"{point.name!r}; uninstall one of them"
+            )
+        found[point.name] = Installed(point.name, point, distribution, version)
+    return tuple(
+        sorted(found.values(), key=lambda each: (each.distribution != _OURS, each.distribution))
+    )
+
+
+def assemble(
+    given: Iterable[Any],
+    *,
+    enable: Collection[str] = (),
+    disable: Collection[str] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Plugin]:
+    """Return the plugins of one pipeline: the installed ones that are wanted, then those given.
+
+    Args:
+        given: plugin objects, or names of installed plugins that are off by default.
+        enable: if not empty, only these installed plugins.
+        disable: installed plugins to leave out.
+        options: option values by plugin name.
+
+    Returns:
+        The plugins in order of registration. One given in code replaces the installed one of the
+        same name.
+
+    Raises:
+        ConfigError: a name that no plugin has, or options for a plugin that is not there.
+
+    """
+    options = options or {}
+    available = {each.name: each for each in installed()}
+    asked = [thing for thing in given if isinstance(thing, str)]
+    in_code = [Plugin.of(thing) for thing in given if not isinstance(thing, str)]
+    replaced = {plugin.name for plugin in in_code}
+    for name in (*asked, *enable, *disable, *options):
+        if name not in available and not (name in options and name in replaced):
+            raise _unknown(name, available)
+    plugins: list[Plugin] = []
+    for name, each in available.items():
+        if name in disable or name in replaced or (enable and name not in (*enable, *asked)):
+            continue
+        plugin = each.load(options.get(name))
+        wanted = name in asked or name in enable or name in options
+        if wanted or getattr(plugin.object, "enabled_by_default", True):
+            plugins.append(plugin)
+    for plugin in in_code:
+        if options.get(plugin.name):
+            raise ConfigError(
+                f"plugin {plugin.name!r} was handed over in code; give it its options there, "
+                f"not under [plugins.{plugin.name}]"
+            )
+    return plugins + in_code
+
+
+def configured(name: str, plugin_class: type, options: Mapping[str, Any]) -> Any:
+    """Make a plugin from its class and its options.
+
+    Args:
+        name: the plugin's name, for messages.
+        plugin_class: an attrs class whose fields are the options, or a class that takes none.
+        options: values as TOML gives them.
+
+    Raises:
+        ConfigError: an unknown option, or a value that does not fit.
+
+    """
+    known = (
+        {f.alias: f for f in attrs.fields(plugin_class) if f.init}
+        if attrs.has(plugin_class)
+        else {}
+    )
+    values: dict[str, Any] = {}
+    for option, value in options.items():
+        if option not in known:
+            near = get_close_matches(option, known, 1)
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"it has {', '.join(known) if known else 'no options'}"
+            )
+            raise ConfigError(f"plugin {name!r} has no option {option!r}; {hint}")
+        try:
+            values[option] = fitted(value, known[option].type)
+        except ValueError as error:
+            raise ConfigError(f"plugins.{name}.{option}: {error}") from error
+    try:
+        return plugin_class(**values)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"plugin {name!r}: {error}") from error
+
+
+def fitted(value: Any, wanted: Any) -> Any:
+    """Return a TOML value as the type an option declares; nothing is coerced but list to tuple.
+
+    Raises:
+        ValueError: it does not fit.
+
+    """
+    origin, arguments = get_origin(wanted), get_args(wanted)
+    if wanted in (Any, None, Callable) or origin in (Callable,):
+        return value
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise ValueError(f"must be one of {', '.join(map(repr, arguments))}, not {value!r}")
+    if origin is tuple or wanted is tuple:
+        if isinstance(value, list | tuple):
+            return tuple(fitted(item, arguments[0] if arguments else Any) for item in value)
+        raise ValueError(f"must be a list, not {value!r}")
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if isinstance(value, Mapping):
+            return {key: fitted(item, arguments[1]) for key, item in value.items()}
+        raise ValueError(f"must be a table, not {value!r}")
+    if arguments:  # a union: the first member that fits
+        for member in arguments:
+            if member is type(None):
+                continue
+            try:
+                return fitted(value, member)
+            except ValueError as error:
+                problem = error
+        raise problem
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, wanted) and not (isinstance(value, bool) and wanted is not bool):
+        return value
+    raise ValueError(f"must be {getattr(wanted, '__name__', wanted)}, not {value!r}")
+
+
+def _unknown(name: str, available: Mapping[str, Installed]) -> ConfigError:
+    near = get_close_matches(name, available, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"installed are: {', '.join(available)}"
+    return ConfigError(f"there is no plugin called {name!r}; {hint}")

@@ -1,0 +1,230 @@
+"""``Pipeline`` and ``AsyncPipeline``: the same journey, waited for in two ways."""
+
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from hookline._core import journey, rehearse, the_reply
+from hookline._io import AsyncIO, SyncIO, drive
+from hookline._line import Line
+from hookline.asking import Input, SendOptions
+from hookline.conversation import AsyncConversation, Conversation, ConversationState
+from hookline.reply import Reply
+from hookline.streams import AsyncStream, Stream
+from hookline.trace import Explanation
+
+__all__ = ["AsyncPipeline", "Pipeline"]
+
+
+class Pipeline(Line):
+    """A pipeline that blocks: for scripts, notebooks, threads.
+
+    One ``Pipeline`` may be used from many threads. It runs no event loop, so it also works inside
+    one. Everything may also stand in ``hookline.toml`` or the environment, see ``hookline.config``.
+
+    Args:
+        model: the model asked where a call names none.
+        max_tokens: the cap on output tokens where a call gives none.
+        api_key: for ``x-api-key``; else ``ANTHROPIC_API_KEY``.
+        auth_token: for ``Authorization: Bearer``; else ``ANTHROPIC_AUTH_TOKEN``.
+        base_url: of the API, without ``/v1``; ``"sim:"`` is the built-in simulator,
+            ``"sim:PATH"`` the simulator with a scenario file; or a ``Simulator``.
+        api_version: ``"2023-06-01"`` or ``"2026-10-21"``.
+        headers: further headers for every request.
+        timeout: seconds that one turn may take.
+        max_steps: requests that one turn may make (tool calls).
+        unknown_models: ``"allow"`` sends model names that Hookline does not know.
+        config: a TOML file or its content; None looks for ``hookline.toml`` here.
+        plugins: plugin objects, and names of installed plugins that are off by default.
+        policy: enforcers that no other setting can switch off.
+        client: an ``httpx.Client`` or ``httpx2.Client`` of your own; it stays yours to close.
+        context: your own facts, which plugins see in ``turn.context``.
+
+    Raises:
+        ConfigError: anything of this is wrong.
+
+    Example:
+        >>> with Pipeline(base_url="sim:") as line:
+        ...     reply = line.send("Hello, Claude")
+
+    """
+
+    def _open(self, client: Any) -> tuple[Any, SyncIO]:
+        from hookline._pinned import SyncPinned  # noqa: PLC0415 -- the HTTP library comes last
+        from hookline.transport import SyncHTTP  # noqa: PLC0415
+
+        return SyncHTTP(client, self._simulator()), SyncIO(SyncPinned())
+
+    def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+        """Send a message and return the reply.
+
+        Args:
+            message: text, an ``Image``, a block, or a list of these; None with ``messages=``.
+            **options: ``prefill``, ``images``, ``tools``, ``timeout`` (seconds), ``context``,
+                ``messages`` (the conversation so far) and every field of the API's request; see
+                ``hookline.asking.SendOptions``.
+
+        Returns:
+            The reply.
+
+        Raises:
+            InputError: it cannot be sent; nothing was.
+            APIError: the API answered with an error.
+            TransportError: no answer came.
+            PolicyViolation: a rule refused it.
+            PluginError: a plugin failed.
+            DeadlineExceeded: the time was up.
+
+        """
+        return self.take_turn("send", message, options)
+
+    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> Stream:
+        """Send a message and read the reply while it is written.
+
+        Args:
+            message: as for ``send``.
+            **options: as for ``send``.
+
+        Returns:
+            A context manager; nothing is sent before it is entered.
+
+        Raises:
+            InputError: it cannot be sent.
+
+        Example:
+            >>> with line.stream("Write a haiku") as stream:
+            ...     for text in stream.text:
+            ...         print(text, end="")
+
+        """
+        return self.open_stream(message, options)
+
+    def conversation(self, **options: Unpack[SendOptions]) -> Conversation:
+        """Begin a conversation whose history is kept and sent for you.
+
+        Args:
+            **options: defaults for every turn of it (``system``, ``model``, ``tools`` …);
+                ``messages`` is where it begins.
+
+        """
+        return Conversation(self, options)
+
+    def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
+        """Run every stage up to the sending, send nothing, and show who changed what.
+
+        Args:
+            message: as for ``send``.
+            **options: as for ``send``.
+
+        Returns:
+            The request that would leave, and the trace that led to it.
+
+        Raises:
+            HooklineError: what ``send`` would raise before sending.
+
+        """
+        turn, request = self._begin("explain", message, options)
+        return drive(rehearse(self._engine, turn, request))
+
+    def close(self) -> None:
+        """Close the connections that this pipeline opened."""
+        drive(self._transport.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def take_turn(
+        self,
+        surface: str,
+        message: Input,
+        options: SendOptions,
+        conversation: ConversationState | None = None,
+    ) -> Reply:
+        """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
+        turn, request = self._begin(surface, message, options, conversation)
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(drive(anext(items)))
+        finally:
+            drive(items.aclose())
+
+    def open_stream(
+        self, message: Input, options: SendOptions, conversation: ConversationState | None = None
+    ) -> Stream:
+        """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
+        turn, request = self._begin("stream", message, options, conversation)
+        return Stream(journey(self._engine, turn, request), turn, conversation)
+
+
+class AsyncPipeline(Line):
+    """A pipeline for asyncio and trio: the same names and parameters as ``Pipeline``.
+
+    One ``AsyncPipeline`` may be used from many tasks. ``client`` is an ``AsyncClient`` here; all
+    other arguments are those of ``Pipeline``.
+
+    Example:
+        >>> async with AsyncPipeline(base_url="sim:") as line:
+        ...     reply = await line.send("Hello, Claude")
+
+    """
+
+    def _open(self, client: Any) -> tuple[Any, AsyncIO]:
+        from hookline._pinned import AsyncPinned  # noqa: PLC0415 -- the HTTP library comes last
+        from hookline.transport import AsyncHTTP  # noqa: PLC0415
+
+        return AsyncHTTP(client, self._simulator()), AsyncIO(AsyncPinned())
+
+    async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+        """Send a message and return the reply; see ``Pipeline.send``."""
+        return await self.take_turn("send", message, options)
+
+    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> AsyncStream:
+        """Send a message and read the reply while it is written; see ``Pipeline.stream``."""
+        return self.open_stream(message, options)
+
+    def conversation(self, **options: Unpack[SendOptions]) -> AsyncConversation:
+        """Begin a conversation; see ``Pipeline.conversation``."""
+        return AsyncConversation(self, options)
+
+    async def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
+        """Run every stage up to the sending; see ``Pipeline.explain``."""
+        turn, request = self._begin("explain", message, options)
+        return await rehearse(self._engine, turn, request)
+
+    async def close(self) -> None:
+        """Close the connections that this pipeline opened."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def take_turn(
+        self,
+        surface: str,
+        message: Input,
+        options: SendOptions,
+        conversation: ConversationState | None = None,
+    ) -> Reply:
+        """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
+        turn, request = self._begin(surface, message, options, conversation)
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(await anext(items))
+        finally:
+            await items.aclose()
+
+    def open_stream(
+        self, message: Input, options: SendOptions, conversation: ConversationState | None = None
+    ) -> AsyncStream:
+        """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
+        turn, request = self._begin("stream", message, options, conversation)
+        return AsyncStream(journey(self._engine, turn, request), turn, conversation)

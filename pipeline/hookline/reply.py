@@ -1,0 +1,172 @@
+"""What the caller gets: the reply of a turn."""
+
+import html
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from hookline.blocks import (
+    Block,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolUseBlock,
+)
+from hookline.messages import Message, Request, Response, Usage
+from hookline.usage import total
+from hookline.trace import Trace
+from hookline.turn import Prefill, PrefillMode
+
+__all__ = ["Reply"]
+
+_SHOWN = 60  # characters of text in a repr
+
+
+@frozen(kw_only=True, repr=False)
+class Reply:
+    """The outcome of a turn.
+
+    Attributes:
+        response: what the API returned in the last step, loss-free; without the prefill, which the
+            API never repeats, and after all stream filters.
+        request: the request it answers, as the stages before ``send`` left it.
+        prefill: the words put in the model's mouth, if any.
+        output: the structured value that ``output=`` asked for, else None.
+        cost: US dollars for the whole turn, or None if a price is not known.
+        earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
+        interrupted: True in the ``partial`` of a broken stream: more would have come.
+        trace: who changed what on the way, and every attempt.
+
+    """
+
+    response: Response
+    request: Request
+    prefill: Prefill | None = None
+    output: Any = None
+    cost: Decimal | None = None
+    earlier: tuple[Response, ...] = ()
+    interrupted: bool = False
+    trace: Trace = field(factory=Trace, eq=False)
+
+    @property
+    def text(self) -> str:
+        """The reply's text; begins with the prefill exactly once."""
+        return self.prefill.text + self.completion if self.prefill else self.completion
+
+    @property
+    def completion(self) -> str:
+        """The text without the prefill: what the model itself wrote."""
+        return self.response.text
+
+    @property
+    def prefill_mode(self) -> PrefillMode | None:
+        """How the prefill was done: ``"native"``, ``"instructed"``, or None without one."""
+        return self.prefill.mode if self.prefill else None
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the model stopped: ``"end_turn"``, ``"max_tokens"``, ``"refusal"`` …"""
+        return self.response.stop_reason
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the whole turn, all steps added up."""
+        return total(step.usage for step in (*self.earlier, self.response))
+
+    @property
+    def model(self) -> str:
+        """The model that answered."""
+        return self.response.model
+
+    @property
+    def request_id(self) -> str | None:
+        """The API's id of the last exchange, for a support request."""
+        return self.response.request_id
+
+    @property
+    def tool_uses(self) -> tuple[ToolUseBlock, ...]:
+        """The tool calls in the response that nobody has answered yet."""
+        return tuple(block for block in self.response.content if isinstance(block, ToolUseBlock))
+
+    @property
+    def message(self) -> Message:
+        """The assistant's turn as a conversation stores it: the prefill joined on."""
+        content = self.response.content
+        if self.interrupted:  # half a tool call or an unsigned thought would poison the history
+            content = tuple(block for block in content if isinstance(block, TextBlock))
+        return Message("assistant", _joined(self.prefill, content))
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation so far, ready to be sent again with a new message appended."""
+        sent = self.request.messages
+        if self.prefill and self.prefill.mode == "native" and sent and sent[-1].role == "assistant":
+            sent = sent[:-1]  # the prefill is the beginning of the reply now
+        return (*sent, self.message) if self.message.blocks else sent
+
+    def evolve(self, **changes: Any) -> "Reply":
+        """Return a copy with some attributes replaced."""
+        return evolve(self, **changes)
+
+    def with_text(self, text: str) -> "Reply":
+        """Return a copy whose ``text`` is ``text``; blocks that are not text stay.
+
+        Args:
+            text: the whole text. If it no longer begins with the prefill, the copy has none.
+
+        """
+        prefill = self.prefill if self.prefill and text.startswith(self.prefill.text) else None
+        rest = text[len(prefill.text) :] if prefill else text
+        content: list[Block] = []
+        placed = False
+        for block in self.response.content:
+            if not isinstance(block, TextBlock):
+                content.append(block)
+            elif not placed:
+                content.append(TextBlock(rest))  # citations point into the old text: dropped
+                placed = True
+        if not placed:
+            content.append(TextBlock(rest))
+        kept = tuple(block for block in content if not isinstance(block, TextBlock) or block.text)
+        return evolve(self, prefill=prefill, response=self.response.evolve(content=kept))
+
+    def rewrite(self, function: Callable[[str], str]) -> "Reply":
+        """Return a copy with ``function`` applied to the whole text, or self if nothing changed."""
+        text = function(self.text)
+        return self if text == self.text else self.with_text(text)
+
+    def __repr__(self) -> str:
+        text = self.text
+        shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+        parts = [repr(shown), f"stop_reason={self.stop_reason!r}", f"model={self.model!r}"]
+        if self.interrupted:
+            parts.append("interrupted=True")
+        return f"<Reply {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        usage = self.usage
+        facts = [self.model, f"{usage.input_tokens} → {usage.output_tokens} tokens"]
+        if self.cost is not None:
+            facts.append(f"${self.cost:.6f}")
+        if self.stop_reason:
+            facts.append(self.stop_reason)
+        return (
+            f'<div><div style="white-space:pre-wrap">{html.escape(self.text)}</div>'
+            f'<small style="opacity:.6">{html.escape(" · ".join(facts))}</small></div>'
+        )
+
+
+def _joined(prefill: Prefill | None, content: tuple[Block, ...]) -> tuple[Block, ...]:
+    # The API refuses empty text blocks in a history, though it may answer with them.
+    blocks = [block for block in content if not isinstance(block, TextBlock) or block.text]
+    if prefill is None:
+        return tuple(blocks)
+    for index, block in enumerate(blocks):
+        if isinstance(block, TextBlock):
+            blocks[index] = evolve(block, text=prefill.text + block.text)
+            return tuple(blocks)
+    thoughts = sum(isinstance(block, ThinkingBlock | RedactedThinkingBlock) for block in blocks)
+    blocks.insert(thoughts, TextBlock(prefill.text))  # thinking blocks must stay in front
+    return tuple(blocks)

@@ -1,0 +1,231 @@
+"""From Python types to JSON Schema, within the subset that the API compiles (facts 11).
+
+Serves tools (a function's parameters) and structured output (an attrs class).
+"""
+
+import collections.abc
+import datetime as dt
+import enum
+import inspect
+import types
+import typing
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+import attrs
+
+from hookline.errors import InputError
+from hookline.messages import Tool
+
+__all__ = ["describe", "schema_of"]
+
+_SCALARS: Final[Mapping[Any, Mapping[str, Any]]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    type(None): {"type": "null"},
+    dt.datetime: {"type": "string", "format": "date-time"},
+    dt.date: {"type": "string", "format": "date"},
+    dt.time: {"type": "string", "format": "time"},
+    uuid.UUID: {"type": "string", "format": "uuid"},
+    Any: {},
+}
+_LISTS: Final = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    collections.abc.Sequence,
+    collections.abc.Iterable,
+    collections.abc.Collection,
+)
+_TABLES: Final = (dict, collections.abc.Mapping)
+
+
+def schema_of(annotation: Any, *, where: str = "output") -> dict[str, Any]:
+    """Return the JSON Schema of a type.
+
+    Args:
+        annotation: a scalar, ``list[…]``, ``dict[str, …]``, ``Literal``, an enum, a union, an attrs
+            class, ``datetime``, ``date``, ``time``, ``UUID``; nested as you like, but not
+            recursive.
+        where: what the type describes, for an error's text.
+
+    Returns:
+        The schema; classes that occur are in ``$defs``.
+
+    Raises:
+        InputError: the API has no schema for such a type.
+
+    """
+    builder = _Builder(where)
+    schema = builder.of(annotation, where)
+    return {**schema, "$defs": builder.definitions} if builder.definitions else schema
+
+
+def describe(function: Callable[..., Any], name: str | None = None) -> Tool:
+    """Return the tool definition of a typed Python function.
+
+    Args:
+        function: its parameters need type annotations; the first paragraph of its docstring is the
+            description, and lines ``name: …`` under ``Args:`` describe the parameters.
+        name: what the model calls it; None is the function's own name.
+
+    Raises:
+        InputError: a parameter without a type, or of a type that has no schema.
+
+    """
+    own_name = name or getattr(function, "__name__", type(function).__name__)
+    try:
+        hints = typing.get_type_hints(function)
+    except (NameError, TypeError) as error:
+        raise InputError(f"tool {own_name!r}: its annotations cannot be read: {error}") from error
+    summary, explained = _documentation(inspect.getdoc(function) or "")
+    builder = _Builder(f"tool {own_name!r}")
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise InputError(f"tool {own_name!r}: *{parameter.name} has no schema; name each one")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise InputError(f"tool {own_name!r}: {parameter.name} cannot be given by name")
+        if parameter.name not in hints:
+            raise InputError(
+                f"tool {own_name!r}: parameter {parameter.name!r} needs a type annotation"
+            )
+        schema = builder.of(hints[parameter.name], parameter.name)
+        if parameter.name in explained:
+            schema = {**schema, "description": explained[parameter.name]}
+        properties[parameter.name] = schema
+        if parameter.default is parameter.empty:
+            required.append(parameter.name)
+    root = {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+    if builder.definitions:
+        root["$defs"] = builder.definitions
+    return Tool(name=own_name, input_schema=root, description=summary or None)
+
+
+class _Builder:
+    """Builds one schema and collects the definitions that it refers to."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._open: list[type] = []
+        self.definitions: dict[str, Any] = {}
+
+    def of(self, annotation: Any, path: str) -> dict[str, Any]:
+        if annotation in _SCALARS:
+            return dict(_SCALARS[annotation])
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        if origin is typing.Annotated:
+            return self._annotated(annotation, path)
+        if origin is Literal:
+            return _enumeration(list(arguments))
+        if origin in (Union, types.UnionType):
+            return {"anyOf": [self.of(member, path) for member in arguments]}
+        if (origin or annotation) in _LISTS:
+            return self._list(origin or annotation, arguments, path)
+        if (origin or annotation) in _TABLES:
+            return self._table(arguments, path)
+        if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+            return _enumeration([member.value for member in annotation])
+        if isinstance(annotation, type) and attrs.has(annotation):
+            return self._class(annotation, path)
+        raise InputError(
+            f"{self._where}: {path} has type {annotation!r}, which has no JSON schema. Use scalars, "
+            "list, dict, Literal, Enum, unions, datetime and attrs classes"
+        )
+
+    def _annotated(self, annotation: Any, path: str) -> dict[str, Any]:
+        """Read ``Annotated[T, "what it is"]``: the text becomes the description."""
+        inner, *notes = get_args(annotation)
+        texts = [note for note in notes if isinstance(note, str)]
+        schema = self.of(inner, path)
+        return {**schema, "description": texts[0]} if texts else schema
+
+    def _list(self, kind: Any, arguments: tuple[Any, ...], path: str) -> dict[str, Any]:
+        if kind is tuple and arguments and arguments[-1] is not Ellipsis:
+            raise InputError(
+                f"{self._where}: {path} is a tuple of fixed length, for which the API has no "
+                "schema; use a class with named fields, or tuple[…, ...]"
+            )
+        items = self.of(arguments[0], f"{path}[]") if arguments else {}
+        return {"type": "array", "items": items}
+
+    def _table(self, arguments: tuple[Any, ...], path: str) -> dict[str, Any]:
+        if arguments and arguments[0] is not str:
+            raise InputError(f"{self._where}: {path} must have strings as keys")
+        values = self.of(arguments[1], f"{path}{{}}") if arguments else {}
+        return {"type": "object", "additionalProperties": values or True}
+
+    def _class(self, cls: type, path: str) -> dict[str, Any]:
+        name = cls.__name__
+        if cls in self._open:
+            raise InputError(
+                f"{self._where}: {path} contains itself ({name}); the API refuses recursive schemas"
+            )
+        if name not in self.definitions:
+            self._open.append(cls)
+            attrs.resolve_types(cls)
+            properties: dict[str, Any] = {}
+            required: list[str] = []
+            for attribute in attrs.fields(cls):
+                if not attribute.init:
+                    continue
+                properties[attribute.alias] = self.of(attribute.type, f"{path}.{attribute.name}")
+                if attribute.default is attrs.NOTHING:
+                    required.append(attribute.alias)
+            schema = {
+                "type": "object",
+                "properties": properties,
+                "required": required,
+                "additionalProperties": False,
+            }
+            text = (cls.__doc__ or "").strip().split("\n\n")[0]
+            # attrs gives a class without a docstring one that only repeats its signature.
+            if text and not text.startswith("Method generated by attrs"):
+                schema = {"description": " ".join(text.split()), **schema}
+            self.definitions[name] = schema
+            self._open.pop()
+        return {"$ref": f"#/$defs/{name}"}
+
+
+def _enumeration(values: list[Any]) -> dict[str, Any]:
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
+    found = {kinds.get(type(value)) for value in values}
+    if None in found:
+        raise InputError(f"an enumeration may hold strings, numbers and booleans, not {values!r}")
+    return {"type": found.pop(), "enum": values} if len(found) == 1 else {"enum": values}
+
+
+def _documentation(text: str) -> tuple[str, dict[str, str]]:
+    """Part a docstring into its first paragraph and what it says of each parameter."""
+    lines = text.splitlines()
+    summary: list[str] = []
+    for line in lines:
+        if not line.strip():
+            break
+        summary.append(line.strip())
+    explained: dict[str, str] = {}
+    inside, current = False, ""
+    for line in lines:
+        bare = line.strip()
+        if bare in ("Args:", "Arguments:", "Parameters:"):
+            inside = True
+        elif inside and bare and not line.startswith(" "):
+            break
+        elif inside and bare:
+            name, colon, rest = bare.partition(":")
+            if colon and name.partition(" ")[0].isidentifier() and not line.startswith("     "):
+                current = name.partition(" ")[0]
+                explained[current] = rest.strip()
+            elif current:
+                explained[current] += " " + bare
+    return " ".join(summary), explained

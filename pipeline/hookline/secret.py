@@ -1,0 +1,45 @@
+"""A secret that cannot render itself."""
+
+from typing import Any, Final
+
+__all__ = ["Secret"]
+
+_HIDDEN: Final = "Secret(…)"
+
+
+class Secret:
+    """Holds a key or token and shows a constant in every repr, log, format and pickle.
+
+    Args:
+        value: the secret text.
+
+    Raises:
+        TypeError: on an attempt to pickle it.
+
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the text. The transport calls this, on the way into a header, and nothing else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return _HIDDEN
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(_HIDDEN, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Secret is not pickled; hand the key over where it is needed")

@@ -1,0 +1,225 @@
+"""Streams: the reply while it is written, for both colours.
+
+Both classes read one async generator, the journey. ``Stream`` drives it step by step without an
+event loop; ``AsyncStream`` awaits it.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Final, Generic, Protocol, Self, TypeVar
+
+from hookline._io import drive
+from hookline.blocks import TextBlock
+from hookline.errors import HooklineError
+from hookline.events import ContentBlockDelta, ContentBlockStart, Event, TextDelta
+from hookline.reply import Reply
+from hookline.turn import Turn
+
+__all__ = ["AsyncStream", "Stream"]
+
+T = TypeVar("T")
+
+Journey = AsyncGenerator[Event | Reply, None]
+_MISUSED: Final = "enter the stream first: `with line.stream(…) as stream:` (`async with` in async code)"
+
+
+class Keeper(Protocol):
+    """Who wants to know how a stream ended: a conversation."""
+
+    def begin(self) -> None:
+        """Be told that the stream starts; may refuse by raising."""
+        ...
+
+    def end(self, reply: Reply | None) -> None:
+        """Be told what came of it: the reply, a partial one, or nothing."""
+        ...
+
+
+class _Reading:
+    """What both colours keep: what was read ahead, the prefill's turn to be shown, the reply."""
+
+    def __init__(self, items: Journey, turn: Turn, keeper: Keeper | None = None) -> None:
+        self._items = items
+        self._turn = turn
+        self._keeper = keeper
+        self._first: Event | Reply | None = None
+        self._entered = False
+        self._prefill_shown = False
+        self._reply: Reply | None = None
+
+    def _enter(self) -> None:
+        if self._entered:
+            raise HooklineError("a stream is read once; call line.stream(…) again")
+        if self._keeper is not None:
+            self._keeper.begin()
+        self._entered = True
+
+    def _leave(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None and self._entered:
+            keeper.end(self._reply or self._turn.partial)
+
+    def _keep(self, item: Event | Reply) -> Event | None:
+        """Return an event to hand on; keep the reply, which comes last."""
+        if not isinstance(item, Reply):
+            return item
+        self._reply = item
+        return None
+
+    def _text_of(self, event: Event) -> str:
+        """Return the text that an event adds to ``reply.text``, the prefill first."""
+        text = ""
+        if not self._prefill_shown and self._turn.prefill is not None:
+            text = self._turn.prefill.text
+        self._prefill_shown = True
+        if isinstance(event, ContentBlockDelta) and isinstance(event.delta, TextDelta):
+            return text + event.delta.text
+        if isinstance(event, ContentBlockStart) and isinstance(event.content_block, TextBlock):
+            return text + event.content_block.text
+        return text
+
+
+class Stream(_Reading):
+    """The reply of a ``Pipeline`` while it is written; a context manager.
+
+    Leaving it early closes the connection.
+    """
+
+    def __enter__(self) -> Self:
+        self._enter()
+        try:
+            self._first = drive(anext(self._items))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def events(self) -> Iterator[Event]:
+        """The events as they arrive; each is delivered once."""
+        if not self._entered:
+            raise HooklineError(_MISUSED)
+        while self._reply is None:
+            item, self._first = self._first, None
+            if item is None:
+                try:
+                    item = drive(anext(self._items))
+                except StopAsyncIteration:
+                    return
+            event = self._keep(item)
+            if event is not None:
+                yield event
+
+    @property
+    def text(self) -> Iterator[str]:
+        """The reply's text in pieces, the prefill first; together they are ``reply.text``."""
+        for event in self.events:
+            text = self._text_of(event)
+            if text:
+                yield text
+
+    @property
+    def reply(self) -> Reply:
+        """The whole reply; reads what is left of the stream.
+
+        Raises:
+            HooklineError: whatever ended the turn, or that the stream was closed early.
+
+        """
+        for _ in self.events:
+            pass
+        if self._reply is None:
+            raise HooklineError("the stream was closed before its end, so there is no whole reply")
+        return self._reply
+
+    def close(self) -> None:
+        """Stop: close the connection and end the turn. Harmless after the end."""
+        try:
+            drive(self._items.aclose())
+        finally:
+            self._leave()
+
+
+class AsyncStream(_Reading):
+    """The reply of an ``AsyncPipeline`` while it is written; an async context manager."""
+
+    async def __aenter__(self) -> Self:
+        self._enter()
+        try:
+            self._first = await anext(self._items)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def events(self) -> AsyncIterator[Event]:
+        """The events as they arrive; each is delivered once."""
+        return _Pulled(self._next_event)
+
+    @property
+    def text(self) -> AsyncIterator[str]:
+        """The reply's text in pieces, the prefill first; together they are ``reply.text``."""
+        return _Pulled(self._next_text)
+
+    @property
+    async def reply(self) -> Reply:
+        """The whole reply (``await stream.reply``); reads what is left of the stream."""
+        async for _ in self.events:
+            pass
+        if self._reply is None:
+            raise HooklineError("the stream was closed before its end, so there is no whole reply")
+        return self._reply
+
+    async def close(self) -> None:
+        """Stop: close the connection and end the turn. Harmless after the end."""
+        try:
+            await self._items.aclose()
+        finally:
+            self._leave()
+
+    async def _next_event(self) -> Event | None:
+        if not self._entered:
+            raise HooklineError(_MISUSED)
+        if self._reply is not None:
+            return None
+        item, self._first = self._first, None
+        if item is None:
+            item = await anext(self._items, None)
+        return self._keep(item) if item is not None else None
+
+    async def _next_text(self) -> str | None:
+        while (event := await self._next_event()) is not None:
+            text = self._text_of(event)
+            if text:
+                return text
+        return None
+
+
+class _Pulled(Generic[T]):
+    """An async iterator that holds nothing of its own, so dropping it half-way is harmless.
+
+    An async generator in its place would have to be closed by whoever breaks out of a loop.
+    """
+
+    def __init__(self, pull: Callable[[], Awaitable[T | None]]) -> None:
+        self._pull = pull
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        item = await self._pull()
+        if item is None:
+            raise StopAsyncIteration
+        return item

@@ -1,0 +1,127 @@
+"""From JSON values to the Python types of a tool's parameters or of a structured output.
+
+The counterpart of ``hookline.schema``. Nothing is coerced: a float is no int, a null is no text.
+"""
+
+import datetime as dt
+import enum
+import typing
+import uuid
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Final, Union, get_args, get_origin
+
+import attrs
+from cattrs import Converter, transform_error
+from cattrs.errors import BaseValidationError
+
+from hookline.errors import DecodeError
+from hookline.frozen import thaw
+
+__all__ = ["fitted_arguments", "structured"]
+
+_FROM_TEXT: Final[Mapping[type, Callable[[str], Any]]] = {
+    dt.datetime: dt.datetime.fromisoformat,
+    dt.date: dt.date.fromisoformat,
+    dt.time: dt.time.fromisoformat,
+    uuid.UUID: uuid.UUID,
+}
+
+
+def structured(value: Any, wanted: Any) -> Any:
+    """Return a JSON value as the Python type ``wanted``.
+
+    Args:
+        value: what JSON gave.
+        wanted: any type that ``hookline.schema`` knows.
+
+    Raises:
+        DecodeError: it does not fit; the text names every place.
+
+    """
+    try:
+        return _converter().structure(thaw(value), wanted)
+    except BaseValidationError as error:
+        raise DecodeError("; ".join(transform_error(error)), path="") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise DecodeError(str(error), path="$") from error
+
+
+def fitted_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool call's input as keyword arguments for a typed function.
+
+    Args:
+        function: annotated, as for ``hookline.schema.describe``.
+        given: the input that the model wrote.
+
+    Raises:
+        DecodeError: an argument is missing, unknown, or of another type.
+
+    """
+    hints = typing.get_type_hints(function)
+    hints.pop("return", None)
+    unknown = ", ".join(sorted(given.keys() - hints.keys()))
+    if unknown:
+        raise DecodeError(f"there is no parameter {unknown}", path="$")
+    arguments: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            arguments[name] = structured(value, hints[name])
+        except DecodeError as error:
+            raise DecodeError(f"parameter {name}: {error}", path="") from error
+    return arguments
+
+
+@cache
+def _converter() -> Converter:
+    # A new attribute that the model adds is an error: the schema forbade it.
+    converter = Converter(forbid_extra_keys=True)
+    for kind in (str, int, float, bool, NoneType):
+        converter.register_structure_hook(kind, _exact(kind))
+    for kind, parse in _FROM_TEXT.items():
+        converter.register_structure_hook(kind, _parsed(kind, parse))
+    converter.register_structure_hook_func(
+        lambda wanted: get_origin(wanted) in (Union, UnionType),
+        lambda value, wanted: _first_fit(converter, value, wanted),
+    )
+    return converter
+
+
+def _exact(kind: type) -> Callable[[Any, Any], Any]:
+    def read(value: Any, _wanted: Any) -> Any:
+        if kind is float and type(value) is int:
+            return float(value)  # JSON writes 1 for 1.0; nothing is lost
+        if type(value) is not kind:
+            raise ValueError(f"expected {kind.__name__}, found {value!r}")
+        return value
+
+    return read
+
+
+def _parsed(kind: type, parse: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
+    def read(value: Any, _wanted: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValueError(f"expected {kind.__name__} as text, found {value!r}")  # noqa: TRY004 -- cattrs collects ValueErrors
+        return parse(value)
+
+    return read
+
+
+def _first_fit(converter: Converter, value: Any, wanted: Any) -> Any:
+    """Return the value as the first member of a union that takes it, exact scalars before others."""
+    members = get_args(wanted)
+    exact = [member for member in members if member is type(value)]
+    problems: list[str] = []
+    for member in (*exact, *members):
+        try:
+            return converter.structure(value, member)
+        except (BaseValidationError, ValueError, TypeError, KeyError) as error:
+            problems.append(f"{getattr(member, '__name__', member)}: {error}")
+    raise ValueError(f"fits none of {', '.join(str(_name(member)) for member in members)}")
+
+
+def _name(member: Any) -> str:
+    if isinstance(member, type) and (attrs.has(member) or issubclass(member, enum.Enum)):
+        return member.__name__
+    return getattr(member, "__name__", str(member))

@@ -1,0 +1,193 @@
+"""A turn: one journey of a message through the pipeline, and what plugins know about it."""
+
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, TypeVarTuple
+
+from attrs import Factory, define, field, frozen
+
+from hookline.errors import DeadlineExceeded
+from hookline.frozen import FrozenDict
+from hookline.messages import Message, Request, Response, Tool
+from hookline.trace import Trace
+
+if TYPE_CHECKING:
+    from hookline.fetch import Fetched
+    from hookline.models import ModelTable
+    from hookline.reply import Reply
+
+__all__ = ["IO", "BoundTool", "CallNext", "Continue", "Prefill", "PrefillMode", "Turn", "TurnOptions"]
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+CallNext: TypeAlias = Callable[[Request], Awaitable[Response]]
+"""What a ``send`` hook calls to let the request go on its way."""
+
+PrefillMode: TypeAlias = Literal["auto", "native", "instructed"]
+
+
+class IO(Protocol):
+    """The only way in which core and plugins touch time, threads and the network.
+
+    A plugin that awaits nothing but these (and ``call_next``) works in ``Pipeline`` and
+    ``AsyncPipeline`` alike: in a ``Pipeline`` none of them ever suspends.
+    """
+
+    def now(self) -> float:
+        """Return monotonic seconds; only differences have a meaning."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for ``seconds``."""
+        ...
+
+    async def run_blocking(
+        self, function: Callable[[*Args], T], *args: *Args
+    ) -> T:
+        """Run a blocking function where it does no harm: here, or in a worker thread."""
+        ...
+
+    async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
+        """Run coroutines side by side; the first failure cancels or outwaits the others."""
+        ...
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        allow_hosts: Collection[str] = (),
+        max_bytes: int = 10 * 1024 * 1024,
+        timeout: float = 10.0,
+        redirects: int = 0,
+    ) -> "Fetched":
+        """Fetch an untrusted URL through the one guarded door; see ``hookline.fetch``."""
+        ...
+
+    async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Finish ``coroutine`` even if the turn has been cancelled (bounded; for clean-up)."""
+        ...
+
+
+@frozen(kw_only=True)
+class Prefill:
+    """The first words of the reply, and how they were put in the model's mouth.
+
+    Attributes:
+        text: the words.
+        mode: ``"native"`` (a final assistant message) or ``"instructed"`` (the model was asked).
+
+    """
+
+    text: str
+    mode: Literal["native", "instructed"]
+
+
+@frozen(kw_only=True)
+class BoundTool:
+    """A tool and what runs it.
+
+    Attributes:
+        name: what the model calls it.
+        definition: sent to the model; None if the caller's request defines it.
+        function: what takes the input.
+
+    """
+
+    name: str
+    definition: Tool | None
+    function: Any
+
+
+@frozen(kw_only=True)
+class TurnOptions:
+    """What the caller asked for besides the fields of the request itself.
+
+    Attributes:
+        history: messages of the conversation so far, oldest first.
+        system: the conversation's system prompt; a ``system`` of the request itself wins.
+        prefill: the words the reply must begin with; empty for none.
+        prefill_mode: ``"auto"`` (native where the model allows it), ``"native"`` or
+            ``"instructed"``.
+        tools: functions that the caller or a plugin offers to the model.
+        output: the type or JSON schema that the reply must have, or None.
+
+    """
+
+    history: tuple[Message, ...] = ()
+    system: Any = None
+    prefill: str = ""
+    prefill_mode: PrefillMode = "auto"
+    tools: tuple[BoundTool, ...] = ()
+    output: Any = None
+
+
+@frozen
+class Continue:
+    """What ``post_process`` returns to ask for one more step of the same turn.
+
+    Attributes:
+        request: the request of the next step, for example the last one with the assistant's
+            message and the tool results appended.
+
+    """
+
+    request: Request
+
+
+@define(kw_only=True, eq=False)
+class Turn:
+    """One journey through the pipeline.
+
+    A turn belongs to one call and is never shared; plugins may read everything and write ``state``
+    and ``prefill``. The engine writes the rest.
+
+    Attributes:
+        id: unique in this process, for logs.
+        surface: the door the turn came in by: ``"send"``, ``"stream"``, ``"count_tokens"`` …
+        stream: whether the caller receives events as they arrive.
+        context: the caller's own facts, pipeline's and call's merged (user, tenant, feature …).
+        options: what the caller asked for.
+        io: time, threads and network.
+        models: facts about models.
+        upstream: the API's base URL, without credentials.
+        deadline: monotonic second (``io.now()``) at which the turn is over; None for no limit.
+        timeout: the seconds that the deadline was made from.
+        state: a scratch pad for plugins, keyed by whatever a plugin likes (its own instance).
+        prefill: what the ``inject_prefill`` stage did.
+        trace: who changed what, and every attempt.
+        step: 0 for the first request of the turn, 1 for the next (tool results) …
+        attempt: HTTP exchanges begun so far, over all steps.
+        request: the request of the current step, as the three transforms left it.
+        partial: what a stream had delivered when it ended early, else None.
+
+    """
+
+    id: str
+    io: IO
+    models: "ModelTable"
+    surface: str = "send"
+    stream: bool = False
+    context: Mapping[str, Any] = FrozenDict()
+    options: TurnOptions = TurnOptions()
+    upstream: str = ""
+    deadline: float | None = None
+    timeout: float = 0.0
+    state: dict[Any, Any] = field(factory=dict, repr=False)
+    prefill: Prefill | None = None
+    trace: Trace = field(default=Factory(Trace), repr=False)
+    step: int = 0
+    attempt: int = 0
+    request: Request | None = field(default=None, repr=False)
+    partial: "Reply | None" = field(default=None, repr=False)
+
+    def remaining(self) -> float | None:
+        """Return the seconds left, never negative, or None if the turn has no deadline."""
+        return None if self.deadline is None else max(0.0, self.deadline - self.io.now())
+
+    def check_deadline(self, phase: str) -> None:
+        """Raise ``DeadlineExceeded`` naming ``phase`` if the turn's time is up."""
+        if self.deadline is not None and self.io.now() >= self.deadline:
+            raise DeadlineExceeded(phase, self.timeout)
