@@ -33,7 +33,7 @@ __all__ = ["Misfit", "Unresolved", "converter", "is_known", "plain", "wire_field
 Read = Callable[[Any, Any], Any]  # a cattrs hook: (JSON value, type) -> model value
 
 
-class Misfit(Exception):  # noqa: N818 -- never leaves this module; it is turned into an Unknown… or a DecodeError
+class Misfit(Exception):
     """A JSON value is not what its place promises."""
 
     def __init__(self, expected: str, found: Any, path: str = "") -> None:
@@ -254,7 +254,7 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
 # ---- unstructure -----------------------------------------------------------------------------
 
 
-class Unresolved(Exception):  # noqa: N818 -- never leaves this module; becomes UnresolvedContent, with a position
+class Unresolved(Exception):
     """A block that the API has no form for."""
 
 

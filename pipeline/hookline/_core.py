@@ -8,7 +8,7 @@ from contextlib import aclosing
 from functools import partial
 from inspect import isawaitable
 from time import perf_counter_ns
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
@@ -53,7 +53,9 @@ class Engine:
     max_steps: int = 26
 
 
-async def journey(engine: Engine, turn: Turn, request: Request) -> AsyncGenerator[Event | Reply, None]:
+async def journey(
+    engine: Engine, turn: Turn, request: Request
+) -> AsyncGenerator[Event | Reply, None]:
     """Take one request through the stages.
 
     Args:
@@ -96,7 +98,7 @@ async def journey(engine: Engine, turn: Turn, request: Request) -> AsyncGenerato
                 trace=turn.trace,
             )
             reply, following = await post_process(engine, turn, reply)
-            if turn.stream:
+            if delivery is not None:
                 for event in delivery.held_back(reply):
                     yield event
             if following is None:
@@ -136,7 +138,7 @@ async def rehearse(engine: Engine, turn: Turn, request: Request) -> Explanation:
     return Explanation(request, turn.trace)
 
 
-class _StoppedShort(BaseException):  # noqa: N818 -- no error: it leaves the onion where a request would
+class _StoppedShort(BaseException):
     """Carries a rehearsed request out of the onion; no plugin's ``except Exception`` holds it."""
 
     def __init__(self, request: Request) -> None:
@@ -230,7 +232,8 @@ async def attempt(engine: Engine, turn: Turn, request: Request) -> Response:
     else:
         return response
     finally:
-        record = _record(turn, request, number, turn.io.now() - began, response, problem)
+        seconds = turn.io.now() - began
+        record = _record(turn, request, number, seconds, response=response, problem=problem)
         turn.trace.attempts.append(record)
         observers = engine.plugins.of("on_attempt")
         if observers:
@@ -291,9 +294,7 @@ async def post_process(
     return reply, following
 
 
-def next_step(
-    engine: Engine, turn: Turn, reply: Reply, following: tuple[str, Request]
-) -> Request:
+def next_step(engine: Engine, turn: Turn, reply: Reply, following: tuple[str, Request]) -> Request:
     """Return the request of the turn's next step, within its bounds."""
     plugin, request = following
     turn.step += 1
@@ -348,6 +349,7 @@ def _record(
     request: Request,
     number: int,
     seconds: float,
+    *,
     response: Response | None,
     problem: BaseException | None,
 ) -> AttemptRecord:

@@ -76,7 +76,7 @@ def drive(awaitable: Awaitable[T]) -> T:
         next(steps)
         # Code that swallows the refusal gets it again at its next wait, but not for ever.
         for _ in range(_MOST_REFUSALS):
-            steps.throw(SuspendedError())  # type: ignore[attr-defined]  # coroutines and asend objects have it
+            steps.throw(SuspendedError())
     except StopIteration as done:
         result: T = done.value
         return result
@@ -144,7 +144,8 @@ class SyncIO(_Door):
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- only when used
 
         with ThreadPoolExecutor(min(len(coroutines), _MOST_THREADS), "hookline") as pool:
-            return list(pool.map(drive, coroutines))
+            running = [pool.submit(drive, coroutine) for coroutine in coroutines]
+            return [each.result() for each in running]
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Just run it: nothing cancels a thread."""

@@ -105,7 +105,9 @@ class Line:
 
     def _open(self, client: Any) -> tuple[Any, "SyncIO | AsyncIO"]:
         """Return the transport and the io of the right colour."""
-        raise TypeError("use Pipeline or AsyncPipeline")
+        raise TypeError(
+            f"{type(self).__name__} cannot open {client!r}: use Pipeline or AsyncPipeline"
+        )
 
     def _simulator(self) -> "Simulator | None":
         """Return the simulator that ``base_url`` asks for, or None."""
@@ -230,7 +232,9 @@ def _policies(policy: Any) -> list[Plugin]:
     """Return the organisation's policies, which no setting below this call can take away."""
     if policy is None:
         return []
-    plugins = [Plugin.of(each) for each in (policy if isinstance(policy, list | tuple) else [policy])]
+    plugins = [
+        Plugin.of(each) for each in (policy if isinstance(policy, list | tuple) else [policy])
+    ]
     for plugin in plugins:
         if plugin.role != "enforcer":
             raise ConfigError(

@@ -111,7 +111,9 @@ def asked(
             near = get_close_matches(name, SendOptions.__annotations__, 1)
             hint = f"did you mean {near[0]!r}?" if near else "new API fields go into extra={…}"
             raise InputError(f"there is no parameter {name!r}; {hint}")
-    history = tuple(as_message(item, index) for index, item in enumerate(given.get("messages") or ()))
+    history = tuple(
+        as_message(item, index) for index, item in enumerate(given.get("messages") or ())
+    )
     new = _new_message(message, given.get("images") or (), optional=bool(history))
     fields = {
         name: _field(name, value)
@@ -153,7 +155,7 @@ def _new_message(message: Input, images: Sequence[Any], *, optional: bool) -> Me
             return None
         raise InputError("there is nothing to send: give a message, or messages=[…]")
     if isinstance(message, Message):
-        return message.evolve(content=(*pictures, *message.blocks)) if pictures else message
+        return _illustrated(message, pictures)
     if isinstance(message, str) and not pictures:
         if not message.strip():
             raise InputError("the message is empty; the API refuses a message without text")
@@ -166,6 +168,10 @@ def _new_message(message: Input, images: Sequence[Any], *, optional: bool) -> Me
         if isinstance(block, str) and not block.strip():
             raise InputError("the message holds an empty text; the API refuses that")
     return Message("user", tuple(content))
+
+
+def _illustrated(message: Message, pictures: list[Block]) -> Message:
+    return message.evolve(content=(*pictures, *message.blocks)) if pictures else message
 
 
 def _part(part: Any) -> Any:
@@ -218,7 +224,9 @@ def _field(name: str, value: Any) -> Any:
     from hookline.wire import structure_request  # noqa: PLC0415 -- loads cattrs
 
     if name == "system":
-        value = [{"type": "text", "text": part} if isinstance(part, str) else part for part in value]
+        value = [
+            {"type": "text", "text": part} if isinstance(part, str) else part for part in value
+        ]
         if any(isinstance(part, Block) for part in value):
             return tuple(_part(part) for part in value)
     return getattr(
@@ -236,7 +244,9 @@ def _tools(tools: Sequence[Any]) -> tuple[tuple[ToolSpec, ...], tuple[BoundTool,
         elif isinstance(tool, Mapping):
             from hookline.wire import structure_request  # noqa: PLC0415 -- loads cattrs
 
-            read = structure_request({"model": "", "max_tokens": 0, "messages": [], "tools": [tool]})
+            read = structure_request(
+                {"model": "", "max_tokens": 0, "messages": [], "tools": [tool]}
+            )
             definitions.extend(read.tools or ())
         elif callable(tool):
             functions.append(bound(tool))
@@ -265,7 +275,9 @@ def bound(tool: Any, function: Callable[..., Any] | None = None) -> BoundTool:
         return BoundTool(name=definition.name, definition=definition, function=tool)
     ((found,), _) = _tools([tool])
     if not isinstance(found, Tool) or not callable(function):
-        raise InputError("a tool is a function, or a definition with name and input_schema, and a function")
+        raise InputError(
+            "a tool is a function, or a definition with name and input_schema, and a function"
+        )
     return BoundTool(name=found.name, definition=found, function=function)
 
 
@@ -292,7 +304,11 @@ def _prefill_mode(value: Any) -> PrefillMode:
 def _timeout(value: Any) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value < float("inf")
+    ):
         raise InputError(f"timeout must be a number of seconds above 0, not {value!r}")
     return float(value)
 
@@ -311,5 +327,5 @@ def _check_model(settings: "Settings", models: "ModelTable", model: Any) -> None
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(
         f"unknown model {model!r}; {hint}`hookline models` lists those that Hookline knows. For a "
-        "newer one set unknown_models = \"allow\", or add its facts with register_models"
+        'newer one set unknown_models = "allow", or add its facts with register_models'
     )

@@ -34,6 +34,7 @@ from hookline.events import (
     MessageDelta,
     MessageStart,
     MessageStop,
+    Ping,
     SignatureDelta,
     TextDelta,
     ThinkingDelta,
@@ -283,7 +284,7 @@ def assemble_block(events: Iterable[Event]) -> Block:
 
     """
     arriving = iter(events)
-    first = next(arriving, None)
+    first = next(arriving, Ping())
     if not isinstance(first, ContentBlockStart):
         raise DecodeError("a block's events begin with content_block_start", "")
     block = _OpenBlock(first.content_block)

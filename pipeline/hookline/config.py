@@ -39,7 +39,9 @@ _PREFIX: Final = "HOOKLINE_"
 
 
 def _secret(value: "str | Secret | None") -> Secret | None:
-    return Secret(value) if isinstance(value, str) and value else value or None  # type: ignore[return-value]  # a str that is empty is no secret
+    if isinstance(value, str):
+        return Secret(value) if value else None
+    return value
 
 
 @frozen(kw_only=True)
@@ -183,20 +185,28 @@ def _from_table(table: Mapping[str, Any], source: str) -> Settings:
             wanted = " or ".join(kind.__name__ for kind in _FILE_KEYS[key])
             raise ConfigError(f"{source}: {key} must be {wanted}, not {value!r}")
     plugins = dict(table.get("plugins", {}))
-    lists = {name: _names(plugins.pop(name, ()), f"{source}: plugins.{name}") for name in _LISTS}
+    lists: dict[str, Any] = {
+        name: _names(plugins.pop(name, ()), f"{source}: plugins.{name}") for name in _LISTS
+    }
     for name, options in plugins.items():
         if not isinstance(options, Mapping):
             raise ConfigError(
                 f"{source}: plugins.{name} must be a table of options: [plugins.{name}]"
             )
     top = {key: value for key, value in table.items() if key != "plugins"}
-    return Settings(**top, **lists, plugins=plugins, source=source)
+    return evolve(Settings(plugins=plugins, source=source), **top, **lists)
 
 
 def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
     said: dict[str, Any] = {}
     plugins = {name: dict(options) for name, options in settings.plugins.items()}
-    known = {f.name for f in fields(Settings)} - {"api_key", "auth_token", "plugins", "source", "headers"}
+    known = {f.name for f in fields(Settings)} - {
+        "api_key",
+        "auth_token",
+        "plugins",
+        "source",
+        "headers",
+    }
     for variable, text in sorted(environ.items()):
         if not variable.startswith(_PREFIX) or variable == _PREFIX + "CONFIG" or not text:
             continue
@@ -245,7 +255,9 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
 def _check(settings: Settings) -> None:
     for name, kind in _NUMBERS.items():
         value = getattr(settings, name)
-        wrong = isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else int)
+        wrong = isinstance(value, bool) or not isinstance(
+            value, (int, float) if kind is float else int
+        )
         if wrong or not 0 < value < float("inf"):
             wanted = "a whole number above 0" if kind is int else "a number of seconds above 0"
             raise ConfigError(f"{name} must be {wanted}, not {value!r}")

@@ -130,11 +130,12 @@ class Conversation(ConversationState):
     def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send the next message, with everything before it, and remember the reply."""
         self.begin()
-        reply: Reply | None = None
         try:
             reply = self._line.take_turn("send", message, self._merged(options), self)
-        finally:
-            self.end(reply)
+        except BaseException:
+            self.end(None)
+            raise
+        self.end(reply)
         return reply
 
     def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> "Stream":
@@ -152,11 +153,12 @@ class AsyncConversation(ConversationState):
     async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send the next message, with everything before it, and remember the reply."""
         self.begin()
-        reply: Reply | None = None
         try:
             reply = await self._line.take_turn("send", message, self._merged(options), self)
-        finally:
-            self.end(reply)
+        except BaseException:
+            self.end(None)
+            raise
+        self.end(reply)
         return reply
 
     def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> "AsyncStream":

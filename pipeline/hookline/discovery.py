@@ -4,16 +4,16 @@ The standard plugins come in by this door like everybody else's.
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final
 
 import attrs
 from attrs import frozen
 
-from hookline.errors import ConfigError, HooklineError
+from hookline.errors import ConfigError, DecodeError, HooklineError
 from hookline.plugins import Plugin
 
 __all__ = ["GROUP", "Installed", "assemble", "installed"]
@@ -175,52 +175,16 @@ def configured(name: str, plugin_class: type, options: Mapping[str, Any]) -> Any
                 else f"it has {', '.join(known) if known else 'no options'}"
             )
             raise ConfigError(f"plugin {name!r} has no option {option!r}; {hint}")
+        from hookline.structuring import structured  # noqa: PLC0415 -- loads cattrs
+
         try:
-            values[option] = fitted(value, known[option].type)
-        except ValueError as error:
+            values[option] = structured(value, known[option].type)
+        except DecodeError as error:
             raise ConfigError(f"plugins.{name}.{option}: {error}") from error
     try:
         return plugin_class(**values)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"plugin {name!r}: {error}") from error
-
-
-def fitted(value: Any, wanted: Any) -> Any:
-    """Return a TOML value as the type an option declares; nothing is coerced but list to tuple.
-
-    Raises:
-        ValueError: it does not fit.
-
-    """
-    origin, arguments = get_origin(wanted), get_args(wanted)
-    if wanted in (Any, None, Callable) or origin in (Callable,):
-        return value
-    if origin is Literal:
-        if value in arguments:
-            return value
-        raise ValueError(f"must be one of {', '.join(map(repr, arguments))}, not {value!r}")
-    if origin is tuple or wanted is tuple:
-        if isinstance(value, list | tuple):
-            return tuple(fitted(item, arguments[0] if arguments else Any) for item in value)
-        raise ValueError(f"must be a list, not {value!r}")
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        if isinstance(value, Mapping):
-            return {key: fitted(item, arguments[1]) for key, item in value.items()}
-        raise ValueError(f"must be a table, not {value!r}")
-    if arguments:  # a union: the first member that fits
-        for member in arguments:
-            if member is type(None):
-                continue
-            try:
-                return fitted(value, member)
-            except ValueError as error:
-                problem = error
-        raise problem
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, wanted) and not (isinstance(value, bool) and wanted is not bool):
-        return value
-    raise ValueError(f"must be {getattr(wanted, '__name__', wanted)}, not {value!r}")
 
 
 def _unknown(name: str, available: Mapping[str, Installed]) -> ConfigError:

@@ -65,7 +65,7 @@ class Fetched:
     url: str
 
 
-async def fetch(  # noqa: PLR0913 -- each is a bound or a seam that a caller may need to set
+async def fetch(
     url: str,
     *,
     io: IO,

@@ -116,7 +116,7 @@ def resolve_images(turn: "Turn", request: "Request") -> "Request | None":
 
 
 @hookspec
-async def send(turn: "Turn", request: "Request", call_next: "CallNext") -> "Response":
+async def send(turn: "Turn", request: "Request", call_next: "CallNext") -> "Response":  # noqa: ARG001 -- a specification
     """Wrap the sending: retry, cache, fall back, hedge, limit, redact on the way out and in.
 
     The first registered plugin is the outermost. Runs once a step. ``call_next`` may be awaited

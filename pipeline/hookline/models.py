@@ -238,7 +238,7 @@ def load_models() -> ModelTable:
     return ModelTable(tuple(_facts(entry, visions) for entry in _entries(data)))
 
 
-def cost(  # noqa: PLR0913 - the figures of one usage object
+def cost(
     facts: ModelFacts,
     *,
     input_tokens: int = 0,

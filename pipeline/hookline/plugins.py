@@ -145,9 +145,7 @@ class PluginSet:
         except pluggy.PluginValidationError as error:
             raise ConfigError(str(error)) from error
         self.plugins: Final = tuple(_in_order(given))
-        self._implementations: Final = {
-            hook: tuple(self._compile(manager, hook)) for hook in HOOKS
-        }
+        self._implementations: Final = {hook: tuple(self._compile(manager, hook)) for hook in HOOKS}
 
     def of(self, hook: str) -> tuple[Implementation, ...]:
         """Return the implementations of ``hook``, first to run first."""
@@ -262,7 +260,7 @@ def _check_implementation(plugin: Plugin, hook: str, function: Any, options: Any
     if kind in _MUST_BE_DEF and inspect.iscoroutinefunction(function):
         raise refuse("it cannot be async", "make it a plain `def`")
     if plugin.role == "observer" and hook in _NOT_FOR_OBSERVERS:
-        raise refuse("an observer cannot take part in it", "set `role = \"transformer\"`")
+        raise refuse("an observer cannot take part in it", 'set `role = "transformer"`')
     if plugin.shadow and hook in _NOT_IN_SHADOW:
         raise refuse("it cannot run in shadow", "a shadow may implement every hook but `send`")
 

@@ -15,9 +15,9 @@ from hookline.blocks import (
     ToolUseBlock,
 )
 from hookline.messages import Message, Request, Response, Usage
-from hookline.usage import total
 from hookline.trace import Trace
 from hookline.turn import Prefill, PrefillMode
+from hookline.usage import total
 
 __all__ = ["Reply"]
 
@@ -67,7 +67,7 @@ class Reply:
 
     @property
     def stop_reason(self) -> str | None:
-        """Why the model stopped: ``"end_turn"``, ``"max_tokens"``, ``"refusal"`` …"""
+        """Why the model stopped: ``"end_turn"``, ``"max_tokens"``, ``"refusal"`` and so on."""
         return self.response.stop_reason
 
     @property

@@ -77,7 +77,7 @@ def describe(function: Callable[..., Any], name: str | None = None) -> Tool:
         InputError: a parameter without a type, or of a type that has no schema.
 
     """
-    own_name = name or getattr(function, "__name__", type(function).__name__)
+    own_name: str = name or getattr(function, "__name__", "") or type(function).__name__
     try:
         hints = typing.get_type_hints(function)
     except (NameError, TypeError) as error:
@@ -120,7 +120,7 @@ class _Builder:
         self._open: list[type] = []
         self.definitions: dict[str, Any] = {}
 
-    def of(self, annotation: Any, path: str) -> dict[str, Any]:
+    def of(self, annotation: Any, path: str) -> dict[str, Any]:  # noqa: PLR0911 -- one line a kind of type
         if annotation in _SCALARS:
             return dict(_SCALARS[annotation])
         origin, arguments = get_origin(annotation), get_args(annotation)

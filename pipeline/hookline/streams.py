@@ -20,7 +20,9 @@ __all__ = ["AsyncStream", "Stream"]
 T = TypeVar("T")
 
 Journey = AsyncGenerator[Event | Reply, None]
-_MISUSED: Final = "enter the stream first: `with line.stream(…) as stream:` (`async with` in async code)"
+_MISUSED: Final = (
+    "enter the stream first: `with line.stream(…) as stream:` (`async with` in async code)"
+)
 
 
 class Keeper(Protocol):
@@ -95,7 +97,10 @@ class Stream(_Reading):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -158,7 +163,10 @@ class AsyncStream(_Reading):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         await self.close()
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Union, get_args, get_origin
 
 import attrs
 from cattrs import Converter, transform_error
-from cattrs.errors import BaseValidationError
+from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
 
 from hookline.errors import DecodeError
 from hookline.frozen import thaw
@@ -27,6 +27,9 @@ _FROM_TEXT: Final[Mapping[type, Callable[[str], Any]]] = {
     dt.time: dt.time.fromisoformat,
     uuid.UUID: uuid.UUID,
 }
+
+
+_UNFIT: Final = (ValueError, TypeError, KeyError, StructureHandlerNotFoundError)
 
 
 def structured(value: Any, wanted: Any) -> Any:
@@ -44,7 +47,7 @@ def structured(value: Any, wanted: Any) -> Any:
         return _converter().structure(thaw(value), wanted)
     except BaseValidationError as error:
         raise DecodeError("; ".join(transform_error(error)), path="") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except _UNFIT as error:
         raise DecodeError(str(error), path="$") from error
 
 
@@ -82,10 +85,15 @@ def _converter() -> Converter:
     for kind, parse in _FROM_TEXT.items():
         converter.register_structure_hook(kind, _parsed(kind, parse))
     converter.register_structure_hook_func(
-        lambda wanted: get_origin(wanted) in (Union, UnionType),
+        _is_union,
         lambda value, wanted: _first_fit(converter, value, wanted),
     )
     return converter
+
+
+def _is_union(wanted: Any) -> bool:
+    origin: Any = get_origin(wanted)
+    return origin is Union or origin is UnionType
 
 
 def _exact(kind: type) -> Callable[[Any, Any], Any]:
@@ -112,12 +120,11 @@ def _first_fit(converter: Converter, value: Any, wanted: Any) -> Any:
     """Return the value as the first member of a union that takes it, exact scalars before others."""
     members = get_args(wanted)
     exact = [member for member in members if member is type(value)]
-    problems: list[str] = []
     for member in (*exact, *members):
         try:
             return converter.structure(value, member)
-        except (BaseValidationError, ValueError, TypeError, KeyError) as error:
-            problems.append(f"{getattr(member, '__name__', member)}: {error}")
+        except (BaseValidationError, *_UNFIT):
+            continue
     raise ValueError(f"fits none of {', '.join(str(_name(member)) for member in members)}")
 
 

@@ -188,7 +188,10 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
-        return {"trace": self.trace.to_dict(), "request": json.loads("\n".join(_pretty(self.request)))}
+        return {
+            "trace": self.trace.to_dict(),
+            "request": json.loads("\n".join(_pretty(self.request))),
+        }
 
 
 def _pretty(request: Request) -> list[str]:
@@ -218,7 +221,9 @@ def _described(content: Any) -> Any:
     described: list[Block] = []
     for block in content:
         if not block.resolved:
-            described.append(UnknownBlock(block.type, {"type": block.type, "as given": repr(block)}))
+            described.append(
+                UnknownBlock(block.type, {"type": block.type, "as given": repr(block)})
+            )
         elif isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):
             described.append(block.evolve(content=_described(block.content)))
         else:

@@ -41,7 +41,9 @@ class Timeouts:
         """Return the same, none of them longer than the seconds that remain."""
         if remaining is None:
             return self
-        return Timeouts(*(min(each, remaining) for each in (self.connect, self.write, self.read, self.pool)))
+        return Timeouts(
+            *(min(each, remaining) for each in (self.connect, self.write, self.read, self.pool))
+        )
 
 
 class Answer(Protocol):
@@ -63,7 +65,12 @@ class Transport(Protocol):
     """Sends one HTTP request and returns when the response's headers are there."""
 
     async def open(
-        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None,
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes | None,
         timeouts: Timeouts,
     ) -> Answer:
         """Send the request.
@@ -169,7 +176,12 @@ class SyncHTTP:
         self._own: tuple[int, Any] | None = None
 
     async def open(
-        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None,
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes | None,
         timeouts: Timeouts,
     ) -> Answer:
         """See ``Transport.open``."""
@@ -238,7 +250,12 @@ class AsyncHTTP:
         self._own: tuple[object, Any] | None = None
 
     async def open(
-        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None,
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes | None,
         timeouts: Timeouts,
     ) -> Answer:
         """See ``Transport.open``."""

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from hookline.models import ModelTable
     from hookline.reply import Reply
 
-__all__ = ["IO", "BoundTool", "CallNext", "Continue", "Prefill", "PrefillMode", "Turn", "TurnOptions"]
+__all__ = [
+    "IO",
+    "BoundTool",
+    "CallNext",
+    "Continue",
+    "Prefill",
+    "PrefillMode",
+    "Turn",
+    "TurnOptions",
+]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -41,9 +50,7 @@ class IO(Protocol):
         """Wait for ``seconds``."""
         ...
 
-    async def run_blocking(
-        self, function: Callable[[*Args], T], *args: *Args
-    ) -> T:
+    async def run_blocking(self, function: Callable[[*Args], T], *args: *Args) -> T:
         """Run a blocking function where it does no harm: here, or in a worker thread."""
         ...
 
@@ -60,7 +67,7 @@ class IO(Protocol):
         headers: Mapping[str, str] | None = None,
         allow_hosts: Collection[str] = (),
         max_bytes: int = 10 * 1024 * 1024,
-        timeout: float = 10.0,
+        timeout: float = 10.0,  # noqa: ASYNC109 -- the door shares it out over lookups and hops
         redirects: int = 0,
     ) -> "Fetched":
         """Fetch an untrusted URL through the one guarded door; see ``hookline.fetch``."""

@@ -49,7 +49,7 @@ class Upstream:
     auth_token: Secret | None = None
     version: str = "2023-06-01"
     headers: Mapping[str, str] = field(factory=dict, repr=False)
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = field(factory=Timeouts)
 
     async def create_message(self, turn: Turn, request: Request) -> Response:
         """Send a request once.
@@ -79,7 +79,7 @@ class Upstream:
         )
         try:
             if answer.status not in _OK:
-                raise await _problem(answer)
+                raise await _problem(answer)  # noqa: TRY301 -- the answer is closed like for any error
             if not turn.stream or "event-stream" not in answer.headers.get("content-type", ""):
                 return await _whole(answer)
             return await _begun(answer)
@@ -228,7 +228,9 @@ _TYPES: Final = {
 
 
 def _type_of(status: int) -> str:
-    return _TYPES.get(status, "api_error" if status not in range(400, 500) else "invalid_request_error")
+    return _TYPES.get(
+        status, "api_error" if status not in range(400, 500) else "invalid_request_error"
+    )
 
 
 async def _read(answer: Answer, limit: int, *, cut: bool = False) -> bytes:

@@ -269,7 +269,7 @@ BLOCK: Final = Tagged(
             Record(
                 {
                     "type!": STRING,
-                    "content!?": STRING,
+                    "content?": STRING,
                     "encrypted_content?": STRING,
                     "signature?": STRING,
                     "tool_changes?": Anything(),

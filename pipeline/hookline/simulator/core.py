@@ -45,7 +45,7 @@ class Simulator:
 
     """
 
-    def __init__(  # noqa: PLR0913 - every one is optional and named
+    def __init__(
         self,
         scenario: Scenario | None = None,
         *,

@@ -131,7 +131,13 @@ TOOL: Final = Tagged(
         "tool_search_tool_bm25": _named("tool_search_tool_bm25"),
         "advisor_20260301": Beta(
             _named(
-                "advisor", {"model!": _STRING, "max_uses?": Number(least=1), "caching?": Free()}
+                "advisor",
+                {
+                    "model!": _STRING,
+                    "max_uses?": Number(least=1),
+                    "max_tokens?": Number(least=1),
+                    "caching?": Free(),
+                },
             ),
             betas.ADVISOR,
         ),

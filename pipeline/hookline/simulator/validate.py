@@ -44,7 +44,7 @@ class Checked:
     pictures: Mapping[int, Picture | None]
 
 
-def validate(  # noqa: PLR0913 - the parts of one request
+def validate(
     body: Any,
     *,
     version: str,

@@ -49,7 +49,7 @@ class Picture:
         return f"{said}, mean colour {self.colour}"
 
 
-class Undecodable(Exception):  # noqa: N818 - it never leaves the simulator; it becomes a 400
+class Undecodable(Exception):
     """The bytes are no image that can be read."""
 
 
