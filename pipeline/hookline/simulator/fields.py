@@ -36,10 +36,10 @@ _SYSTEM_TURN: Final = Record(
     {
         "role!": STRING,
         "content!": Either(Items(BLOCK)),
-        "output_config": Beta(
+        "output_config?": Beta(
             Record({"effort": Text(choices=EFFORTS)}), betas.SYSTEM_OUTPUT_CONFIG
         ),
-        "clear_at": Beta(Anything(), betas.CLEAR_AT),
+        "clear_at?": Beta(Text(choices=("next_user_message", "never")), betas.CLEAR_AT),
     }
 )
 MESSAGE: Final = Tagged(
@@ -81,6 +81,60 @@ OUTPUT_CONFIG: Final = Record(
     }
 )
 
+_TOOL_USES: Final = Record({"type!": Text(choices=("tool_uses",)), "value!": COUNT})
+_TRIGGER: Final = Tagged(
+    {
+        "input_tokens": Record({"type!": STRING, "value!": Number(least=1)}),
+        "tool_uses": Record({"type!": STRING, "value!": Number(least=1)}),
+    }
+)
+_EDIT: Final = Tagged(
+    {
+        "clear_tool_uses_20250919": Record(
+            {
+                "type!": STRING,
+                "trigger": _TRIGGER,
+                "keep": _TOOL_USES,
+                "clear_at_least?": Record(
+                    {"type!": Text(choices=("input_tokens",)), "value!": COUNT}
+                ),
+                "exclude_tools?": Items(STRING),
+                "clear_tool_inputs?": Anything(),  # a flag, or the names of tools
+            }
+        ),
+        "clear_thinking_20251015": Record(
+            {
+                "type!": STRING,
+                "keep": Either(
+                    Tagged(
+                        {
+                            "thinking_turns": Record({"type!": STRING, "value!": Number(least=1)}),
+                            "all": Record({"type!": STRING}),
+                        }
+                    ),
+                    Text(choices=("all",)),
+                ),
+            }
+        ),
+        "compact_20260112": Beta(
+            Record(
+                {
+                    "type!": STRING,
+                    "trigger?": Record(
+                        {
+                            "type!": Text(choices=("input_tokens",)),
+                            "value!": Number(least=50_000),
+                        }
+                    ),
+                    "pause_after_compaction": Flag(),
+                    "instructions?": STRING,
+                }
+            ),
+            betas.COMPACT_EDIT,
+        ),
+    }
+)
+
 _COUNTED: Final[Mapping[str, Shape]] = {
     "model!": STRING,
     "messages!": Items(MESSAGE, most=100_000),
@@ -90,7 +144,7 @@ _COUNTED: Final[Mapping[str, Shape]] = {
     "tools": Items(TOOL),
     "tool_choice": TOOL_CHOICE,
     "cache_control?": CACHE_CONTROL,
-    "context_management?": Beta(Record({"edits": Items(Free())}), betas.CONTEXT_MANAGEMENT),
+    "context_management?": Beta(Record({"edits": Items(_EDIT)}), betas.CONTEXT_MANAGEMENT),
     "mcp_servers": Beta(Items(MCP_SERVER), betas.MCP),
     "compaction?": Beta(Free(), betas.COMPACTION),
     "speed?": Text(choices=("standard", "fast")),

@@ -79,6 +79,11 @@ def check_output(
             raise invalid("stop_sequences: each stop sequence must contain non-whitespace")
     _check_speed(body, facts, betas)
     _check_format(body)
+    edits = (body.get("context_management") or {}).get("edits") or ()
+    if any(edit["type"].startswith("clear_thinking") for edit in edits[1:]):
+        raise invalid(  # wording approximate
+            "context_management.edits: `clear_thinking_20251015` must be listed first"
+        )
     _check_effort(body, facts)
 
 

@@ -57,6 +57,7 @@ def check_tools(body: Mapping[str, Any], facts: ModelFacts) -> None:
     tools: Sequence[Mapping[str, Any]] = body.get("tools") or ()
     _check_definitions(tools, facts)
     _check_choice(body, tools, facts)
+    _check_servers(body.get("mcp_servers") or (), tools)
     runs = tuple(_runs(body["messages"]))
     _check_unique(runs)
     for before, run in zip((None, *runs), runs, strict=False):
@@ -94,6 +95,26 @@ def _check_definitions(tools: Sequence[Mapping[str, Any]], facts: ModelFacts) ->
         raise invalid("tools: at least one tool must not have `defer_loading` set")
     if sum(1 for tool in tools if tool.get("strict")) > _MOST_STRICT:
         raise invalid(f"tools: at most {_MOST_STRICT} tools may be strict")
+
+
+def _check_servers(
+    servers: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+) -> None:
+    """Each MCP server is used by exactly one toolset. The wordings are approximate."""
+    names = [server["name"] for server in servers]
+    used = [tool["mcp_server_name"] for tool in tools if tool.get("type") == "mcp_toolset"]
+    for position, server in enumerate(servers):
+        if not server["url"].lower().startswith("https://"):
+            raise invalid(f"mcp_servers.{position}.url: must be an https URL")
+        if names.count(server["name"]) > 1:
+            raise invalid(f"mcp_servers.{position}.name: server names must be unique")
+        if used.count(server["name"]) != 1:
+            raise invalid(
+                f"mcp_servers.{position}: must be referenced by exactly one `mcp_toolset`"
+            )
+    unknown = next((name for name in used if name not in names), None)
+    if unknown is not None:
+        raise invalid(f"tools: `mcp_toolset` names the unknown MCP server '{unknown}'")
 
 
 def _check_choice(
