@@ -1,0 +1,53 @@
+# The commands of the project. `make demo` and `make test` need Python 3.11+ and make, nothing else.
+# Every command runs in .venv, which is made on first use; PYTHON chooses the interpreter for it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test test-deps lint types docs bench build check clean
+
+help:  ## list these commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group dev
+	@touch $(READY)
+
+demo: $(READY)  ## one message through the pipeline, on the embedded simulator
+	ANTHROPIC_BASE_URL=sim: $(BIN)/hookline ask "What is in the above image?" --image examples/ant.png --prefill "The image shows" --model claude-haiku-4-5
+	@echo
+	$(BIN)/python examples/prefill.py
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest -q
+
+test-deps:  ## what tests need beyond PyPI; today nothing
+	@true
+
+lint: $(READY)  ## style, formatting, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(READY)  ## mypy and pyright, both strict
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+docs: $(READY)  ## build the documentation into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+bench: $(READY)  ## speed, as ratios to a floor measured in the same run
+	PYTHONPATH=tests $(BIN)/python -m benchmarks
+
+build: $(READY)  ## wheel and source distribution into dist/
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+
+check: lint types test docs  ## everything but the build
+
+clean:  ## remove what the commands made
+	rm -rf $(VENV) dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
