@@ -95,7 +95,7 @@ class Line:
                 *_policies(policy),
             ]
         )
-        self.models: Final = self._register_models()
+        self.model_table: Final = self._register_models()
         self.registered: Final = self._register()
         self.context: Final[Mapping[str, Any]] = FrozenDict(context or {})
         self._transport, self._io = self._open(client)
@@ -158,7 +158,7 @@ class Line:
         conversation: "ConversationState | None" = None,
     ) -> tuple[Turn, Request]:
         """Turn a caller's wish into a turn and its first request."""
-        wish = asked(self.settings, self.models, message, given)
+        wish = asked(self.settings, self.model_table, message, given)
         self._require_credentials()
         options = wish.options
         if conversation is not None:
@@ -176,7 +176,7 @@ class Line:
         turn = Turn(
             id=f"turn_{self._pid}_{next(_NUMBERS)}",
             io=self._io,
-            models=self.models,
+            models=self.model_table,
             surface=surface,
             stream=stream,
             context=self._joined_context(wish),
