@@ -47,7 +47,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 class Handler(socketserver.StreamRequestHandler):
-    server: Server
+    server: Server  # pyright: ignore[reportIncompatibleVariableOverride]  # narrower, on purpose
 
     def handle(self) -> None:
         with suppress(OSError):

@@ -6,12 +6,13 @@ anything is decoded, and the real bytes decide what it is, whatever name or type
 """
 
 from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 from weakref import WeakKeyDictionary
 
 from attrs import Attribute, field, frozen, validators
 from attrs.converters import optional
 
+from hookline import InputError, Request, Turn, hookimpl
 from hookline.attachments import Attachment, Document, Image
 from hookline.blocks import (
     Base64Source,
@@ -22,9 +23,6 @@ from hookline.blocks import (
     Source,
     URLSource,
 )
-from hookline.errors import InputError
-from hookline.hookspecs import hookimpl
-from hookline.messages import Request
 from hookline_plugins.images.files import read_file
 from hookline_plugins.images.shrink import Limits
 from hookline_plugins.images.sources import (
@@ -33,6 +31,7 @@ from hookline_plugins.images.sources import (
     image_source,
     longest_side,
     mended,
+    passed_on,
     picture_source,
     read_stream,
 )
@@ -45,9 +44,6 @@ from hookline_plugins.images.walk import (
     url_of,
     with_source,
 )
-
-if TYPE_CHECKING:
-    from hookline.turn import Turn
 
 __all__ = ["Images"]
 
@@ -133,7 +129,7 @@ class Images:
     )
 
     @hookimpl
-    async def resolve_images(self, turn: "Turn", request: Request) -> Request | None:
+    async def resolve_images(self, turn: Turn, request: Request) -> Request | None:
         """Resolve what is not resolved, and mend what the API would refuse."""
         media = list(find(request.messages))
         if not media:
@@ -184,7 +180,7 @@ class Images:
             wanted = self.urls == "fetch" or url[:5].lower() == "http:"
         return url if wanted else None
 
-    async def _source(self, turn: "Turn", block: Block, limits: Limits) -> Source:
+    async def _source(self, turn: Turn, block: Block, limits: Limits) -> Source:
         """Make the source of one block, and say which block it was if that fails."""
         try:
             source = await self._made(turn, block, limits)
@@ -194,13 +190,13 @@ class Images:
             self._sides[source] = longest_side(source)
         return source
 
-    async def _made(self, turn: "Turn", block: Block, limits: Limits) -> Source:
+    async def _made(self, turn: Turn, block: Block, limits: Limits) -> Source:
         shrinks = self.oversize == "shrink"
         if isinstance(block, Attachment):
             if block.file_id is not None:
                 return FileSource(block.file_id)
             if block.kind == "url" and not self._url(block):
-                return _passed(block.source)
+                return passed_on(block.source)
             if block.kind == "picture" and isinstance(block, Image):
                 return await turn.io.run_blocking(picture_source, block.source, limits)
         elif isinstance(block, ImageBlock) and isinstance(block.source, Base64Source):
@@ -217,7 +213,7 @@ class Images:
             lambda data: image_source(data, limits, shrinks=shrinks), data
         )
 
-    async def _fetched(self, turn: "Turn", url: str) -> bytes:
+    async def _fetched(self, turn: Turn, url: str) -> bytes:
         remaining = turn.remaining()
         answer = await turn.io.fetch(
             url,
@@ -250,14 +246,6 @@ class Images:
                 f"it has {len(source):,} bytes, and 1 to {self.max_input_bytes:,} are allowed"
             )
         return source
-
-
-def _passed(url: str) -> URLSource:
-    if url[:6].lower() != "https:":
-        raise InputError("the API takes https: URLs only; with fetch=True it can be fetched here")
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise InputError("its URL holds characters that have to be percent-encoded")
-    return URLSource(url)
 
 
 def _what(block: Block) -> str:

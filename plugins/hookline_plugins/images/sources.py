@@ -9,7 +9,7 @@ import re
 from base64 import b64encode
 from typing import Any, Final
 
-from hookline.blocks import Base64Source, Source, TextSource
+from hookline.blocks import Base64Source, Source, TextSource, URLSource
 from hookline.errors import InputError
 from hookline_plugins.images.shrink import Limits, encode, shrink
 from hookline_plugins.images.sniff import Truncated, looks_like, read_header
@@ -20,6 +20,7 @@ __all__ = [
     "image_source",
     "longest_side",
     "mended",
+    "passed_on",
     "picture_source",
     "read_stream",
 ]
@@ -204,6 +205,26 @@ def longest_side(source: Base64Source) -> int:
         except Truncated:
             continue
     return read_header(binascii.a2b_base64(source.data)).longest
+
+
+def passed_on(url: str) -> URLSource:
+    """Make a source of a URL that the API is to fetch.
+
+    Args:
+        url: the address.
+
+    Returns:
+        The source.
+
+    Raises:
+        InputError: it is not ``https:``, or has characters that no URL has.
+
+    """
+    if url[:6].lower() != "https:":
+        raise InputError("the API takes https: URLs only; with fetch=True it can be fetched here")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise InputError("its URL holds characters that have to be percent-encoded")
+    return URLSource(url)
 
 
 def document_source(data: bytes, *, said: str | None, most: int) -> Source:

@@ -90,10 +90,9 @@ def with_source(block: Block, source: Source) -> Block:
 def _any_url(block: Block) -> str | None:
     if isinstance(block, Attachment):
         return str(block.source) if block.kind in {"url", "data"} else None
-    source = source_of(block)
-    if not isinstance(source, URLSource):
-        return None
-    return source.url
+    if isinstance(block, ImageBlock | DocumentBlock) and isinstance(block.source, URLSource):
+        return block.source.url
+    return None
 
 
 def _is_data(url: str) -> bool:
