@@ -21,7 +21,6 @@ from hookline.blocks import (
     FileSource,
     ImageBlock,
     Source,
-    URLSource,
 )
 from hookline_plugins.images.files import read_file
 from hookline_plugins.images.shrink import Limits
