@@ -1,0 +1,82 @@
+"""``hookline explain``: what would be sent, and which plugin made it so."""
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from hookline.cli.options import JSON, LINE, MESSAGE, Wish, examples, takes
+from hookline.cli.output import console, print_json, styled
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hookline.plugins import PluginSet
+    from hookline.trace import Change, Explanation
+
+__all__ = ["explain"]
+
+_STAGES: Final = ("build_history", "inject_prefill", "resolve_images", "send", "check_request")
+_COLOURS: Final = {"+": "green", "-": "red"}
+
+
+@click.command(
+    epilog=examples(
+        'hookline explain "What is this?" --image ant.jpg --prefill "It is"',
+        'hookline explain "Hello" --system "Be brief." --json | jq .request',
+    )
+)
+@takes(MESSAGE, LINE, JSON)
+def explain(wish: Wish) -> None:
+    """Show what would be sent, stage by stage, and send nothing.
+
+    Takes what `hookline ask` takes. Under each stage stand the plugins that changed the request,
+    with the difference they made, and those that left it alone. Images are read, and fetched where
+    a plugin would fetch them; tools are not run.
+    """
+    message = wish.message()
+    with wish.pipeline() as line:
+        explanation = line.explain(message, **wish.message_options())
+        if wish.as_json:
+            print_json(explanation.to_dict())
+        else:
+            _print(explanation, line.plugins)
+
+
+def _print(explanation: "Explanation", plugins: "PluginSet") -> None:
+    screen = console()
+    trace = explanation.trace
+    for stage in _STAGES:
+        screen.print(styled((stage, "bold cyan")))
+        changes = [change for change in trace.changes if change.stage == stage]
+        for change in changes:
+            _print_change(screen, change)
+        changed = {change.plugin for change in changes}
+        others = [each.plugin for each in plugins.of(stage) if each.plugin not in changed]
+        if others:
+            verb = "passed by" if stage == "check_request" else "left alone by"
+            screen.print(styled((f"  {verb} {', '.join(others)}", "dim")))
+        elif not changed:
+            screen.print(styled(("  no plugin takes part", "dim")))
+    for verdict in trace.verdicts:
+        screen.print(
+            styled(
+                (f"{verdict.hook} · {verdict.plugin} · ", ""),
+                (verdict.decision, "bold red"),
+                (f": {verdict.reason}", ""),
+            )
+        )
+    for plugin, text in trace.notes:
+        screen.print(styled(("note", "yellow"), (f" · {plugin} · {text}", "")))
+    screen.print(styled(("would be sent", "bold cyan")))
+    body = json.dumps(explanation.to_dict()["request"], indent=2, ensure_ascii=False)
+    for text in body.splitlines():
+        screen.print(styled((f"  {text}", "")))
+
+
+def _print_change(screen: "Console", change: "Change") -> None:
+    screen.print(
+        styled((f"  {change.plugin}", "bold"), (f" · {change.microseconds:.0f} µs", "dim"))
+    )
+    for text in change.diff().splitlines():
+        screen.print(styled((f"    {text}", _COLOURS.get(text[:1], "dim"))))

@@ -1,0 +1,102 @@
+"""``hookline models``: the table of models."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hookline.cli.options import CONFIG, JSON, examples
+from hookline.cli.output import console, print_json, table
+
+if TYPE_CHECKING:
+    from hookline.models import ModelFacts, Prices
+
+__all__ = ["models"]
+
+
+@click.command(
+    epilog=examples(
+        "hookline models",
+        "hookline models --json | jq '.[] | select(.prefill) | .id'",
+    )
+)
+@CONFIG
+@JSON
+def models(config: str | None, *, as_json: bool) -> None:
+    """List the models that Hookline knows: prices, limits, what they can do.
+
+    Prices are US dollars per million tokens. Models that plugins add are included; retired ones
+    are marked.
+    """
+    from hookline.pipeline import Pipeline  # noqa: PLC0415 -- `--help` does without
+
+    with Pipeline(config=config) as line:
+        known = list(line.model_table)
+    if as_json:
+        print_json([_described(facts) for facts in known])
+        return
+    console().print(
+        table(
+            ("ID", "INPUT", "OUTPUT", "CONTEXT", "MAX OUTPUT", "PREFILL", "THINKING", "STATUS"),
+            [_row(facts) for facts in known],
+            right=("INPUT", "OUTPUT", "CONTEXT", "MAX OUTPUT"),
+        )
+    )
+
+
+def _row(facts: "ModelFacts") -> tuple[str, ...]:
+    prices = facts.prices
+    return (
+        facts.id,
+        f"{prices.input:f}" if prices else "",
+        f"{prices.output:f}" if prices else "",
+        f"{facts.context:,}",
+        f"{facts.max_output:,}",
+        "yes" if facts.prefill else "no",
+        ", ".join(facts.thinking) or "no",
+        _status(facts),
+    )
+
+
+def _status(facts: "ModelFacts") -> str:
+    if facts.retired:
+        return f"RETIRED {facts.retires or ''}".rstrip()
+    if facts.retires is not None:
+        return f"{facts.status}, retires {facts.retires}"
+    return facts.status
+
+
+def _described(facts: "ModelFacts") -> dict[str, Any]:
+    return {
+        "id": facts.id,
+        "display_name": facts.display_name,
+        "aliases": list(facts.aliases),
+        "status": facts.status,
+        "retired": facts.retired,
+        "released": _day(facts.released),
+        "retires": _day(facts.retires),
+        "not_before": _day(facts.not_before),
+        "context": facts.context,
+        "max_output": facts.max_output,
+        "prefill": facts.prefill,
+        "thinking": list(facts.thinking),
+        "vision": facts.vision.name if facts.vision else None,
+        "prices": _prices(facts.prices),
+    }
+
+
+def _day(day: Any) -> str | None:
+    return None if day is None else str(day.isoformat())
+
+
+def _prices(prices: "Prices | None") -> dict[str, Any] | None:
+    if prices is None:
+        return None
+    return {
+        "input": float(prices.input),
+        "output": float(prices.output),
+        "cache_write_5m": float(prices.cache_write_5m),
+        "cache_write_1h": float(prices.cache_write_1h),
+        "cache_read": float(prices.cache_read),
+        "long_over": prices.long_over,
+        "long": _prices(prices.long),
+    }

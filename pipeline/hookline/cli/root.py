@@ -1,0 +1,93 @@
+"""The ``hookline`` command itself: which subcommands there are."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Final
+
+import click
+
+from hookline.cli.ask import ask
+from hookline.cli.chat import chat
+from hookline.cli.explain import explain
+from hookline.cli.models import models
+from hookline.cli.options import examples
+from hookline.cli.output import note
+from hookline.cli.plugins import plugins
+from hookline.cli.sim import sim
+
+__all__ = ["root"]
+
+
+class _Root(click.Group):
+    """Hookline's own commands, and those of plugins.
+
+    Plugins are imported only for a list of all commands and for a name that is not Hookline's own,
+    so nobody else's code slows ``hookline ask`` down, or can take its name.
+    """
+
+    @cached_property
+    def from_plugins(self) -> Mapping[str, click.Command]:
+        """What ``register_commands`` hooks registered; a broken plugin costs a remark."""
+        from hookline.cli.survey import commands  # noqa: PLC0415 -- see above
+
+        found, problems = commands(taken=frozenset(self.commands))
+        for problem in problems:
+            note(problem)
+        return found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        return [*self.commands, *sorted(self.from_plugins)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
+        return self.commands.get(cmd_name) or self.from_plugins.get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            names = self.list_commands(ctx)
+            near = get_close_matches(args[0], names, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
+            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:  # noqa: FBT001 -- click's signature
+    if asked:
+        from hookline import __version__  # noqa: PLC0415 -- reads the distribution's metadata
+
+        click.echo(f"hookline {__version__}")
+        context.exit()
+
+
+root: Final = _Root(
+    "hookline",
+    help=(
+        "A pluggable message pipeline for the Claude Messages API.\n\n"
+        "A message travels through five stages (history, prefill, images, sending, reply), and "
+        "plugins take part in them. Without a key, everything works against the built-in "
+        "simulator: --base-url sim:, or ANTHROPIC_BASE_URL=sim:"
+    ),
+    epilog=examples(
+        'ANTHROPIC_BASE_URL=sim: hookline ask "Hello, Claude"',
+        'hookline explain "What is this?" --image ant.jpg',
+        "hookline chat --system 'Be brief.'",
+        "hookline sim",
+    ),
+    commands={
+        command.name or "": command for command in (ask, chat, explain, plugins, models, sim)
+    },
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Print the version and leave.",
+        )
+    ],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)

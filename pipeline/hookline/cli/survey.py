@@ -1,0 +1,193 @@
+"""What is installed, what of it is switched on, and what of it works.
+
+A pipeline refuses to be built with a broken plugin. These commands must work just then, so here
+every plugin is loaded on its own and its failure noted.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import click
+from attrs import field, frozen
+
+from hookline.config import Settings, load_settings
+from hookline.discovery import Installed, installed
+from hookline.errors import HooklineError
+from hookline.plugins import HOOKS, Plugin, PluginSet
+
+__all__ = ["Found", "Survey", "commands", "survey"]
+
+
+@frozen
+class Found:
+    """One installed plugin.
+
+    Attributes:
+        name: what configuration calls it.
+        distribution: who offers it.
+        version: the distribution's version.
+        plugin: the plugin itself, if it could be loaded.
+        enabled: whether a pipeline with these settings has it.
+        reason: why not.
+        broken: whether the reason is a fault.
+
+    """
+
+    name: str
+    distribution: str
+    version: str
+    plugin: Plugin | None = field(default=None, repr=False)
+    enabled: bool = True
+    reason: str = ""
+    broken: bool = False
+
+
+@frozen
+class Survey:
+    """All installed plugins.
+
+    Attributes:
+        found: every one of them.
+        working: those that are enabled and work, in their effective order.
+
+    """
+
+    found: tuple[Found, ...]
+    working: PluginSet
+
+    def hooks_of(self, found: Found) -> tuple[str, ...]:
+        """Return the hooks that a plugin implements, switched on or not."""
+        if found.plugin is None:
+            return ()
+        marked = (getattr(found.plugin.object, hook, None) for hook in HOOKS)
+        return self.working.hooks_of(found.name) or tuple(
+            hook
+            for hook, member in zip(HOOKS, marked, strict=True)
+            if hasattr(member, "hookline_impl")
+        )
+
+
+def survey(config: str | None = None) -> Survey:
+    """Look at every installed plugin.
+
+    Args:
+        config: a settings file, as for ``Pipeline``.
+
+    Raises:
+        ConfigError: the settings themselves are wrong.
+
+    """
+    settings = load_settings(config)
+    found = [_look(each, settings) for each in installed()]
+    wanted = [each.plugin for each in found if each.enabled and each.plugin is not None]
+    working, faults = _fitting(wanted)
+    return Survey(
+        tuple(
+            Found(
+                each.name,
+                each.distribution,
+                each.version,
+                each.plugin,
+                enabled=False,
+                reason=faults[each.name],
+                broken=True,
+            )
+            if each.name in faults
+            else each
+            for each in found
+        ),
+        working,
+    )
+
+
+def commands(taken: Collection[str]) -> tuple[Mapping[str, click.Command], list[str]]:
+    """Collect the commands that plugins register.
+
+    Args:
+        taken: names that plugins may not use.
+
+    Returns:
+        The commands by name, and a sentence about everything that went wrong.
+
+    """
+    try:
+        looked = survey()
+    except HooklineError as problem:
+        return {}, [f"{problem}. Commands of plugins are missing"]
+    problems = [f"{each.reason}. Its commands are missing" for each in looked.found if each.broken]
+    found: dict[str, click.Command] = {}
+    for implementation in looked.working.of("register_commands"):
+        added: list[Any] = []
+        try:
+            implementation.call(added.append)
+        except (Exception, SystemExit) as problem:  # noqa: BLE001 -- a stranger's code
+            problems.append(
+                f"plugin {implementation.plugin!r} failed in register_commands "
+                f"({type(problem).__name__}: {problem})"
+            )
+        for command in added:
+            name = command.name if isinstance(command, click.Command) else None
+            if name is None:
+                problems.append(
+                    f"plugin {implementation.plugin!r} registered {command!r}, "
+                    "which is no click command with a name"
+                )
+            elif name in found or name in taken:
+                problems.append(
+                    f"plugin {implementation.plugin!r} registered a command {name!r}, "
+                    "and there is one of that name already"
+                )
+            else:
+                found[name] = command
+    return found, problems
+
+
+def _look(each: Installed, settings: Settings) -> Found:
+    facts = (each.name, each.distribution, each.version)
+    try:
+        plugin = each.load(settings.plugins.get(each.name))
+    except HooklineError as problem:
+        return Found(*facts, enabled=False, reason=str(problem), broken=True)
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 -- a stranger's code
+        reason = f"plugin {each.name!r} cannot be made ({type(problem).__name__}: {problem})"
+        return Found(*facts, enabled=False, reason=reason, broken=True)
+    reason = _left_out(plugin, settings)
+    return Found(*facts, plugin, enabled=not reason, reason=reason)
+
+
+def _left_out(plugin: Plugin, settings: Settings) -> str:
+    """Say why a plugin is switched off; the rules are those of ``hookline.discovery.assemble``."""
+    if plugin.name in settings.disable:
+        return "switched off by plugins.disable"
+    if settings.enable:
+        return "" if plugin.name in settings.enable else "not in plugins.enable"
+    default = getattr(plugin.object, "enabled_by_default", True)
+    if default or plugin.name in settings.plugins:
+        return ""
+    return f"off by default; a table [plugins.{plugin.name}] switches it on"
+
+
+def _fitting(plugins: Iterable[Plugin]) -> tuple[PluginSet, Mapping[str, str]]:
+    """Return the plugins that go together, and what is wrong with each of the others."""
+    waiting = list(plugins)
+    try:
+        return PluginSet(waiting), {}
+    except HooklineError:
+        pass
+    order = {plugin.name: index for index, plugin in enumerate(waiting)}
+    accepted: list[Plugin] = []
+    faults: dict[str, str] = {}
+    progress = True
+    while progress:  # again, since one may need another that comes after it
+        progress = False
+        for plugin in list(waiting):
+            together = sorted([*accepted, plugin], key=lambda each: order[each.name])
+            try:
+                PluginSet(together)
+            except HooklineError as problem:
+                faults[plugin.name] = str(problem)
+            else:
+                accepted, progress = together, True
+                waiting.remove(plugin)
+                faults.pop(plugin.name, None)
+    return PluginSet(accepted), faults
