@@ -201,7 +201,6 @@ def test_s62_a_server_that_says_nothing_is_left(server: Server, door: Doer) -> N
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.xfail(reason="_pinned bounds single reads only; see hookline._watchdog")
 @pytest.mark.parametrize("head", [OK + b"\r\n", OK + b"X-Slow: "], ids=["body", "head"])
 def test_s62_a_slow_drip_meets_the_deadline(head: bytes, server: Server, door: Doer) -> None:
     server.answers["/"] = dripping(server, head)

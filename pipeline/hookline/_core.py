@@ -70,7 +70,8 @@ async def journey(
         HooklineError: whatever ended the turn. ``on_turn_end`` has run by then.
 
     """
-    outcome: Reply | None = None
+    reply: Reply | None = None
+    finished = False
     delivery: Delivery | None = None
     problem: BaseException | None = None
     earlier: tuple[Response, ...] = ()
@@ -78,7 +79,7 @@ async def journey(
         await told(engine.plugins.of("on_turn_start"), turn, request)
         request = await fold(engine, "build_history", turn, request)
         request = await fold(engine, "inject_prefill", turn, request)
-        while outcome is None:
+        while not finished:
             request = await fold(engine, "resolve_images", turn, request)
             turn.request = request
             response = await send(engine, turn, request)
@@ -101,9 +102,8 @@ async def journey(
             if delivery is not None:
                 for event in delivery.held_back(reply):
                     yield event
-            if following is None:
-                outcome = reply
-            else:
+            finished = following is None
+            if following is not None:
                 earlier = (*earlier, reply.response)
                 request = next_step(engine, turn, reply, following)
     except BaseException as error:
@@ -111,9 +111,10 @@ async def journey(
         turn.partial = delivery.partial() if delivery is not None else None
         raise
     finally:
-        end = told(engine.plugins.of("on_turn_end"), turn, outcome, problem)
+        end = told(engine.plugins.of("on_turn_end"), turn, reply if finished else None, problem)
         await (turn.io.shielded(end) if problem else end)
-    yield outcome
+    if reply is not None:
+        yield reply
 
 
 def the_reply(item: Event | Reply) -> Reply:

@@ -7,15 +7,16 @@ the host's. A client of its own: no credentials, no cookies, no proxies from the
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from hookline.errors import TransportError
+from hookline._watchdog import Watchdog
 from hookline.transport import library, translated
+from hookline.urls import FetchRefused
 
 __all__ = ["AsyncPinned", "SyncPinned"]
 
 Fetched = tuple[int, dict[str, str], bytes]
 
 
-def _request(module: Any, client: Any, wanted: Mapping[str, Any]) -> Any:
+def _request(module: Any, client: Any, wanted: Mapping[str, Any], **more: Any) -> Any:
     address = f"[{wanted['address']}]" if ":" in wanted["address"] else wanted["address"]
     default_port = {"http": 80, "https": 443}[wanted["scheme"]]
     host = f"[{wanted['host']}]" if ":" in wanted["host"] else wanted["host"]
@@ -26,7 +27,7 @@ def _request(module: Any, client: Any, wanted: Mapping[str, Any]) -> Any:
         headers={"accept-encoding": "identity", **wanted["headers"], "host": named},
         content=wanted["content"],
         timeout=module.Timeout(wanted["timeout"]),
-        extensions={"sni_hostname": wanted["host"], "timeout": _seconds(wanted["timeout"])},
+        extensions={"sni_hostname": wanted["host"], "timeout": _seconds(wanted["timeout"]), **more},
     )
 
 
@@ -37,17 +38,16 @@ def _seconds(timeout: float) -> dict[str, float]:
 class _Body:
     """Collects a body and stops at its limit."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, wanted: Mapping[str, Any]) -> None:
+        self._host: str = wanted["host"]
+        self._limit: int = wanted["max_bytes"]
         self._parts: list[bytes] = []
         self._size = 0
 
     def add(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size > self._limit:
-            raise TransportError(
-                f"the body is larger than {self._limit:,} bytes", phase="read", retryable=False
-            )
+            raise FetchRefused(f"{self._host} sent more than {self._limit:,} bytes", self._host)
         self._parts.append(chunk)
 
     def whole(self) -> bytes:
@@ -60,9 +60,13 @@ class SyncPinned:
     async def __call__(self, **wanted: Any) -> Fetched:
         """Send one request; see ``hookline._io.Exchange``."""
         module = library()
-        body = _Body(wanted["max_bytes"])
-        with translated(module), module.Client(trust_env=False) as client:
-            request = _request(module, client, wanted)
+        body = _Body(wanted)
+        with (
+            translated(module),
+            module.Client(trust_env=False) as client,
+            Watchdog(wanted["timeout"]) as watchdog,
+        ):
+            request = _request(module, client, wanted, trace=watchdog.trace)
             response = client.send(request, stream=True, follow_redirects=False)
             try:
                 chunks: Iterator[bytes] = response.iter_raw()
@@ -79,8 +83,10 @@ class AsyncPinned:
     async def __call__(self, **wanted: Any) -> Fetched:
         """Send one request; see ``hookline._io.Exchange``."""
         module = library()
-        body = _Body(wanted["max_bytes"])
-        with translated(module):
+        body = _Body(wanted)
+        import anyio  # noqa: PLC0415 -- only async code needs it
+
+        with translated(module), anyio.fail_after(wanted["timeout"]):
             async with module.AsyncClient(trust_env=False) as client:
                 request = _request(module, client, wanted)
                 response = await client.send(request, stream=True, follow_redirects=False)

@@ -18,7 +18,7 @@ from attrs import field, frozen
 from hookline._brief import brief, size_text
 from hookline.blocks import Block, CacheControl
 from hookline.errors import InputError
-from hookline.frozen import VALUE, freeze
+from hookline.frozen import checked, freeze
 
 __all__ = ["Attachment", "Document", "Image", "SourceKind", "media_type_of"]
 
@@ -96,7 +96,7 @@ def _kind(source: Any) -> SourceKind:
     )
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Attachment(Block):
     """What ``Image`` and ``Document`` have in common.
 
@@ -160,7 +160,7 @@ class Attachment(Block):
         return data if len(data) <= _PREVIEW_BYTES else b""
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Image(Attachment):
     """An image for the model, from wherever it is.
 
@@ -187,7 +187,7 @@ def _citations(value: Any) -> Any:
     return freeze({"enabled": value}) if isinstance(value, bool) else freeze(value)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Document(Attachment):
     """A document for the model: a PDF or plain text (UTF-8).
 

@@ -20,7 +20,7 @@ from hookline.citations import (
     UnknownCitation,
     WebSearchResultLocation,
 )
-from hookline.frozen import EMPTY, VALUE, Model, base64_size, freeze, frozen_tuple
+from hookline.frozen import EMPTY, Model, base64_size, checked, freeze, frozen_tuple
 from hookline.sources import (
     SOURCES,
     Base64Source,
@@ -83,7 +83,7 @@ __all__ = [
 ]
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Block(Model):
     """Base of all content blocks.
 
@@ -97,7 +97,7 @@ class Block(Model):
     resolved: ClassVar[bool] = True
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class CacheControl(Model):
     """A prompt cache breakpoint; ``ttl`` is ``"5m"`` (the API's default) or ``"1h"``."""
 
@@ -139,7 +139,7 @@ def _citations(items: Sequence[Citation] | None) -> Any:
     return frozen_tuple(items)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class TextBlock(Block):
     """Text. ``citations`` are on blocks of a reply."""
 
@@ -149,7 +149,7 @@ class TextBlock(Block):
     cache_control: CacheControl | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ImageBlock(Block):
     """An image, ready to be sent."""
 
@@ -159,7 +159,7 @@ class ImageBlock(Block):
     transformations: Mapping[str, Any] | None = field(default=None, converter=freeze)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class DocumentBlock(Block):
     """A PDF, a text, or blocks; ``citations`` is ``{"enabled": true}`` to have it cited."""
 
@@ -171,7 +171,7 @@ class DocumentBlock(Block):
     cache_control: CacheControl | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class SearchResultBlock(Block):
     """A search hit of the caller's own, to be cited."""
 
@@ -183,7 +183,7 @@ class SearchResultBlock(Block):
     cache_control: CacheControl | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ThinkingBlock(Block):
     """The model's thinking; goes back unmodified or not at all."""
 
@@ -192,7 +192,7 @@ class ThinkingBlock(Block):
     signature: str = field(repr=base64_size)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class RedactedThinkingBlock(Block):
     """Thinking that only the API can read."""
 
@@ -205,7 +205,7 @@ class RedactedThinkingBlock(Block):
 INVALID_JSON: Final = "INVALID_JSON"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class _ToolCall(Block):
     """What all tool calls have."""
 
@@ -223,7 +223,7 @@ class _ToolCall(Block):
         return raw if isinstance(raw, str) and len(self.input) == 1 else None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ToolUseBlock(_ToolCall):
     """The model asks for a tool of the caller."""
 
@@ -233,7 +233,7 @@ class ToolUseBlock(_ToolCall):
     toolset_name: str | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ServerToolUseBlock(_ToolCall):
     """The model uses a tool that runs at the API."""
 
@@ -242,7 +242,7 @@ class ServerToolUseBlock(_ToolCall):
     caller: Mapping[str, Any] | None = field(default=None, converter=freeze)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class MCPToolUseBlock(_ToolCall):
     """The model uses a tool of an MCP server (beta)."""
 
@@ -252,7 +252,7 @@ class MCPToolUseBlock(_ToolCall):
     caller: Mapping[str, Any] | None = field(default=None, converter=freeze)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ToolResultBlock(Block):
     """What a tool of the caller returned; ``content`` is a string or blocks."""
 
@@ -264,7 +264,7 @@ class ToolResultBlock(Block):
     toolset_name: str | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class MCPToolResultBlock(Block):
     """What a tool of an MCP server returned (beta)."""
 
@@ -275,7 +275,7 @@ class MCPToolResultBlock(Block):
     cache_control: CacheControl | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class _ServerToolResult(Block):
     """What all results of server tools have. Only the API needs to look inside ``content``."""
 
@@ -285,56 +285,56 @@ class _ServerToolResult(Block):
     caller: Mapping[str, Any] | None = field(default=None, converter=freeze)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class WebSearchToolResultBlock(_ServerToolResult):
     """Hits of a web search (a list), or an error object."""
 
     type: ClassVar[str] = "web_search_tool_result"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class WebFetchToolResultBlock(_ServerToolResult):
     """A fetched page, or an error object."""
 
     type: ClassVar[str] = "web_fetch_tool_result"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class CodeExecutionToolResultBlock(_ServerToolResult):
     """Output of executed code, or an error object."""
 
     type: ClassVar[str] = "code_execution_tool_result"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class BashCodeExecutionToolResultBlock(_ServerToolResult):
     """Output of a shell command, or an error object."""
 
     type: ClassVar[str] = "bash_code_execution_tool_result"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class TextEditorCodeExecutionToolResultBlock(_ServerToolResult):
     """Outcome of an edit in the container, or an error object."""
 
     type: ClassVar[str] = "text_editor_code_execution_tool_result"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ToolSearchToolResultBlock(_ServerToolResult):
     """References to the tools that were found, or an error object."""
 
     type: ClassVar[str] = "tool_search_tool_result"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class AdvisorToolResultBlock(_ServerToolResult):
     """An answer of the advisor tool (beta)."""
 
     type: ClassVar[str] = "advisor_tool_result"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ContainerUploadBlock(Block):
     """A file to be put into the code execution container."""
 
@@ -343,7 +343,7 @@ class ContainerUploadBlock(Block):
     cache_control: CacheControl | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class MCPToolListingBlock(Block):
     """The tools that an MCP server offers (beta)."""
 
@@ -352,7 +352,7 @@ class MCPToolListingBlock(Block):
     tools: tuple[Any, ...] = field(converter=freeze)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class CompactionBlock(Block):
     """A summary that stands for everything before it (beta); goes back unchanged."""
 
@@ -364,7 +364,7 @@ class CompactionBlock(Block):
     cache_control: CacheControl | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class FallbackBlock(Block):
     """A model declined and another one took over (beta). ``from_`` and ``to`` are ``{"model": …}``."""
 
@@ -374,21 +374,21 @@ class FallbackBlock(Block):
     trigger: Any = field(default=None, converter=freeze)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ToolAdditionBlock(Block):
     """A system message adds a tool in mid-conversation (beta); definition or reference in ``extra``."""
 
     type: ClassVar[str] = "tool_addition"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ToolRemovalBlock(Block):
     """A system message removes a tool in mid-conversation (beta); reference in ``extra``."""
 
     type: ClassVar[str] = "tool_removal"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ToolReferenceBlock(Block):
     """The name of a tool that a tool search of the caller found."""
 
@@ -397,14 +397,14 @@ class ToolReferenceBlock(Block):
     cache_control: CacheControl | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class BrowserStateBlock(Block):
     """State of the browser toolset inside a tool result; its fields are in ``extra``."""
 
     type: ClassVar[str] = "browser_state"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class UnknownBlock(Block):
     """A block that this version has no class for, kept whole in ``data``."""
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
-from hookline.frozen import VALUE, Model, freeze
+from hookline.frozen import Model, checked, freeze
 
 __all__ = [
     "CITATIONS",
@@ -22,14 +22,14 @@ __all__ = [
 ]
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Citation(Model):
     """Base of all citations; ``type`` names the kind on the wire."""
 
     type: ClassVar[str]
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class CharLocation(Citation):
     """A range of characters of a plain text document."""
 
@@ -42,7 +42,7 @@ class CharLocation(Citation):
     file_id: str | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class PageLocation(Citation):
     """A range of pages of a PDF."""
 
@@ -55,7 +55,7 @@ class PageLocation(Citation):
     file_id: str | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ContentBlockLocation(Citation):
     """A range of blocks of a document made of blocks."""
 
@@ -68,7 +68,7 @@ class ContentBlockLocation(Citation):
     file_id: str | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class SearchResultLocation(Citation):
     """A range of blocks of a ``search_result`` block."""
 
@@ -81,7 +81,7 @@ class SearchResultLocation(Citation):
     title: str | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class WebSearchResultLocation(Citation):
     """A page that the web search tool found."""
 
@@ -92,7 +92,7 @@ class WebSearchResultLocation(Citation):
     title: str | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class UnknownCitation(Citation):
     """A citation that this version has no class for, kept whole in ``data``."""
 

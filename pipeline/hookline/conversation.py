@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from attrs import evolve
 
 from hookline.asking import Input, SendOptions, as_message
+from hookline.blocks import TextBlock
 from hookline.errors import InputError
 from hookline.messages import Message
 from hookline.reply import Reply
@@ -168,6 +169,6 @@ class AsyncConversation(ConversationState):
 
 def _shown(message: Message) -> str:
     return "<br>".join(
-        html.escape(block.text) if hasattr(block, "text") else html.escape(repr(block))
+        html.escape(block.text) if isinstance(block, TextBlock) else html.escape(repr(block))
         for block in message.blocks
     )

@@ -1,4 +1,7 @@
-"""The events of a streamed reply and the deltas inside them (facts 6.2)."""
+"""The events of a streamed reply and the deltas inside them (facts 6.2).
+
+They are made by the decoder, thousands a second, and hardly ever by people: no validators.
+"""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
@@ -33,18 +36,15 @@ __all__ = [
     "UnknownEvent",
 ]
 
-# Events are made by the decoder, thousands a second, and hardly ever by people: no validators.
-_UNCHECKED: Final[dict[str, Any]] = {"eq": False, "repr": False}
 
-
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class Delta(Model):
     """Base of what a ``content_block_delta`` adds to its block."""
 
     type: ClassVar[str]
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class TextDelta(Delta):
     """More text."""
 
@@ -52,7 +52,7 @@ class TextDelta(Delta):
     text: str
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class InputJSONDelta(Delta):
     """More of the JSON text of a tool's input; may be cut anywhere."""
 
@@ -60,7 +60,7 @@ class InputJSONDelta(Delta):
     partial_json: str
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class CitationsDelta(Delta):
     """One more citation."""
 
@@ -68,7 +68,7 @@ class CitationsDelta(Delta):
     citation: Citation
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class ThinkingDelta(Delta):
     """More thinking."""
 
@@ -76,7 +76,7 @@ class ThinkingDelta(Delta):
     thinking: str
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class SignatureDelta(Delta):
     """The signature of a thinking block, just before it stops."""
 
@@ -84,7 +84,7 @@ class SignatureDelta(Delta):
     signature: str
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class CompactionDelta(Delta):
     """A whole compaction summary (beta)."""
 
@@ -93,7 +93,7 @@ class CompactionDelta(Delta):
     encrypted_content: str | None = None
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class UnknownDelta(Delta):
     """A delta that this version has no class for, kept whole in ``data``."""
 
@@ -102,7 +102,7 @@ class UnknownDelta(Delta):
     data: Mapping[str, Any] = field(converter=freeze)
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class MessageChange(Model):
     """What a ``message_delta`` sets on the message; None is "not mentioned"."""
 
@@ -112,14 +112,14 @@ class MessageChange(Model):
     container: Mapping[str, Any] | None = field(default=None, converter=freeze)
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class Event(Model):
     """Base of all events; ``type`` names the kind on the wire."""
 
     type: ClassVar[str]
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class MessageStart(Event):
     """The first event: the response without its content."""
 
@@ -127,7 +127,7 @@ class MessageStart(Event):
     message: Response
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class ContentBlockStart(Event):
     """A block begins, still empty; results of server tools arrive whole."""
 
@@ -136,7 +136,7 @@ class ContentBlockStart(Event):
     content_block: Block
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class ContentBlockDelta(Event):
     """A block grows."""
 
@@ -145,7 +145,7 @@ class ContentBlockDelta(Event):
     delta: Delta
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class ContentBlockStop(Event):
     """A block is complete."""
 
@@ -153,7 +153,7 @@ class ContentBlockStop(Event):
     index: int
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class MessageDelta(Event):
     """The message's own fields change. ``usage`` holds totals so far, not differences."""
 
@@ -162,21 +162,21 @@ class MessageDelta(Event):
     usage: Usage | None = None
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class MessageStop(Event):
     """The proper end of a stream."""
 
     type: ClassVar[str] = "message_stop"
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class Ping(Event):
     """A sign of life."""
 
     type: ClassVar[str] = "ping"
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class ErrorEvent(Event):
     """The stream failed although its HTTP status was 200; ``error`` has ``type`` and ``message``."""
 
@@ -185,7 +185,7 @@ class ErrorEvent(Event):
     request_id: str | None = None
 
 
-@frozen(**_UNCHECKED)
+@frozen(eq=False, repr=False)
 class UnknownEvent(Event):
     """An event that this version has no class for, kept whole in ``data``."""
 

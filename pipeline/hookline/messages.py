@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from attrs import field, frozen
 
 from hookline.blocks import Block, CacheControl, TextBlock, as_blocks, as_content
-from hookline.frozen import EMPTY, VALUE, Model, freeze, frozen_tuple
+from hookline.frozen import EMPTY, Model, checked, freeze, frozen_tuple
 from hookline.tools import ServerTool, Tool, ToolChoice, ToolSpec, UnknownTool
 from hookline.usage import StopDetails, Usage
 
@@ -39,7 +39,7 @@ def _count(items: tuple[Any, ...]) -> str:
     return f"<{len(items)} messages>"
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Message(Model):
     """One turn of a conversation.
 
@@ -90,7 +90,7 @@ def _strings(items: Sequence[str] | None) -> Any:
     return (items,) if isinstance(items, str) else frozen_tuple(items)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Request(Model):
     """What is sent to ``POST /v1/messages``. Absent fields are None.
 
@@ -151,7 +151,7 @@ class Request(Model):
         return self.evolve(messages=(*self.messages, *messages))
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Response(Model):
     """What the API answered (facts 7.1).
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
-from hookline.frozen import VALUE, Model, base64_size, freeze
+from hookline.frozen import Model, base64_size, checked, freeze
 
 __all__ = [
     "SOURCES",
@@ -22,14 +22,14 @@ __all__ = [
 ]
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Source(Model):
     """Base of all sources; ``type`` names the kind on the wire."""
 
     type: ClassVar[str]
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Base64Source(Source):
     """The bytes themselves, in base64 without a ``data:`` prefix."""
 
@@ -38,7 +38,7 @@ class Base64Source(Source):
     data: str = field(repr=base64_size)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class URLSource(Source):
     """An ``https:`` address that the API fetches."""
 
@@ -46,7 +46,7 @@ class URLSource(Source):
     url: str
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class FileSource(Source):
     """A file uploaded before."""
 
@@ -54,7 +54,7 @@ class FileSource(Source):
     file_id: str
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class TextSource(Source):
     """A document that is plain text; ``media_type`` is ``text/plain``."""
 
@@ -63,7 +63,7 @@ class TextSource(Source):
     data: str
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ContentSource(Source):
     """A document made of blocks: a string, or text and image blocks as frozen JSON."""
 
@@ -71,7 +71,7 @@ class ContentSource(Source):
     content: str | tuple[Any, ...] = field(converter=freeze)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class UnknownSource(Source):
     """A source that this version has no class for, kept whole in ``data``."""
 

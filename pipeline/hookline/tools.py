@@ -6,17 +6,17 @@ from typing import Any
 from attrs import field, frozen
 
 from hookline.blocks import CacheControl
-from hookline.frozen import VALUE, Model, freeze
+from hookline.frozen import Model, checked, freeze
 
 __all__ = ["ServerTool", "Tool", "ToolChoice", "ToolSpec", "UnknownTool"]
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ToolSpec(Model):
     """Base of everything that may stand in ``Request.tools``."""
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Tool(ToolSpec):
     """A tool of the caller's own.
 
@@ -39,7 +39,7 @@ class Tool(ToolSpec):
     cache_control: CacheControl | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ServerTool(ToolSpec):
     """A tool that Anthropic defines, for example ``ServerTool("web_search_20250305", "web_search")``.
 
@@ -57,7 +57,7 @@ class ServerTool(ToolSpec):
     cache_control: CacheControl | None = None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class UnknownTool(ToolSpec):
     """A tool entry of a shape that this version does not know, kept whole in ``data``."""
 
@@ -71,7 +71,7 @@ class UnknownTool(ToolSpec):
         return name if isinstance(name, str) else None
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class ToolChoice(Model):
     """Whether and which tool the model must use: ``type`` is auto, any, tool or none."""
 

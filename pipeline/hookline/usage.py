@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from hookline.frozen import VALUE, Model, freeze
+from hookline.frozen import Model, checked, freeze
 
 __all__ = ["StopDetails", "Usage", "total"]
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Usage(Model):
     """Token counts of one reply.
 
@@ -42,7 +42,7 @@ class Usage(Model):
         return self.input_tokens + written + (self.cache_read_input_tokens or 0)
 
 
-@frozen(**VALUE)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class StopDetails(Model):
     """Why the safety classifiers stopped a reply; only on ``stop_reason == "refusal"``."""
 

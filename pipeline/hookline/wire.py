@@ -123,7 +123,8 @@ def structure_event(data: Mapping[str, Any]) -> Event:
     if data.__class__ is dict and len(data) == 3 and data.get("type") == "content_block_delta":  # noqa: PLR2004 -- type, index, delta
         delta: Any = data.get("delta")
         if delta.__class__ is dict and len(delta) == 2 and delta.get("type") == "text_delta":  # noqa: PLR2004 -- type, text
-            text, index = delta.get("text"), data.get("index")
+            text: Any = delta.get("text")
+            index: Any = data.get("index")
             if text.__class__ is str and index.__class__ is int:
                 return ContentBlockDelta(index, TextDelta(text))
     event: Event = _structure(data, Event)

@@ -1,0 +1,52 @@
+"""Repairs the connection pool of httpx 0.28.1, which loses a slot when a request is cancelled.
+
+A request that is cancelled between being given a connection and using it leaves the connection in
+the pool: not idle, not closed, owned by nobody, and counted for ever (encode/httpcore issue 1093).
+Ten such cancellations and a pool of ten is dead. Before each request we drop what nobody owns.
+httpx2 is not affected; ``tests/test_pool_repair.py`` has a canary that fails once httpx is mended,
+and this module can go then.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["drop_orphans"]
+
+
+def drop_orphans(client: Any) -> list[Any]:
+    """Remove connections that no request owns from a client's pools.
+
+    Args:
+        client: an ``httpx.Client`` or ``httpx.AsyncClient``.
+
+    Returns:
+        The connections removed, which the caller closes.
+
+    """
+    orphans: list[Any] = []
+    for pool in _pools(client):
+        with pool._optional_thread_lock:  # noqa: SLF001 -- the pool offers no public way; the canary watches
+            owned = {id(request.connection) for request in pool._requests}  # noqa: SLF001 -- as above
+            lost = [
+                connection
+                for connection in pool._connections  # noqa: SLF001 -- as above
+                if id(connection) not in owned
+                and not connection.is_idle()
+                and not connection.is_closed()
+                and not connection.is_available()
+            ]
+            for connection in lost:
+                pool._connections.remove(connection)  # noqa: SLF001 -- as above
+        orphans.extend(lost)
+    return orphans
+
+
+def _pools(client: Any) -> Iterator[Any]:
+    transports = [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]
+    for transport in transports:
+        pool = getattr(transport, "_pool", None)
+        # Another transport (ASGI, a mock, a future httpx) has none of these, and nothing to repair.
+        if all(
+            hasattr(pool, name) for name in ("_connections", "_requests", "_optional_thread_lock")
+        ):
+            yield pool
