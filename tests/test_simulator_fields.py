@@ -75,14 +75,14 @@ def missing(typed: Any, record: Record, path: str, seen: set[str]) -> Iterator[s
         (message_count_tokens_params.MessageCountTokensParams, COUNT_TOKENS),
     ],
 )
-def test_every_field_of_the_sdk_is_known(typed: Any, record: Record):
+def test_every_field_of_the_sdk_is_known(typed: Any, record: Record) -> None:
     assert list(missing(typed, record, "", set())) == []
 
 
-def test_every_required_field_of_the_sdk_is_required():
+def test_every_required_field_of_the_sdk_is_required() -> None:
     def required(typed: Any) -> set[str]:
         hints = te.get_type_hints(typed, include_extras=True)
-        return {name for name, hint in hints.items() if get_origin(hint) in (Required, te.Required)}
+        return {name for name, hint in hints.items() if te.get_origin(hint) is te.Required}
 
     typed = message_create_params.MessageCreateParamsNonStreaming
     ours = {name for name, known in CREATE.fields.items() if known.required}
@@ -171,29 +171,29 @@ def block(**fields: Any) -> list[dict[str, Any]]:
         ({"fallbacks": "default"}, "fallbacks: Extra inputs are not permitted"),
     ],
 )
-def test_wrong_shapes_name_position_and_reason(changes: dict[str, Any], text: str):
+def test_wrong_shapes_name_position_and_reason(changes: dict[str, Any], text: str) -> None:
     assert refusal(**changes) == text
 
 
 @pytest.mark.parametrize("name", ["model", "max_tokens", "messages"])
-def test_missing_fields(name: str):
+def test_missing_fields(name: str) -> None:
     body = {key: value for key, value in VALID.items() if key != name}
     with pytest.raises(ApiError, match=f"{name}: Field required"):
         CREATE.check(body, "", frozenset())
 
 
-def test_unknown_block_types_name_the_known_ones():
+def test_unknown_block_types_name_the_known_ones() -> None:
     text = refusal(messages=block(type="imgae"))
     assert text.startswith("messages.0.content.0: Input tag 'imgae' found using 'type' does not")
     assert "'image'" in text
     assert "'mcp_tool_use'" not in text  # it needs a beta header
 
 
-def test_a_beta_header_opens_its_fields():
+def test_a_beta_header_opens_its_fields() -> None:
     CREATE.check({**VALID, "mcp_servers": []}, "", ANY_BETA)
 
 
 @pytest.mark.parametrize("value", [[], 1, "x", None, True])
-def test_a_body_that_is_no_object(value: Any):
+def test_a_body_that_is_no_object(value: Any) -> None:
     with pytest.raises(ApiError, match="Input should be an object"):
         CREATE.check(value, "", frozenset())

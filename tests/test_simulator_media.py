@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
 from hookline import _json
 from hookline.models import Vision
 from hookline.simulator import Answer, Call, Scenario, Simulator
 from hookline.simulator.vision import fit, image_tokens, look, measure, sniff
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image
 
 HEADERS = (("x-api-key", "test"), ("anthropic-version", "2026-10-21"))
 HIGH = Vision(name="high", max_edge=2576, max_tokens=4784)
@@ -50,17 +51,18 @@ def post(
 def said(*blocks: Any, **more: Any) -> str:
     answer = post(*blocks, **more)
     assert answer.status == 200, answer.content
-    return _json.loads(answer.content)["content"][0]["text"]
+    return str(_json.loads(answer.content)["content"][0]["text"])
 
 
 def refused(*blocks: Any, **more: Any) -> dict[str, Any]:
     answer = post(*blocks, **more)
     assert answer.status == 400, answer.content
-    return _json.loads(answer.content)["error"]
+    found: dict[str, Any] = _json.loads(answer.content)["error"]
+    return found
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_format_size_and_colour_are_told(kind: str):
+def test_format_size_and_colour_are_told(kind: str) -> None:
     data = picture(40, 30, (0, 128, 255), kind, **({"lossless": True} if kind == "WEBP" else {}))
     text = said(image(data, f"image/{kind.lower()}"))
     assert "40 x 30 pixels" in text
@@ -71,25 +73,27 @@ def test_format_size_and_colour_are_told(kind: str):
 
 
 @pytest.mark.parametrize("save", [{}, {"lossless": True}, {"exif": b"Exif\x00\x00II*\x00"}])
-def test_all_kinds_of_webp_are_measured(save: dict[str, Any]):
+def test_all_kinds_of_webp_are_measured(save: dict[str, Any]) -> None:
     assert measure(picture(41, 29, kind="WEBP", **save), "image/webp") == (41, 29)
 
 
-def test_orientation_is_applied():
+def test_orientation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     seen = look(picture(40, 20, kind="JPEG", exif=exif), HIGH)
     assert (seen.width, seen.height) == (20, 40)
 
 
-def test_the_first_frame_counts():
+def test_the_first_frame_counts() -> None:
     out = io.BytesIO()
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("blue", "red")]
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
     assert look(out.getvalue(), HIGH).colour == "#0000ff"
 
 
-def test_without_pillow_the_size_is_known_and_the_extra_named(monkeypatch: pytest.MonkeyPatch):
+def test_without_pillow_the_size_is_known_and_the_extra_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     block = image(picture(40, 30))
     monkeypatch.setitem(sys.modules, "PIL", None)
     text = said(block)
@@ -97,7 +101,7 @@ def test_without_pillow_the_size_is_known_and_the_extra_named(monkeypatch: pytes
     assert "pip install 'hookline[images]'" in text
 
 
-def test_images_are_numbered_wherever_they_stand():
+def test_images_are_numbered_wherever_they_stand() -> None:
     inner = {
         "type": "document",
         "source": {"type": "content", "content": [image(picture(5, 6))]},
@@ -114,17 +118,17 @@ def test_images_are_numbered_wherever_they_stand():
 # --- refusals
 
 
-def test_the_declared_type_must_be_the_real_one():
+def test_the_declared_type_must_be_the_real_one() -> None:
     error = refused(image(picture(), "image/jpeg"))
     assert error["message"] == "Image does not match the provided media type image/jpeg"
 
 
 @pytest.mark.parametrize("data", [b"hello", b"\x89PNG\r\n\x1a\n", picture()[:60], picture()[:30]])
-def test_broken_images(data: bytes):
+def test_broken_images(data: bytes) -> None:
     assert refused(image(data))["message"] == "Could not process image"
 
 
-def test_empty_and_unencoded_data():
+def test_empty_and_unencoded_data() -> None:
     where = "messages.0.content.0.image.source.base64"
     assert refused(image(b""))["message"] == f"{where}: image cannot be empty"
     block = image(picture())
@@ -132,7 +136,7 @@ def test_empty_and_unencoded_data():
     assert refused(block)["message"].startswith(f"{where}.data: ")
 
 
-def test_ten_megabytes_is_the_most():
+def test_ten_megabytes_is_the_most() -> None:
     size = 10_485_760 // 4 * 3 + 3
     length = len(base64.b64encode(bytes(size)))
     assert refused({"type": "text", "text": "x"}, image(bytes(size)))["message"] == (
@@ -141,7 +145,7 @@ def test_ten_megabytes_is_the_most():
     )
 
 
-def test_8000_pixels_is_the_most():
+def test_8000_pixels_is_the_most() -> None:
     assert post(image(picture(8000, 1))).status == 200
     error = refused(image(picture(1, 8001)))
     assert error["message"] == (
@@ -155,7 +159,7 @@ def test_8000_pixels_is_the_most():
     }
 
 
-def test_2000_pixels_is_the_most_among_many():
+def test_2000_pixels_is_the_most_among_many() -> None:
     small, large = image(picture(1, 1)), image(picture(2001, 1))
     assert post(*[small] * 19, large).status == 200
     error = refused(*[small] * 20, large)
@@ -163,14 +167,14 @@ def test_2000_pixels_is_the_most_among_many():
     assert error["details"]["paths"] == ["messages.0.content.20"]
 
 
-def test_how_many_images():
+def test_how_many_images() -> None:
     small = image(picture(1, 1))
     assert post(*[small] * 100).status == 200
     assert "A maximum of 100 images" in refused(*[small] * 101)["message"]
     assert post(*[small] * 101, model="claude-haiku-5-5").status == 200
 
 
-def test_oversized_images_are_refused_on_request():
+def test_oversized_images_are_refused_on_request() -> None:
     block = image(picture(1920, 1080), transformations={"oversized_image": "error"})
     assert refused(block)["message"] == (
         "messages.0.content.0: image dimensions 1920x1080 exceed the maximum image size of a model "
@@ -187,14 +191,14 @@ def url_image(url: str) -> dict[str, Any]:
     return {"type": "image", "source": {"type": "url", "url": url}}
 
 
-def test_urls_are_never_fetched():
+def test_urls_are_never_fetched() -> None:
     text = said(url_image("https://example.com/ant.png"))
     assert "https://example.com/ant.png, which the simulator does not fetch" in text
     error = refused(url_image("http://example.com/ant.png"))
     assert error["message"] == "Only HTTPS URLs are supported."
 
 
-def test_a_scenario_puts_files_behind_urls(tmp_path: Path):
+def test_a_scenario_puts_files_behind_urls(tmp_path: Path) -> None:
     url = "https://example.com/ant.png"
     file = tmp_path / "ant.png"
     file.write_bytes(picture(7, 9))
@@ -205,7 +209,7 @@ def test_a_scenario_puts_files_behind_urls(tmp_path: Path):
     assert error["message"].startswith("Unable to download the file.")
 
 
-def test_unknown_files_are_not_found():
+def test_unknown_files_are_not_found() -> None:
     answer = post({"type": "image", "source": {"type": "file", "file_id": "file_nope"}})
     assert answer.status == 404
 
@@ -216,7 +220,7 @@ def pdf(data: bytes) -> dict[str, Any]:
     return {"type": "document", "source": source}
 
 
-def test_pdfs():
+def test_pdfs() -> None:
     assert post(pdf(b"%PDF-1.7 /Type /Page")).status == 200
     assert "PDF" in refused(pdf(b"hello"))["message"]
     long = pdf(b"%PDF-1.7 /Type /Pages " + b"/Type /Page " * 101)
@@ -238,11 +242,11 @@ def test_pdfs():
         (1920, 1080, HIGH, 69 * 39),
     ],
 )
-def test_tokens_are_patches(width: int, height: int, vision: Vision, tokens: int):
+def test_tokens_are_patches(width: int, height: int, vision: Vision, tokens: int) -> None:
     assert image_tokens(width, height, vision) == tokens
 
 
-def test_images_count_as_input():
+def test_images_count_as_input() -> None:
     plain = _json.loads(post({"type": "text", "text": "x"}).content)["usage"]["input_tokens"]
     with_image = post({"type": "text", "text": "x"}, image(picture(280, 280)))
     assert _json.loads(with_image.content)["usage"]["input_tokens"] == plain + 100
@@ -253,7 +257,7 @@ def test_images_count_as_input():
     height=st.integers(1, 8000),
     vision=st.sampled_from([HIGH, STANDARD]),
 )
-def test_shrinking_keeps_the_limits_and_the_shape(width: int, height: int, vision: Vision):
+def test_shrinking_keeps_the_limits_and_the_shape(width: int, height: int, vision: Vision) -> None:
     new_width, new_height = fit(width, height, vision)
     assert 1 <= new_width <= width
     assert 1 <= new_height <= height
@@ -269,7 +273,7 @@ def test_shrinking_keeps_the_limits_and_the_shape(width: int, height: int, visio
     data=st.binary(max_size=64),
     kind=st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF1234WEBP"]),
 )
-def test_any_bytes_get_an_answer(data: bytes, kind: bytes):
+def test_any_bytes_get_an_answer(data: bytes, kind: bytes) -> None:
     media_type = sniff(kind + data)
     assert media_type is not None
     assert post(image(kind + data, media_type)).status in (200, 400)

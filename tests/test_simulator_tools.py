@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hookline import _json
 from hookline.simulator import Answer, Call, Rule, Scenario, Simulator
 from hookline.simulator.errors import ApiError
 from hookline.simulator.instance import instance_of
 from hookline.simulator.schema_rules import check_schema
-from hypothesis import given
-from hypothesis import strategies as st
 
 MODEL, NEW = "claude-haiku-4-5", "claude-opus-5-5"
 HEADERS = (("x-api-key", "test"), ("anthropic-version", "2026-10-21"))
@@ -28,13 +29,14 @@ def post(simulator: Simulator | None = None, *, beta: str = "", **body: Any) -> 
 def reply(simulator: Simulator | None = None, **body: Any) -> dict[str, Any]:
     answer = post(simulator, **body)
     assert answer.status == 200, answer.content
-    return _json.loads(answer.content)
+    message: dict[str, Any] = _json.loads(answer.content)
+    return message
 
 
 def refused(**body: Any) -> str:
     answer = post(**body)
     assert answer.status == 400, answer.content
-    return _json.loads(answer.content)["error"]["message"]
+    return str(_json.loads(answer.content)["error"]["message"])
 
 
 def use(number: int) -> dict[str, Any]:
@@ -66,9 +68,11 @@ TEXT = {"type": "text", "text": "x"}
         (turns("a", [use(1)], [TEXT, result(1)]), FOUND.format(ids="toolu_1")),
         (
             turns([result(1)]),
-            "messages.0.content.0: unexpected `tool_use_id` found in `tool_result` blocks: "
-            "toolu_1. Each `tool_result` block must have a corresponding `tool_use` block in the "
-            "previous message.",
+            (
+                "messages.0.content.0: unexpected `tool_use_id` found in `tool_result` blocks: "
+                "toolu_1. Each `tool_result` block must have a corresponding `tool_use` block in the "
+                "previous message."
+            ),
         ),
         (
             turns("a", [use(1)], [result(1)], [use(1)], [result(1)]),
@@ -76,35 +80,37 @@ TEXT = {"type": "text", "text": "x"}
         ),
         (
             turns("a", [use(1)], [result(1), result(1)]),
-            "messages.2.content.1: each `tool_use` must have a single result. Found multiple "
-            "`tool_result` blocks with id: toolu_1",
+            (
+                "messages.2.content.1: each `tool_use` must have a single result. Found multiple "
+                "`tool_result` blocks with id: toolu_1"
+            ),
         ),
     ],
 )
-def test_pairs(messages: list[Any], text: str):
+def test_pairs(messages: list[Any], text: str) -> None:
     model = MODEL if messages[-1]["role"] == "assistant" else NEW
     assert refused(model=model, messages=messages, tools=[WEATHER]) == text
 
 
-def test_good_pairs():
+def test_good_pairs() -> None:
     messages = turns("a", [use(1), use(2)], [result(2), result(1), TEXT])
     assert reply(messages=messages, tools=[WEATHER])
     spread = [*turns("a", [use(1), use(2)], [result(1)]), {"role": "user", "content": [result(2)]}]
     assert reply(messages=spread, tools=[WEATHER])
 
 
-def test_a_result_may_hold_blocks_or_nothing():
+def test_a_result_may_hold_blocks_or_nothing() -> None:
     image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
     for content in ([TEXT, image], None, ""):
         assert reply(messages=turns("a", [use(1)], [result(1, content=content)]), tools=[WEATHER])
 
 
-def test_toolset_members_echo_their_toolset():
+def test_toolset_members_echo_their_toolset() -> None:
     member = {**use(1), "toolset_name": "computer"}
     assert "toolset_name" in refused(messages=turns("a", [member], [result(1)]), tools=[WEATHER])
 
 
-def test_server_results_need_their_tool():
+def test_server_results_need_their_tool() -> None:
     call = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
     found = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
     messages = turns("a", [call, found], "b")
@@ -148,11 +154,11 @@ def test_server_results_need_their_tool():
         ),
     ],
 )
-def test_definitions_and_choice(body: dict[str, Any], text: str):
+def test_definitions_and_choice(body: dict[str, Any], text: str) -> None:
     assert refused(**body) == text
 
 
-def test_old_computer_tools_and_their_headers():
+def test_old_computer_tools_and_their_headers() -> None:
     tool = {
         "type": "computer_20251124",
         "name": "computer",
@@ -165,7 +171,7 @@ def test_old_computer_tools_and_their_headers():
     assert post(tools=[tool], beta="computer-use-2025-11-24").status == 200
 
 
-def test_mcp_servers_have_one_toolset_each():
+def test_mcp_servers_have_one_toolset_each() -> None:
     server = {"type": "url", "url": "https://mcp.example.com", "name": "a"}
     toolset = {"type": "mcp_toolset", "mcp_server_name": "a"}
     beta = "mcp-client-2025-11-20"
@@ -177,7 +183,7 @@ def test_mcp_servers_have_one_toolset_each():
 
 
 @pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "get_weather"}])
-def test_forced_calls_fit_the_schema(choice: dict[str, Any]):
+def test_forced_calls_fit_the_schema(choice: dict[str, Any]) -> None:
     message = reply(tools=[WEATHER], tool_choice=choice)
     assert message["stop_reason"] == "tool_use"
     call = message["content"][-1]
@@ -185,9 +191,9 @@ def test_forced_calls_fit_the_schema(choice: dict[str, Any]):
     assert (call["name"], call["input"]) == ("get_weather", {"city": "simulated"})
 
 
-def test_a_scenario_calls_tools_and_the_next_step_sees_the_result():
-    calls = [{"name": "get_weather"}, {"name": "get_weather", "input": {"city": "Oslo"}}]
-    simulator = Simulator(Scenario.of(Rule(when="Hello", tool_use=calls)))  # type: ignore[arg-type]
+def test_a_scenario_calls_tools_and_the_next_step_sees_the_result() -> None:
+    calls: Any = [{"name": "get_weather"}, {"name": "get_weather", "input": {"city": "Oslo"}}]
+    simulator = Simulator(Scenario.of(Rule(when="Hello", tool_use=calls)))
     first = reply(simulator, tools=[WEATHER])
     assert [block["input"]["city"] for block in first["content"]] == ["simulated", "Oslo"]
     ids = [block["id"] for block in first["content"]]
@@ -201,8 +207,8 @@ def test_a_scenario_calls_tools_and_the_next_step_sees_the_result():
     assert "Sun" in second["content"][0]["text"]
 
 
-def test_a_call_that_does_not_fit_is_left_incomplete():
-    simulator = Simulator(Scenario.of(Rule(tool_use={"name": "get_weather"})))  # type: ignore[arg-type]
+def test_a_call_that_does_not_fit_is_left_incomplete() -> None:
+    simulator = Simulator(Scenario.of(Rule(tool_use={"name": "get_weather"})))
     message = reply(simulator, tools=[WEATHER], max_tokens=3)
     assert message["stop_reason"] == "max_tokens"
     assert message["content"][-1]["input"] == {}
@@ -231,7 +237,7 @@ def with_field(schema: Any) -> dict[str, Any]:
         {**with_field({"$ref": "#/$defs/A"}), "$defs": {"A": {"const": 3}}},
     ],
 )
-def test_supported_schemas(schema: Any):
+def test_supported_schemas(schema: Any) -> None:
     check_schema(schema, "schema")
 
 
@@ -262,7 +268,7 @@ def test_supported_schemas(schema: Any):
         ),
     ],
 )
-def test_refused_schemas(schema: Any, part: str):
+def test_refused_schemas(schema: Any, part: str) -> None:
     with pytest.raises(ApiError) as caught:
         check_schema(schema, "output_config.format.schema")
     assert part in caught.value.message
@@ -272,7 +278,7 @@ def output(schema: Any) -> dict[str, Any]:
     return {"format": {"type": "json_schema", "schema": schema}}
 
 
-def test_structured_output_is_an_instance_with_required_fields_first():
+def test_structured_output_is_an_instance_with_required_fields_first() -> None:
     schema = {
         **OBJECT,
         "properties": {
@@ -287,7 +293,7 @@ def test_structured_output_is_an_instance_with_required_fields_first():
     assert _json.loads(text)["when"] == "2026-11-23"
 
 
-def test_structured_output_goes_with_neither_prefill_nor_citations():
+def test_structured_output_goes_with_neither_prefill_nor_citations() -> None:
     prefilled = [HELLO, {"role": "assistant", "content": "{"}]
     assert "prefill" in refused(messages=prefilled, output_config=output(OBJECT))
     document = {
@@ -299,7 +305,7 @@ def test_structured_output_goes_with_neither_prefill_nor_citations():
     assert "citations" in refused(messages=messages, output_config=output(OBJECT))
 
 
-def test_strict_tools_take_the_subset_and_others_any_schema():
+def test_strict_tools_take_the_subset_and_others_any_schema() -> None:
     loose = {"name": "a", "input_schema": {"type": "object", "properties": {"n": {"minimum": 3}}}}
     assert reply(tools=[loose])
     assert "tools.0.custom.input_schema" in refused(tools=[{**loose, "strict": True}])
@@ -308,21 +314,21 @@ def test_strict_tools_take_the_subset_and_others_any_schema():
 
 
 @given(low=st.integers(-1000, 1000), width=st.integers(0, 1000))
-def test_numbers_keep_their_bounds(low: int, width: int):
+def test_numbers_keep_their_bounds(low: int, width: int) -> None:
     bounds = {"minimum": low, "maximum": low + width}
     assert low <= instance_of({"type": "integer", **bounds}) <= low + width
     assert low <= instance_of({"type": "number", **bounds}) <= low + width
 
 
 @given(least=st.integers(0, 50), more=st.integers(0, 50))
-def test_lengths_are_kept(least: int, more: int):
+def test_lengths_are_kept(least: int, more: int) -> None:
     text = instance_of({"type": "string", "minLength": least, "maxLength": least + more})
     assert least <= len(text) <= least + more
     items = instance_of({"type": "array", "minItems": least, "maxItems": least + more})
     assert least <= len(items) <= least + more
 
 
-def test_recursive_tool_schemas_end():
+def test_recursive_tool_schemas_end() -> None:
     tree = {
         "type": "object",
         "properties": {"left": {"$ref": "#"}, "name": {"type": "string"}},
