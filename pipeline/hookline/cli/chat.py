@@ -17,7 +17,7 @@ __all__ = ["chat"]
 @click.option("--load", metavar="FILE", help="Go on with a conversation that /save wrote.")
 @takes(LINE)
 def chat(wish: Wish, load: str | None) -> int:
-    """Talk with a model; the conversation so far is sent along each time.
+    """Talk with a model; the conversation is kept.
 
     A line is a message; lines that begin with "/" are commands, and /help lists them. Ctrl-C stops
     the reply that is being written and keeps what there is of it; at the prompt it clears the line.

@@ -28,7 +28,7 @@ _COLOURS: Final = {"+": "green", "-": "red"}
 )
 @takes(MESSAGE, LINE, JSON)
 def explain(wish: Wish) -> None:
-    """Show what would be sent, stage by stage, and send nothing.
+    """Show what would be sent, and why; send nothing.
 
     Takes what `hookline ask` takes. Under each stage stand the plugins that changed the request,
     with the difference they made, and those that left it alone. Images are read, and fetched where

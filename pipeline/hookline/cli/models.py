@@ -22,7 +22,7 @@ __all__ = ["models"]
 @CONFIG
 @JSON
 def models(config: str | None, *, as_json: bool) -> None:
-    """List the models that Hookline knows: prices, limits, what they can do.
+    """List the known models: prices, limits, features.
 
     Prices are US dollars per million tokens. Models that plugins add are included; retired ones
     are marked.

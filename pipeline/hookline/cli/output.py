@@ -72,8 +72,12 @@ def console(*, stderr: bool = False) -> "Console":
     """Return a rich console that guesses nothing: no markup, emoji or highlighting in data."""
     from rich.console import Console  # noqa: PLC0415 -- `ask` does not need it, and is in a hurry
 
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would exit with 1; `running` knows what scripts expect
+
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
+    return Screen(
         file=stream,
         highlight=False,
         markup=False,

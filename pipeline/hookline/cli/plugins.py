@@ -27,7 +27,7 @@ __all__ = ["plugins"]
 @CONFIG
 @JSON
 def plugins(name: str | None, config: str | None, *, as_json: bool) -> None:
-    """List the installed plugins, and the order in which every hook runs.
+    """List the plugins, and the order of every hook.
 
     With NAME, show one plugin and its options. A plugin that cannot be loaded is listed with what
     is wrong with it.

@@ -56,6 +56,9 @@ def _invoke(arguments: list[str]) -> int:
             code = root.invoke(context)
     except click.exceptions.Exit as done:
         return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as problem:
+        sys.stderr.write(problem.format_message() + "\n")
+        return MISUSED
     except (KeyboardInterrupt, click.Abort):
         if sys.stderr.isatty():
             sys.stderr.write("\n")  # the terminal has written ^C

@@ -1,0 +1,8 @@
+"""``python -m hookline.cli``: the command line where its script is not on the path."""
+
+import sys
+
+from hookline.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,382 @@
+"""The command line as a user runs it: `ask`, exit codes, stdin, what goes where."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from hookline.cli import main
+from hookline.cli.failures import exit_code, explained
+from hookline.cli.output import printable
+from hookline.errors import (
+    APIError,
+    ConfigError,
+    DeadlineExceeded,
+    DecodeError,
+    HooklineError,
+    InputError,
+    MissingExtra,
+    PluginError,
+    PolicyViolation,
+    StreamInterrupted,
+    TransportError,
+    UnresolvedContent,
+)
+
+ANT = "What is latin for Ant? (A) Apoidea (B) Rhopalocera (C) Formicidae"
+
+
+@pytest.fixture(autouse=True)
+def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Give every test the simulator, an empty directory and no key."""
+    for name in list(os.environ):
+        if name.startswith(("ANTHROPIC_", "HOOKLINE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
+    monkeypatch.chdir(tmp_path)
+
+
+def hookline(*arguments: str, stdin: bytes | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run the command line in a process of its own."""
+    done = subprocess.run(  # noqa: S603 -- our own program
+        [sys.executable, "-m", "hookline.cli", *arguments],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+@pytest.fixture
+def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A scenario file that the simulator plays; a test writes it."""
+    path = tmp_path / "scenario.toml"
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", f"sim:{path}")
+    return path
+
+
+# --- ask
+
+
+def test_only_the_reply_goes_to_stdout(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "Hello, Claude"]) == 0
+    out, err = capfd.readouterr()
+    assert "You said: Hello, Claude" in out
+    assert out.endswith("\n")
+    assert not out.endswith("\n\n")
+    assert err == ""
+
+
+def test_streamed_and_plain_print_the_same(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "Hello", "--stream"]) == 0
+    streamed = capfd.readouterr().out
+    assert main(["ask", "Hello", "--no-stream"]) == 0
+    assert capfd.readouterr().out == streamed
+
+
+@pytest.mark.parametrize("stream", ["--stream", "--no-stream"])
+def test_json(stream: str, capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--model", "claude-haiku-4-5", "--prefill", "The answer is (", "--max-tokens", "1"]
+    assert main(["ask", ANT, *arguments, "--json", stream]) == 0
+    shown = json.loads(capfd.readouterr().out)
+    assert shown["text"] == "The answer is (" + shown["completion"]
+    assert shown["stop_reason"] == "max_tokens"
+    assert shown["prefill_mode"] == "native"
+    assert shown["model"].startswith("claude-haiku-4-5")
+    assert isinstance(shown["cost"], float)
+    assert shown["usage"]["output_tokens"] == 1
+    assert shown["request_id"] == shown["trace"]["attempts"][0]["request_id"]
+    assert shown["response"]["content"][0]["text"] == shown["completion"]
+
+
+def test_system_image_and_temperature_reach_the_request(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image  # noqa: PLC0415 -- one test needs it
+
+    Image.new("RGB", (7, 5), (200, 10, 10)).save(tmp_path / "red.png")
+    options = ["--system", "Be brief.", "--temperature", "0.5", "--model", "claude-haiku-4-5"]
+    assert main(["explain", "What?", "--image", "red.png", *options, "--json"]) == 0
+    request = json.loads(capfd.readouterr().out)["request"]
+    assert request["system"] == "Be brief."
+    assert request["temperature"] == 0.5
+    assert request["messages"][0]["content"][0]["source"]["media_type"] == "image/png"
+
+
+def test_an_image_needs_no_text(tmp_path: Path) -> None:
+    from PIL import Image  # noqa: PLC0415 -- one test needs it
+
+    Image.new("RGB", (7, 5), (200, 10, 10)).save(tmp_path / "red.png")
+    done = hookline("ask", "--image", "red.png")
+    assert done.returncode == 0, done.stderr
+    assert "7" in done.stdout
+
+
+def test_context_reaches_plugins_and_a_bad_one_is_refused(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["ask", "Hello", "--context", "user=ada", "--context", "team="]) == 0
+    assert main(["ask", "Hello", "--context", "ada"]) == 2
+    assert "KEY=VALUE" in capfd.readouterr().err
+
+
+# --- stdin
+
+
+@pytest.mark.parametrize("arguments", [[], ["-"]])
+def test_text_from_stdin(arguments: list[str]) -> None:
+    done = hookline("ask", *arguments, stdin="Grüße\n".encode())
+    assert done.returncode == 0
+    assert "You said: Grüße\n" in done.stdout
+
+
+def test_piped_text_follows_the_argument_after_a_blank_line() -> None:
+    done = hookline("explain", "Review this:", "--json", stdin=b"a diff\n")
+    message = json.loads(done.stdout)["request"]["messages"][0]
+    assert message["content"] == "Review this:\n\na diff"
+
+
+def test_no_text_at_all_is_bad_usage() -> None:
+    done = hookline("ask")
+    assert done.returncode == 2
+    assert done.stderr.startswith("hookline: error: there is no text")
+    assert done.stdout == ""
+
+
+def test_stdin_that_is_no_text() -> None:
+    done = hookline("ask", stdin=b"\x89PNG\r\n\xff")
+    assert done.returncode == 2
+    assert "--image" in done.stderr
+
+
+# --- bad input: exit code 2, one line, nothing sent
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ask", "Hi", "--image", "gone.png"], "gone.png"),
+        (["ask", "Hi", "--image", "."], "directory"),
+        (["ask", "Hi", "--image", "text.png"], "not an image"),
+        (["ask", ""], "empty"),
+        (["ask", "Hi", "--prefill", "so "], "whitespace"),
+        (["ask", "Hi", "--model", "claude-haiku-4-6"], "did you mean"),
+        (["ask", "Hi", "--max-tokens", "many"], "--max-tokens"),
+        (["ask", "Hi", "--max-tokens", "0"], "max_tokens"),
+        (["ask", "Hi", "--temperature", "nan"], "nan"),
+        (["ask", "Hi", "--timeout", "inf"], "timeout"),
+        (["ask", "Hi", "--config", "gone.toml"], "gone.toml"),
+        (["ask", "Hi", "--config", "wrong.toml"], "'model'"),
+        (["ask", "Hi", "--config", "stranger.toml"], "imagse"),
+        (["ask", "Hi", "--base-url", "ftp://example.com"], "base_url"),
+        (["ask", "Hi", "--base-url", "sim:gone.toml"], "gone.toml"),
+        (["ask", "Hi", "--frob"], "--frob"),
+        (["aks", "Hi"], "did you mean 'ask'"),
+        (["plugins", "imagse"], "imagse"),
+        (["sim", "--scenario", "gone.toml"], "gone.toml"),
+        (["sim", "--port", "70000"], "--port"),
+        (["chat", "--load", "gone.json"], "gone.json"),
+        (["models", "--config", "gone.toml"], "gone.toml"),
+    ],
+)
+def test_bad_input(
+    arguments: list[str], said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "wrong.toml").write_text("modle = 'x'")
+    (tmp_path / "stranger.toml").write_text("[plugins.imagse]\nurls = 'fetch'")
+    assert main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("hookline: error: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_missing_key_tells_the_ways_to_give_one(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_BASE_URL")
+    assert main(["ask", "Hi"]) == 2
+    err = capfd.readouterr().err
+    assert "ANTHROPIC_API_KEY" in err
+    assert "sim:" in err
+
+
+# --- failures: exit code 1
+
+
+def test_an_error_of_the_api(scripted: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    scripted.write_text('[[rule]]\nstatus = 529\nmessage = "be\\u001b[2J patient"\n')
+    assert main(["ask", "Hi"]) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "529" in err
+    assert "\x1b" not in err
+
+
+def test_a_connection_that_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert main(["ask", "Hi", "--base-url", f"http://127.0.0.1:{port}"]) == 1
+    assert "hookline: error: " in capfd.readouterr().err
+
+
+def test_a_stream_that_breaks_keeps_what_it_printed(
+    scripted: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scripted.write_text('[[rule]]\nreply = "one two three"\nchunk = 4\ncut_after = 5\n')
+    assert main(["ask", "Hi", "--stream"]) == 1
+    out, err = capfd.readouterr()
+    assert out.startswith("one ")
+    assert out.endswith("\n")
+    assert err.startswith("hookline: error: ")
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (APIError("m", status=500, type="api_error"), 1),
+        (TransportError("m", phase="connect"), 1),
+        (StreamInterrupted("m"), 1),
+        (DeadlineExceeded("send", 1.0), 1),
+        (PluginError("m", plugin="p", hook="send"), 1),
+        (PolicyViolation("m", plugin="acme"), 1),
+        (DecodeError("m"), 1),
+        (ConfigError("m"), 2),
+        (MissingExtra("images", "pillow"), 2),
+        (InputError("m"), 2),
+        (UnresolvedContent("m"), 2),
+    ],
+)
+def test_exit_codes(problem: HooklineError, code: int) -> None:
+    assert exit_code(problem) == code
+
+
+def test_a_refusal_by_policy_says_so() -> None:
+    said = explained(PolicyViolation("ask for another model", plugin="acme"))
+    assert said == "refused by policy (acme): ask for another model"
+
+
+# --- remarks, pipes, missing packages
+
+
+def test_a_cut_reply_is_remarked_unless_asked_for(
+    scripted: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scripted.write_text('[[rule]]\nreply = "half"\nstop_reason = "max_tokens"\n')
+    assert main(["ask", "Hi"]) == 0
+    assert "--max-tokens" in capfd.readouterr().err
+    assert main(["ask", "Hi", "--max-tokens", "9"]) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_control_characters() -> None:
+    assert printable("a\x1b[31m\x9b2J\x07\x00b\tc\r\nd\x7f") == "a[31m2Jb\tc\nd"
+
+
+def test_a_pipe_gets_the_reply_as_it_is(scripted: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    scripted.write_text('[[rule]]\nreply = "\\u001b[31mred"\n')
+    assert main(["ask", "Hi"]) == 0
+    assert capfd.readouterr().out == "\x1b[31mred\n"
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "hookline.cli", "models"],
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 141
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("package", ["click", "rich"])
+def test_without_the_extra(package: str) -> None:
+    program = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from hookline.cli import main\nsys.exit(main(['ask', 'Hi']))"
+    )
+    done = subprocess.run(  # noqa: S603 -- our own program
+        [sys.executable, "-c", program], capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert b"pip install 'hookline[cli]'" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_version_and_help(capfd: pytest.CaptureFixture[str]) -> None:
+    from hookline import __version__  # noqa: PLC0415 -- looked up lazily
+
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"hookline {__version__}\n"
+    assert main(["--help"]) == 0
+    shown = capfd.readouterr().out
+    for command in ("ask", "chat", "explain", "plugins", "models", "sim"):
+        assert f"  {command} " in shown
+        assert main([command, "--help"]) == 0
+        assert "Examples:" in capfd.readouterr().out
+    assert main([]) == 2
+    assert "Usage: hookline" in capfd.readouterr().err
+
+
+# --- ctrl-C
+
+
+class _Silent(BaseHTTPRequestHandler):
+    """Takes a request and never answers; says that it came."""
+
+    def do_POST(self) -> None:
+        self.server.arrived.set()  # type: ignore[attr-defined]  # set below
+        self.server.leave.wait(60)  # type: ignore[attr-defined]
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def silent() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), _Silent)
+    server.arrived = threading.Event()  # type: ignore[attr-defined]
+    server.leave = threading.Event()  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.leave.set()  # type: ignore[attr-defined]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_ctrl_c_ends_with_130(silent: HTTPServer) -> None:
+    import signal  # noqa: PLC0415 -- POSIX only
+
+    url = f"http://127.0.0.1:{silent.server_port}"
+    program = [sys.executable, "-m", "hookline.cli", "ask", "Hi", "--base-url", url]
+    process = subprocess.Popen(  # noqa: S603 -- our own program
+        program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert silent.arrived.wait(60)  # type: ignore[attr-defined]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == b""
+    assert err == b""
