@@ -8,12 +8,12 @@ from contextlib import aclosing
 from functools import partial
 from inspect import isawaitable
 from time import perf_counter_ns
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
 from hookline._delivery import Delivery, settle
-from hookline._guard import failure, told
+from hookline._guard import blame, failure, told
 from hookline.errors import (
     APIError,
     HooklineError,
@@ -161,16 +161,17 @@ async def fold(engine: Engine, hook: str, turn: Turn, request: Request) -> Reque
             result = implementation.call(turn, request)
             if isawaitable(result):
                 result = await result
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- excused or blamed
             if _excused(turn, implementation, error):
                 continue
-            raise failure(implementation, error) from error
+            blame(implementation, error)
         if result is None or result is request:
             continue
-        if not isinstance(result, Request):
-            raise _wrong(implementation, result, "a Request or None")
-        if _excused(turn, implementation, None):
+        problem = _misfit(implementation, result, (Request,), "a Request or None")
+        if _excused(turn, implementation, problem):
             continue
+        if problem is not None:
+            raise problem
         spent = (perf_counter_ns() - began) / 1000
         turn.trace.changes.append(
             Change(hook, implementation.plugin, request, result, spent, turn.step)
@@ -209,11 +210,13 @@ async def _layer(
         result = implementation.call(turn, request, call_next)
         if isawaitable(result):
             result = await result
-    except Exception as error:
-        raise failure(implementation, error) from error
-    if not isinstance(result, Response):
-        raise _wrong(implementation, result, "a Response")
-    return result
+    except Exception as error:  # noqa: BLE001 -- blame raises
+        blame(implementation, error)
+    problem = _misfit(implementation, result, (Response,), "a Response")
+    if problem is not None:
+        raise problem
+    response: Response = result
+    return response
 
 
 async def attempt(engine: Engine, turn: Turn, request: Request) -> Response:
@@ -249,7 +252,7 @@ async def check(engine: Engine, turn: Turn, request: Request) -> None:
             result = implementation.call(turn, request)
             if isawaitable(result):
                 result = await result
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- excused or blamed
             if _excused(turn, implementation, error):
                 continue
             refusal = failure(implementation, error)
@@ -257,9 +260,11 @@ async def check(engine: Engine, turn: Turn, request: Request) -> None:
                 turn.trace.verdicts.append(
                     Verdict(implementation.plugin, "check_request", "refused", str(refusal))
                 )
-            raise refusal from error
+            blame(implementation, error)
         if result is not None:
-            raise _wrong(implementation, result, "None; raise PolicyViolation to refuse")
+            problem = _wrong(implementation, result, "None; raise PolicyViolation to refuse")
+            if not _excused(turn, implementation, problem):
+                raise problem
 
 
 async def post_process(
@@ -273,12 +278,17 @@ async def post_process(
             result = implementation.call(turn, reply)
             if isawaitable(result):
                 result = await result
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- excused or blamed
             if _excused(turn, implementation, error):
                 continue
-            raise failure(implementation, error) from error
-        if result is None or result is reply or _excused(turn, implementation, None):
+            blame(implementation, error)
+        if result is None or result is reply:
             continue
+        problem = _misfit(implementation, result, (Reply, Continue), "a Reply, a Continue or None")
+        if _excused(turn, implementation, problem):
+            continue
+        if problem is not None:
+            raise problem
         if isinstance(result, Continue):
             if following is not None:
                 raise PluginError(
@@ -287,11 +297,9 @@ async def post_process(
                     hook="post_process",
                 )
             following = (implementation.plugin, result.request)
-        elif isinstance(result, Reply):
+        else:
             _keep_word(turn, implementation, reply, result)
             reply = result
-        else:
-            raise _wrong(implementation, result, "a Reply, a Continue or None")
     return reply, following
 
 
@@ -338,6 +346,15 @@ def _excused(turn: Turn, implementation: Implementation, error: Exception | None
             log_failure(implementation.plugin, implementation.hook, error)
         return True
     return False
+
+
+def _misfit(
+    implementation: Implementation, result: Any, wanted: tuple[type, ...], described: str
+) -> HooklineError | None:
+    """Return the error of a result of the wrong type, or None if it fits."""
+    if isinstance(result, Continue) and not isinstance(result.request, Request):
+        return _wrong(implementation, result.request, "a Request in a Continue")
+    return None if isinstance(result, wanted) else _wrong(implementation, result, described)
 
 
 def _wrong(implementation: Implementation, result: object, wanted: str) -> HooklineError:

@@ -1,12 +1,12 @@
 """What becomes of a plugin's failure: the engine decides by the plugin's role, not the plugin."""
 
 from inspect import isawaitable
-from typing import Any
+from typing import Any, NoReturn
 
 from hookline.errors import HooklineError, PluginError, PolicyViolation
 from hookline.plugins import Implementation
 
-__all__ = ["failure", "told"]
+__all__ = ["blame", "failure", "told"]
 
 
 def failure(implementation: Implementation, error: Exception) -> HooklineError:
@@ -34,6 +34,18 @@ def failure(implementation: Implementation, error: Exception) -> HooklineError:
             "turn.io, or use AsyncPipeline"
         )
     return PluginError(said, plugin=implementation.plugin, hook=implementation.hook)
+
+
+def blame(implementation: Implementation, error: Exception) -> NoReturn:
+    """Raise what ``failure`` makes of ``error``, with its cause.
+
+    An error that passes as it is keeps the cause that it came with: it may have been given one by
+    a layer further in, and must not become its own.
+    """
+    problem = failure(implementation, error)
+    if problem is error:
+        raise error
+    raise problem from error
 
 
 async def told(implementations: tuple[Implementation, ...], *arguments: Any) -> None:
