@@ -1,7 +1,7 @@
 """The tables of known fields against the request types of the official SDK."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Required, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import typing_extensions as te
@@ -82,7 +82,8 @@ def test_every_field_of_the_sdk_is_known(typed: Any, record: Record) -> None:
 def test_every_required_field_of_the_sdk_is_required() -> None:
     def required(typed: Any) -> set[str]:
         hints = te.get_type_hints(typed, include_extras=True)
-        return {name for name, hint in hints.items() if te.get_origin(hint) is te.Required}
+        origins: dict[str, Any] = {name: te.get_origin(hint) for name, hint in hints.items()}
+        return {name for name, origin in origins.items() if origin is te.Required}
 
     typed = message_create_params.MessageCreateParamsNonStreaming
     ours = {name for name, known in CREATE.fields.items() if known.required}

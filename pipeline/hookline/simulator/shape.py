@@ -273,9 +273,9 @@ class Tagged:
             kind = self.default
         if kind is None:
             raise wrong(at(path, self.tag), "Field required")
-        if not self.shown and kind not in self.kinds:
-            raise wrong(at(path, self.tag), f"Input should be {listed(self.kinds)}")
         shape = self.kinds.get(kind) if isinstance(kind, str) else None
+        if shape is None and not self.shown:
+            raise wrong(at(path, self.tag), f"Input should be {listed(self.kinds)}")
         if shape is None or (isinstance(shape, Beta) and betas.isdisjoint(shape.headers)):
             open_kinds = _open(self.kinds, betas)
             raise wrong(
