@@ -3,8 +3,8 @@
 Written once, as coroutines, for ``Pipeline`` and ``AsyncPipeline``; does no I/O of its own.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing, suppress
 from functools import partial
 from inspect import isawaitable
 from time import perf_counter_ns
@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
-from hookline._delivery import Delivery, settle
+from hookline._delivery import Delivery, settle, shown_already
 from hookline._guard import blame, failure, told
 from hookline.errors import (
     APIError,
@@ -28,7 +28,16 @@ from hookline.reply import Reply
 from hookline.trace import AttemptRecord, Change, Explanation, Verdict
 from hookline.turn import CallNext, Continue, Turn
 
-__all__ = ["Engine", "journey", "rehearse", "the_reply"]
+__all__ = [
+    "Engine",
+    "journey",
+    "outgoing",
+    "post_process",
+    "prepared",
+    "rehearse",
+    "send",
+    "the_reply",
+]
 
 Transport: TypeAlias = Callable[[Turn, Request], Awaitable[Response]]
 """Sends a request once; in a stream, returns when the first event has arrived."""
@@ -100,8 +109,9 @@ async def journey(
             )
             reply, following = await post_process(engine, turn, reply)
             if delivery is not None:
-                for event in delivery.held_back(reply):
-                    yield event
+                async with aclosing(delivery.held_back(reply)) as events:
+                    async for event in events:
+                        yield event
             finished = following is None
             if following is not None:
                 earlier = (*earlier, reply.response)
@@ -112,7 +122,7 @@ async def journey(
         raise
     finally:
         end = told(engine.plugins.of("on_turn_end"), turn, reply if finished else None, problem)
-        await (turn.io.shielded(end) if problem else end)
+        await (_despite(turn, end) if problem else end)
     if reply is not None:
         yield reply
 
@@ -129,14 +139,31 @@ async def rehearse(engine: Engine, turn: Turn, request: Request) -> Explanation:
 
     Observers are not told, since no turn takes place; tools are not run.
     """
+    request = await prepared(engine, turn, request)
+    return Explanation(await outgoing(engine, turn, request) or request, turn.trace)
+
+
+async def prepared(engine: Engine, turn: Turn, request: Request) -> Request:
+    """Take a request through the three transforms."""
     for hook in ("build_history", "inject_prefill", "resolve_images"):
         request = await fold(engine, hook, turn, request)
     turn.request = request
+    return request
+
+
+async def outgoing(engine: Engine, turn: Turn, request: Request) -> Request | None:
+    """Return what would leave, changed by the onion and checked; nothing is sent.
+
+    Returns:
+        None if a layer of the onion answered by itself, as a cache does: what the layers inside it
+        would have done is not known then.
+
+    """
     try:
         await send(engine, turn, request, _stop_short)
     except _StoppedShort as stopped:
-        request = stopped.request
-    return Explanation(request, turn.trace)
+        return stopped.request
+    return None
 
 
 class _StoppedShort(BaseException):
@@ -242,7 +269,13 @@ async def attempt(engine: Engine, turn: Turn, request: Request) -> Response:
         observers = engine.plugins.of("on_attempt")
         if observers:
             telling = told(observers, turn, request, record)
-            await (turn.io.shielded(telling) if problem else telling)
+            await (_despite(turn, telling) if problem else telling)
+
+
+async def _despite(turn: Turn, telling: Coroutine[Any, Any, None]) -> None:
+    """Tell observers of a failure or a cancellation, and let none of them take its place."""
+    with suppress(TimeoutError):
+        await turn.io.shielded(telling)
 
 
 async def check(engine: Engine, turn: Turn, request: Request) -> None:
@@ -298,7 +331,7 @@ async def post_process(
                 )
             following = (implementation.plugin, result.request)
         else:
-            _keep_word(turn, implementation, reply, result)
+            _keep_word(engine, turn, implementation, reply, result)
             reply = result
     return reply, following
 
@@ -320,14 +353,19 @@ def next_step(engine: Engine, turn: Turn, reply: Reply, following: tuple[str, Re
     return request
 
 
-_WORDS: Final = "its class says `rewrites_text = False`, but it changed the text of a stream"
-
-
-def _keep_word(turn: Turn, implementation: Implementation, before: Reply, after: Reply) -> None:
+def _keep_word(
+    engine: Engine, turn: Turn, implementation: Implementation, before: Reply, after: Reply
+) -> None:
     """Refuse a rewrite of text that the caller of a stream has seen already."""
-    promised = getattr(implementation.owner, "rewrites_text", True) is False
-    if turn.stream and promised and before.text != after.text:
-        raise PluginError(_WORDS, plugin=implementation.plugin, hook="post_process")
+    if not turn.stream or before.text == after.text:
+        return
+    why = shown_already(engine.plugins, implementation)
+    if why:
+        raise PluginError(
+            f"{why}, but it changed the text of a stream in post_process, after the caller had it",
+            plugin=implementation.plugin,
+            hook="post_process",
+        )
 
 
 def _excused(turn: Turn, implementation: Implementation, error: Exception | None) -> bool:

@@ -1,29 +1,33 @@
 """The Messages API at one base URL: headers, bodies, errors; JSON or server-sent events."""
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 from attrs import field, frozen
 
 from hookline import _json
 from hookline._delivery import api_error
+from hookline.assembler import Assembler
 from hookline.errors import APIError, DecodeError, TransportError
 from hookline.events import ErrorEvent, Event, MessageStart, Ping
 from hookline.messages import Request, Response
 from hookline.secret import Secret
 from hookline.sse import SSEDecoder
 from hookline.transport import Answer, Timeouts, Transport
-from hookline.turn import Turn
+from hookline.turn import IO, Turn
 from hookline.wire import encode_request, structure_event, structure_response
 
-__all__ = ["FIRST_PARTY", "Upstream"]
+__all__ = ["FIRST_PARTY", "Upstream", "read_body", "read_json"]
 
 FIRST_PARTY: Final = "https://api.anthropic.com"
 
 _MOST_BODY: Final = 64 * 1024 * 1024
 _MOST_ERROR_BODY: Final = 64 * 1024
 _SHOWN: Final = 200  # characters of a body that is not JSON, in an error's text
+_SECONDS_A_TOKEN: Final = 3600 / 128_000  # of output; a rule of thumb of the official SDK
+_LONGEST_SILENCE: Final = 600.0  # seconds
 _REDIRECTS: Final = range(300, 400)
 _OK: Final = range(200, 300)
 
@@ -55,7 +59,9 @@ class Upstream:
         """Send a request once.
 
         Args:
-            turn: says whether to stream, and how much time is left.
+            turn: says whether to stream, and how much time is left. A plain call that asks for so
+                many tokens that the connection might be cut while it is silent is streamed too,
+                which only the bytes on the wire show.
             request: what to send.
 
         Returns:
@@ -68,29 +74,79 @@ class Upstream:
             DecodeError: the answer is no message.
 
         """
-        if turn.stream != bool(request.stream):
-            request = request.evolve(stream=turn.stream or None)
-        answer = await self.transport.open(
+        stream = turn.stream or _too_long_to_wait(request)
+        if stream != bool(request.stream):
+            request = request.evolve(stream=stream or None)
+        answer = await self.call(
             "POST",
-            f"{self.base_url}/v1/messages",
-            headers=self._headers(request),
+            "/v1/messages",
+            io=turn.io,
+            remaining=turn.remaining(),
             content=encode_request(request),
-            timeouts=self.timeouts.within(turn.remaining()),
+            accept="text/event-stream" if stream else "application/json",
+            betas=request.betas,
         )
         try:
-            if answer.status not in _OK:
-                raise await _problem(answer)  # noqa: TRY301 -- the answer is closed like for any error
-            if not turn.stream or "event-stream" not in answer.headers.get("content-type", ""):
+            if not stream or "event-stream" not in answer.headers.get("content-type", ""):
                 return await _whole(answer)
-            return await _begun(answer)
+            return await (_begun(answer) if turn.stream else _assembled(turn, answer))
         except BaseException:
             await turn.io.shielded(answer.aclose())
             raise
 
-    def _headers(self, request: Request) -> dict[str, str]:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        io: IO,
+        remaining: float | None,
+        content: bytes | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        betas: Sequence[str] = (),
+    ) -> Answer:
+        """Send one HTTP request to any endpoint, as the same caller and with the same errors.
+
+        Args:
+            method: of HTTP.
+            path: with ``/v1``, and the query if there is one.
+            io: for cleaning up.
+            remaining: the seconds that are left, or None for no limit beyond ``timeouts``.
+            content: the body.
+            content_type: of the body.
+            accept: what the answer may be.
+            betas: names for the ``anthropic-beta`` header.
+
+        Returns:
+            An answer with a status of success, whose body is still to be read and closed.
+
+        Raises:
+            APIError: the API answered with an error.
+            TransportError: no usable answer came.
+
+        """
+        headers = self._headers(accept, betas)
+        if content is not None:
+            headers["content-type"] = content_type
+        answer = await self.transport.open(
+            method,
+            f"{self.base_url}{path}",
+            headers=headers,
+            content=content,
+            timeouts=self.timeouts.within(remaining),
+        )
+        try:
+            if answer.status not in _OK:
+                raise await _problem(answer)  # noqa: TRY301 -- the answer is closed like for any error
+        except BaseException:
+            await io.shielded(answer.aclose())
+            raise
+        return answer
+
+    def _headers(self, accept: str, betas: Sequence[str]) -> dict[str, str]:
         headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if request.stream else "application/json",
+            "accept": accept,
             "anthropic-version": self.version,
             "user-agent": _user_agent(),
         }
@@ -98,14 +154,27 @@ class Upstream:
             headers["x-api-key"] = self.api_key.reveal()
         elif self.auth_token is not None:
             headers["authorization"] = f"Bearer {self.auth_token.reveal()}"
-        if request.betas:
-            headers["anthropic-beta"] = ",".join(request.betas)
+        if betas:
+            headers["anthropic-beta"] = ",".join(betas)
         headers.update({name.lower(): value for name, value in self.headers.items()})
         return headers
 
 
 async def _whole(answer: Answer) -> Response:
-    body = await _read(answer, _MOST_BODY)
+    data = await read_json(answer)
+    return structure_response(data).evolve(status=answer.status, headers=dict(answer.headers))
+
+
+async def read_json(answer: Answer) -> Any:
+    """Read the body of an answer to its end, close it, and return the JSON that it holds.
+
+    Raises:
+        APIError: it is no JSON, or an error in spite of its status.
+        DecodeError: it is too large.
+        TransportError: it broke off.
+
+    """
+    body = await read_body(answer, _MOST_BODY)
     await answer.aclose()
     try:
         data = _json.loads(body)
@@ -113,7 +182,29 @@ async def _whole(answer: Answer) -> Response:
         raise _not_json(answer, body) from error
     if isinstance(data, dict) and data.get("type") == "error":
         raise _from_body(answer, data)
-    return structure_response(data).evolve(status=answer.status, headers=dict(answer.headers))
+    return data
+
+
+def _too_long_to_wait(request: Request) -> bool:
+    """Say whether a plain call risks a connection that is silent for too long (facts 13.1)."""
+    return _SECONDS_A_TOKEN * request.max_tokens > _LONGEST_SILENCE
+
+
+async def _assembled(turn: Turn, answer: Answer) -> Response:
+    """Read a stream that the caller did not ask for to its end: a whole response, or an error.
+
+    The caller has seen nothing of it, so whatever breaks it is what it would be for a plain call.
+    """
+    assembler = Assembler()
+    async with aclosing(_events(answer)) as events:
+        async for event in events:
+            turn.check_deadline("the answer")
+            if isinstance(event, ErrorEvent):
+                raise api_error(event, answer.headers)
+            assembler.feed(event)
+    if not assembler.complete:
+        raise TransportError("the answer ended before its last event", phase="read")
+    return assembler.response.evolve(status=answer.status, headers=dict(answer.headers))
 
 
 async def _begun(answer: Answer) -> Response:
@@ -176,7 +267,7 @@ async def _problem(answer: Answer) -> APIError | TransportError:
             phase="protocol",
             retryable=False,
         )
-    body = await _read(answer, _MOST_ERROR_BODY, cut=True)
+    body = await read_body(answer, _MOST_ERROR_BODY, cut=True)
     await answer.aclose()
     try:
         data = _json.loads(body)
@@ -233,7 +324,8 @@ def _type_of(status: int) -> str:
     )
 
 
-async def _read(answer: Answer, limit: int, *, cut: bool = False) -> bytes:
+async def read_body(answer: Answer, limit: int, *, cut: bool = False) -> bytes:
+    """Read the body of an answer, ``limit`` bytes at most; more is cut off or a ``DecodeError``."""
     parts: list[bytes] = []
     size = 0
     async for chunk in answer.chunks():
