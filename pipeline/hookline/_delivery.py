@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from attrs import evolve
 
-from hookline._guard import failure, told
+from hookline._guard import blame, told
 from hookline._log import log_failure
 from hookline.assembler import Assembler, events_of
 from hookline.errors import (
@@ -27,7 +27,7 @@ from hookline.reply import Reply
 from hookline.trace import Verdict
 from hookline.turn import Turn
 
-__all__ = ["Delivery", "api_error", "rewrites_late", "settle"]
+__all__ = ["Delivery", "api_error", "settle", "shown_already"]
 
 _PING_SECONDS: Final = 5.0  # clients give a silent stream up after 300 s, proxies after 60 or 30
 
@@ -59,8 +59,11 @@ class Delivery:
         self._earlier = earlier
         self._observers = plugins.of("on_event")
         self._filters = _filters(plugins, turn)
+        self._prefill = turn.prefill
         self._assembler = Assembler()
-        self._holds_all = rewrites_late(plugins)
+        self._holds_all = _rewrites_late(plugins)
+        # What the caller has got; text that still waits for a rule must not leave in a partial.
+        self._delivered = Assembler() if self._holds_all else self._assembler
 
     @property
     def response(self) -> Response:
@@ -78,7 +81,6 @@ class Delivery:
 
         """
         spoke = self._turn.io.now()
-        stopped = False
         source = _arriving(self._response)
         try:
             async for arrived in source:
@@ -86,11 +88,7 @@ class Delivery:
                     raise api_error(arrived, self._response.headers)
                 self._turn.check_deadline("the stream")
                 silent = True
-                for event in _through(self._filters, arrived):
-                    self._assembler.feed(event)
-                    stopped = stopped or isinstance(event, MessageStop)
-                    if self._holds_all and not isinstance(event, Ping):
-                        continue
+                for event in self._passed(arrived):
                     silent = False
                     if self._observers:
                         await told(self._observers, self._turn, event)
@@ -102,22 +100,36 @@ class Delivery:
                     spoke = now
                     yield Ping()
         except (APIError, TransportError, DecodeError) as error:
-            raise StreamInterrupted(f"the stream broke off: {error}", self.partial()) from error
+            if not self._assembler.complete:  # after message_stop nothing is missing
+                raise StreamInterrupted(f"the stream broke off: {error}", self.partial()) from error
         finally:
             await source.aclose()
-        if not stopped:
+        if not self._assembler.complete:
             raise StreamTruncated("the stream ended before message_stop", self.partial())
 
-    def held_back(self, reply: Reply) -> Iterator[Event]:
-        """Return the events that waited for ``post_process``, as it left the reply."""
-        return events_of(reply.response) if self._holds_all else iter(())
+    def _passed(self, arrived: Event) -> Iterator[Event]:
+        """Assemble what the filters let through; return what need not wait for ``post_process``."""
+        for event in _through(self._filters, arrived):
+            self._assembler.feed(event)
+            if not self._holds_all or isinstance(event, Ping):
+                yield event
+
+    async def held_back(self, reply: Reply) -> AsyncGenerator[Event, None]:
+        """Yield the events that waited for ``post_process``, as it left the reply."""
+        if not self._holds_all:
+            return
+        for event in events_of(reply.response):
+            self._delivered.feed(event)
+            if self._observers:
+                await told(self._observers, self._turn, event)
+            yield event
 
     def partial(self) -> Reply:
         """Return a reply made of what has been delivered so far."""
         return Reply(
-            response=self._assembler.partial(),
+            response=self._delivered.partial(),
             request=self._request,
-            prefill=self._turn.prefill,
+            prefill=self._prefill,
             earlier=self._earlier,
             interrupted=True,
             trace=self._turn.trace,
@@ -173,32 +185,46 @@ class _Applied:
             return (event,)
         try:
             passed = tuple(self._filter.feed(event))
-        except Exception as error:
-            if self._compare:
-                self._judge("would refuse", str(error))
-            elif self._implementation.role == "observer":
-                log_failure(self._implementation.plugin, "filter_stream", error)
-                self._silenced = True
-            else:
-                raise failure(self._implementation, error) from error
+        except Exception as error:  # noqa: BLE001 -- excused or blamed
+            self._silenced = True
+            if not _excused(self._turn, self._implementation, error):
+                blame(self._implementation, error)
             return (event,)
         if self._compare:
-            return self._shadow(event, passed)
+            self._watch(event, passed, *self._compare)
+            return (event,)
         return (event,) if self._implementation.role == "observer" else passed
 
-    def _shadow(self, event: Event, passed: Iterable[Event]) -> Iterable[Event]:
-        real, shadow = self._compare or (Assembler(), Assembler())
+    def _watch(
+        self, event: Event, passed: Iterable[Event], real: Assembler, shadow: Assembler
+    ) -> None:
         real.feed(event)
         for each in passed:
             shadow.feed(each)
-        if isinstance(event, MessageStop) and real.response != shadow.response:
-            self._judge("would change", "the filtered reply differs")
-        return (event,)
+        if isinstance(event, MessageStop) and real.partial() != shadow.partial():
+            self._silenced = True
+            _judged(self._turn, self._implementation, "would change", "the filtered reply differs")
 
-    def _judge(self, decision: Literal["would refuse", "would change"], reason: str) -> None:
-        self._silenced = True
-        verdict = Verdict(self._implementation.plugin, "filter_stream", decision, reason)
-        self._turn.trace.verdicts.append(verdict)
+
+def _excused(turn: Turn, implementation: Implementation, error: Exception) -> bool:
+    """Say whether a filter's failure must not touch the turn, and record it if so."""
+    if implementation.shadow:
+        _judged(turn, implementation, "would refuse", str(error))
+    elif implementation.role == "observer":
+        log_failure(implementation.plugin, "filter_stream", error)
+    else:
+        return False
+    return True
+
+
+def _judged(
+    turn: Turn,
+    implementation: Implementation,
+    decision: Literal["would refuse", "would change"],
+    reason: str,
+) -> None:
+    verdict = Verdict(implementation.plugin, "filter_stream", decision, reason)
+    turn.trace.verdicts.append(verdict)
 
 
 def _filters(plugins: PluginSet, turn: Turn) -> list[_Applied]:
@@ -211,11 +237,10 @@ def _filters(plugins: PluginSet, turn: Turn) -> list[_Applied]:
                 raise TypeError(  # noqa: TRY301 -- handled like any other failure of the plugin
                     f"it gave {type(wanted).__name__!r}, where the hook wants a StreamFilter or None"
                 )
-        except Exception as error:
-            if implementation.role == "observer":
-                log_failure(implementation.plugin, "filter_stream", error)
+        except Exception as error:  # noqa: BLE001 -- excused or blamed
+            if _excused(turn, implementation, error):
                 continue
-            raise failure(implementation, error) from error
+            blame(implementation, error)
         if wanted is not None:
             applied.append(_Applied(implementation, wanted, turn))
     return applied
@@ -229,14 +254,24 @@ def _through(filters: Sequence[_Applied], event: Event) -> Iterable[Event]:
     return events
 
 
-def rewrites_late(plugins: PluginSet) -> bool:
+def shown_already(plugins: PluginSet, implementation: Implementation) -> str:
+    """Say why text is not held back for a plugin's ``post_process``; empty if it is.
+
+    Such a plugin must leave alone what the caller of a stream has seen by then.
+    """
+    if getattr(implementation.owner, "rewrites_text", True) is False:
+        return "its class says `rewrites_text = False`"
+    if any(other.plugin == implementation.plugin for other in plugins.of("filter_stream")):
+        return "its rules on text are those of its filter_stream"
+    return ""
+
+
+def _rewrites_late(plugins: PluginSet) -> bool:
     """Say whether a plugin may rewrite text in ``post_process``, after it would have streamed."""
-    filtering = {implementation.plugin for implementation in plugins.of("filter_stream")}
     return any(
         implementation.role != "observer"
         and not implementation.shadow
-        and implementation.plugin not in filtering
-        and getattr(implementation.owner, "rewrites_text", True)
+        and not shown_already(plugins, implementation)
         for implementation in plugins.of("post_process")
     )
 
