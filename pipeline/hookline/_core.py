@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from functools import partial
 from inspect import isawaitable
 from time import perf_counter_ns
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
