@@ -135,6 +135,7 @@ class Session:
         if self._images:
             options["images"] = tuple(self._images)
         writer = Writer()
+        before = len(self._chat)
         try:
             with _one_interrupt(), self._chat.stream(text, **options) as stream:
                 for piece in stream.text:
@@ -144,8 +145,7 @@ class Session:
             writer.finish()
             if not self._interactive:
                 raise
-            kept = "the reply is kept as it is, incomplete" if self._chat.incomplete else "unsent"
-            note(f"stopped; {kept}")
+            self._stopped(before)
             return
         except InputError:
             if self._images:
@@ -156,6 +156,13 @@ class Session:
             writer.finish()
         self._images.clear()
         self._aside(_figures(reply))
+
+    def _stopped(self, before: int) -> None:
+        if len(self._chat) == before:
+            note("stopped before a reply began; the message is forgotten")
+            return
+        self._images.clear()
+        note("stopped; the reply is kept as far as it came, and marked incomplete")
 
     def help(self, _argument: str) -> None:
         """Print the commands."""
