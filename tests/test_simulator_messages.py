@@ -256,7 +256,8 @@ def test_a_paused_turn_may_go_on_without_prefill() -> None:
         [{"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}]
     )
     tools = [{"type": "web_search_20250305", "name": "web_search"}]
-    assert post(model=NEW, messages=[*HELLO, paused], tools=tools).status == 200
+    answer = post(model=NEW, messages=[*HELLO, paused], tools=tools)
+    assert "You said: Hello" in text_of(_json.loads(answer.content))
 
 
 def test_the_reply_goes_on_from_the_prefill_without_repeating_it() -> None:

@@ -66,9 +66,11 @@ def last_user_text(body: Mapping[str, Any]) -> str:
 def prefill_of(body: Mapping[str, Any]) -> str:
     """Return the words put into the reply's mouth, or an empty string."""
     last = body["messages"][-1]
-    if last["role"] != "assistant":
+    blocks = blocks_of(last["content"])
+    # A paused turn ends in a server tool's block; going on with it is no prefill.
+    if last["role"] != "assistant" or not blocks or blocks[-1]["type"] != "text":
         return ""
-    return "".join(block["text"] for block in blocks_of(last["content"]) if block["type"] == "text")
+    return "".join(block["text"] for block in blocks if block["type"] == "text")
 
 
 def _text_of(content: Any) -> str:

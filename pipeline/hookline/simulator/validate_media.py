@@ -126,15 +126,15 @@ def _decode(item: _Placed) -> bytes:
     where = f"{item.where}.image.source.base64"
     if not text:
         raise invalid(f"{where}: image cannot be empty")
-    # The API compares the length of the base64 text, which is a third more than the file.
-    if len(text) > MAX_IMAGE_BYTES:
-        raise invalid(
-            f"{where}: image exceeds 10 MB maximum: {len(text)} bytes > {MAX_IMAGE_BYTES} bytes"
-        )
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise invalid(f"{where}.data: Invalid base64 data") from error  # wording approximate
+    # Of the image, not of its base64 text: the facts say "bytes per image".
+    if len(data) > MAX_IMAGE_BYTES:
+        raise invalid(
+            f"{where}: image exceeds 10 MB maximum: {len(data)} bytes > {MAX_IMAGE_BYTES} bytes"
+        )
     declared = item.source["media_type"]
     actual = sniff(data)
     if actual is None:
