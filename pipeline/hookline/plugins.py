@@ -308,7 +308,7 @@ def _in_order(plugins: list[Plugin]) -> list[Plugin]:
     try:
         sorter.prepare()
     except CycleError as error:
-        circle = " → ".join(reversed(error.args[1]))
+        circle = " → ".join(error.args[1])
         raise ConfigError(f"these plugins each want to run before the next: {circle}") from error
     by_name = {plugin.name: plugin for plugin in plugins}
     ordered: list[Plugin] = []
