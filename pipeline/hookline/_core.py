@@ -16,6 +16,7 @@ from hookline._delivery import Delivery, settle, shown_already
 from hookline._guard import blame, failure, told
 from hookline.errors import (
     APIError,
+    DeadlineExceeded,
     HooklineError,
     PluginError,
     PolicyViolation,
@@ -117,14 +118,24 @@ async def journey(
                 earlier = (*earlier, reply.response)
                 request = next_step(engine, turn, reply, following)
     except BaseException as error:
-        problem = error
-        turn.partial = delivery.partial() if delivery is not None else None
-        raise
+        problem = cut_short(turn, delivery, error)
+        if problem is not error and isinstance(error, Exception):
+            raise problem from error
+        raise  # a cancellation stays one, whoever caused it
     finally:
         end = told(engine.plugins.of("on_turn_end"), turn, reply if finished else None, problem)
         await (_despite(turn, end) if problem else end)
     if reply is not None:
         yield reply
+
+
+def cut_short(turn: Turn, delivery: Delivery | None, error: BaseException) -> BaseException:
+    """Note what a turn had delivered when it ended early; return what it really died of."""
+    turn.partial = delivery.partial() if delivery is not None else None
+    problem = turn.timed_out(error)
+    if isinstance(problem, DeadlineExceeded):
+        problem.partial = turn.partial
+    return problem
 
 
 def the_reply(item: Event | Reply) -> Reply:

@@ -61,6 +61,7 @@ class Delivery:
         self._filters = _filters(plugins, turn)
         self._prefill = turn.prefill
         self._assembler = Assembler()
+        self._spoke = turn.io.now()
         self._holds_all = _rewrites_late(plugins)
         # What the caller has got; text that still waits for a rule must not leave in a partial.
         self._delivered = Assembler() if self._holds_all else self._assembler
@@ -80,26 +81,16 @@ class Delivery:
             HooklineError: a filter refused or failed, or the time was up.
 
         """
-        spoke = self._turn.io.now()
         source = _arriving(self._response)
         try:
             async for arrived in source:
-                if isinstance(arrived, ErrorEvent):
-                    raise api_error(arrived, self._response.headers)
-                self._turn.check_deadline("the stream")
-                silent = True
                 for event in self._passed(arrived):
-                    silent = False
                     if self._observers:
                         await told(self._observers, self._turn, event)
                     yield event
-                now = self._turn.io.now()
-                if not silent:
-                    spoke = now
-                elif now - spoke >= _PING_SECONDS:
-                    spoke = now
-                    yield Ping()
         except (APIError, TransportError, DecodeError) as error:
+            if self._turn.timed_out(error) is not error:
+                raise  # the turn knows; it is no fault of the stream
             if not self._assembler.complete:  # after message_stop nothing is missing
                 raise StreamInterrupted(f"the stream broke off: {error}", self.partial()) from error
         finally:
@@ -109,10 +100,20 @@ class Delivery:
 
     def _passed(self, arrived: Event) -> Iterator[Event]:
         """Assemble what the filters let through; return what need not wait for ``post_process``."""
+        if isinstance(arrived, ErrorEvent):
+            raise api_error(arrived, self._response.headers)
+        self._turn.check_deadline("the stream")
+        silent = True
         for event in _through(self._filters, arrived):
             self._assembler.feed(event)
             if not self._holds_all or isinstance(event, Ping):
+                silent = False
                 yield event
+        if not silent:
+            self._spoke = self._turn.io.now()
+        elif self._turn.io.now() - self._spoke >= _PING_SECONDS:
+            self._spoke = self._turn.io.now()
+            yield Ping()
 
     async def held_back(self, reply: Reply) -> AsyncGenerator[Event, None]:
         """Yield the events that waited for ``post_process``, as it left the reply."""

@@ -13,10 +13,13 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, TypeVarTuple
 
+from hookline.errors import DeadlineExceeded
+
 if TYPE_CHECKING:
     from hookline.fetch import Fetched
+    from hookline.turn import Turn
 
-__all__ = ["AsyncIO", "SuspendedError", "SyncIO", "drive"]
+__all__ = ["AsyncIO", "SuspendedError", "SyncIO", "drive", "within_deadline"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -81,6 +84,27 @@ def drive(awaitable: Awaitable[T]) -> T:
         result: T = done.value
         return result
     raise SuspendedError
+
+
+async def within_deadline(turn: "Turn", awaitable: Awaitable[T]) -> T:
+    """Await something under the turn's deadline, wherever inside it the time is spent.
+
+    For async code only; blocking code bounds each wait of the network instead.
+
+    Raises:
+        DeadlineExceeded: the time was up; what was awaited has been cancelled.
+
+    """
+    remaining = turn.remaining()
+    if remaining is None:
+        return await awaitable
+    import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+    with anyio.move_on_after(remaining):
+        return await awaitable
+    error = DeadlineExceeded(turn.phase, turn.timeout)
+    error.partial = turn.partial
+    raise error
 
 
 class _Door:

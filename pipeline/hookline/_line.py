@@ -29,7 +29,12 @@ __all__ = ["Line", "Registered"]
 _NUMBERS: Final = itertools.count(1)
 
 # A wish that one of the standard plugins fulfils: without it the wish would silently be dropped.
-_FULFILLED_BY: Final = {"history": "history", "prefill": "prefill", "tools": "tools"}
+_FULFILLED_BY: Final = {
+    "history": "history",
+    "prefill": "prefill",
+    "tools": "tools",
+    "output": "output",
+}
 
 
 @frozen
@@ -66,6 +71,8 @@ class Line:
         plugins: Sequence[Any] = (),
         policy: Any = None,
         client: Any = None,
+        http: str | None = None,
+        ca_bundle: str | None = None,
         context: Mapping[str, Any] | None = None,
     ) -> None:
         if isinstance(plugins, str) or not isinstance(plugins, list | tuple):
@@ -83,6 +90,8 @@ class Line:
             stream_timeout=timeout,
             max_steps=max_steps,
             unknown_models=unknown_models,
+            http=http,
+            ca_bundle=ca_bundle,
         )
         self.plugins: Final = PluginSet(
             [
@@ -107,6 +116,15 @@ class Line:
         """Return the transport and the io of the right colour."""
         raise TypeError(
             f"{type(self).__name__} cannot open {client!r}: use Pipeline or AsyncPipeline"
+        )
+
+    def _http(self, adapter: Any, client: Any) -> Any:
+        settings = self.settings
+        return adapter(
+            client,
+            simulator=self._simulator(),
+            wanted=settings.http if settings.http != "aiohttp" else "auto",
+            ca_bundle=settings.ca_bundle or None,
         )
 
     def _simulator(self) -> "Simulator | None":

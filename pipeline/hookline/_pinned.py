@@ -7,8 +7,8 @@ the host's. A client of its own: no credentials, no cookies, no proxies from the
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
+from hookline._httpx import library, translated
 from hookline._watchdog import Watchdog
-from hookline.transport import library, translated
 from hookline.urls import FetchRefused
 
 __all__ = ["AsyncPinned", "SyncPinned"]

@@ -10,7 +10,7 @@ and this module can go then.
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["drop_orphans"]
+__all__ = ["drop_orphans", "pools"]
 
 
 def drop_orphans(client: Any) -> list[Any]:
@@ -24,7 +24,7 @@ def drop_orphans(client: Any) -> list[Any]:
 
     """
     orphans: list[Any] = []
-    for pool in _pools(client):
+    for pool in pools(client):
         with pool._optional_thread_lock:  # noqa: SLF001 -- the pool offers no public way; the canary watches
             owned = {id(request.connection) for request in pool._requests}  # noqa: SLF001 -- as above
             lost = [
@@ -41,7 +41,8 @@ def drop_orphans(client: Any) -> list[Any]:
     return orphans
 
 
-def _pools(client: Any) -> Iterator[Any]:
+def pools(client: Any) -> Iterator[Any]:
+    """Yield the connection pools of a client, those of its proxies included."""
     transports = [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]
     for transport in transports:
         pool = getattr(transport, "_pool", None)

@@ -31,6 +31,7 @@ from attrs import evolve, field, fields, frozen
 
 from hookline.errors import ConfigError
 from hookline.secret import Secret
+from hookline.transport import Library
 
 __all__ = ["FILE_NAME", "Settings", "load_settings"]
 
@@ -61,6 +62,8 @@ class Settings:
         stream_timeout: seconds that a streamed turn may take.
         max_steps: requests that one turn may make (tool calls).
         unknown_models: ``"refuse"`` or ``"allow"`` model names that the table does not know.
+        http: the HTTP library: ``"auto"``, ``"httpx"``, ``"httpx2"`` or ``"aiohttp"``.
+        ca_bundle: a PEM file of certificate authorities, instead of the usual ones.
         enable: if not empty, only these installed plugins are loaded.
         disable: installed plugins that are not loaded.
         plugins: options by plugin name.
@@ -79,6 +82,8 @@ class Settings:
     stream_timeout: float = 600.0
     max_steps: int = 26
     unknown_models: str = "refuse"
+    http: Library = "auto"
+    ca_bundle: str = ""
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict)
@@ -96,6 +101,8 @@ _FILE_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "stream_timeout": (int, float),
     "max_steps": (int,),
     "unknown_models": (str,),
+    "http": (str,),
+    "ca_bundle": (str,),
     "plugins": (dict,),
 }
 _LISTS: Final = ("enable", "disable")
@@ -267,6 +274,8 @@ def _check(settings: Settings) -> None:
         )
     if not isinstance(settings.model, str) or not settings.model:
         raise ConfigError(f"model must be the id of a model, not {settings.model!r}")
+    if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
+        raise ConfigError(f"ca_bundle: there is no file {settings.ca_bundle!r}")
     base_url = settings.base_url
     if isinstance(base_url, str) and not base_url.startswith("sim:"):
         parts = urlsplit(base_url)

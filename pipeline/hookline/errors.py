@@ -11,6 +11,7 @@
     ├── PolicyViolation              a rule of the organisation refused the turn
     ├── DecodeError (ValueError)     bytes that do not have the shape the API promises
     ├── TurnLimitExceeded            the turn asked for more steps than it may take
+    ├── OutputError                  the reply is not what ``output=`` asked for; keeps its text
     ├── DeadlineExceeded             the turn's time was up
     ├── TransportError               no answer came: connection, TLS, time-out
     │   └── PoolTimeout              no connection became free on our side
@@ -23,10 +24,12 @@ needs (``status``, ``plugin``, ``partial`` …); nobody has to parse a message.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from hookline.reply import Reply
+
+OutputFailure: TypeAlias = Literal["refusal", "truncated", "mismatch", "not_json"]
 
 __all__ = [
     "APIError",
@@ -36,6 +39,7 @@ __all__ = [
     "HooklineError",
     "InputError",
     "MissingExtra",
+    "OutputError",
     "PluginError",
     "PolicyViolation",
     "PoolTimeout",
@@ -157,12 +161,36 @@ class TurnLimitExceeded(HooklineError):
         self.partial = partial
 
 
+class OutputError(HooklineError):
+    """The model answered, but not with what ``output=`` asked for.
+
+    Args:
+        message: what is wrong, and where.
+        reason: ``"refusal"``, ``"truncated"`` (``max_tokens`` or the context window),
+            ``"not_json"``, or ``"mismatch"`` (JSON, but of another shape).
+        reply: the whole reply, for example for ``reply.refusal`` or ``reply.messages``.
+
+    Attributes:
+        text: the raw text, as far as it came.
+
+    """
+
+    def __init__(self, message: str, *, reason: "OutputFailure", reply: "Reply") -> None:
+        super().__init__(message)
+        self.reason: OutputFailure = reason
+        self.reply = reply
+        self.text = reply.text
+
+
 class DeadlineExceeded(HooklineError):
     """The time the caller gave the turn was up, wherever the turn stood.
 
     Args:
-        phase: what was going on, for example ``"connect"`` or a stage's name.
+        phase: what was going on: a stage's name, or the stream.
         timeout: the seconds that the turn was given.
+
+    Attributes:
+        partial: what a stream had delivered by then, else None.
 
     """
 
@@ -172,6 +200,7 @@ class DeadlineExceeded(HooklineError):
         )
         self.phase = phase
         self.timeout = timeout
+        self.partial: Reply | None = None
 
 
 class TransportError(HooklineError):

@@ -4,13 +4,14 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from hookline._core import journey, rehearse, the_reply
-from hookline._io import AsyncIO, SyncIO, drive
+from hookline._io import AsyncIO, SyncIO, drive, within_deadline
 from hookline._line import Line
 from hookline.asking import Input, SendOptions
 from hookline.conversation import AsyncConversation, Conversation, ConversationState
 from hookline.reply import Reply
 from hookline.streams import AsyncStream, Stream
 from hookline.trace import Explanation
+from hookline.transport import choose
 
 __all__ = ["AsyncPipeline", "Pipeline"]
 
@@ -37,6 +38,9 @@ class Pipeline(Line):
         plugins: plugin objects, and names of installed plugins that are off by default.
         policy: enforcers that no other setting can switch off.
         client: an ``httpx.Client`` or ``httpx2.Client`` of your own; it stays yours to close.
+        http: the library for a client of ours: ``"auto"`` (httpx2 where installed), ``"httpx"``,
+            ``"httpx2"`` or, in ``AsyncPipeline``, ``"aiohttp"``.
+        ca_bundle: a PEM file of certificate authorities to trust instead of the usual ones.
         context: your own facts, which plugins see in ``turn.context``.
 
     Raises:
@@ -49,10 +53,11 @@ class Pipeline(Line):
     """
 
     def _open(self, client: Any) -> tuple[Any, SyncIO]:
-        from hookline._pinned import SyncPinned  # noqa: PLC0415 -- the HTTP library comes last
-        from hookline.transport import SyncHTTP  # noqa: PLC0415
+        from hookline._httpx import SyncHTTP  # noqa: PLC0415 -- the HTTP library comes last
+        from hookline._pinned import SyncPinned  # noqa: PLC0415 -- as above
 
-        return SyncHTTP(client, self._simulator()), SyncIO(SyncPinned())
+        choose(self.settings.http, asynchronous=False)
+        return self._http(SyncHTTP, client), SyncIO(SyncPinned())
 
     def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send a message and return the reply.
@@ -176,10 +181,17 @@ class AsyncPipeline(Line):
     """
 
     def _open(self, client: Any) -> tuple[Any, AsyncIO]:
-        from hookline._pinned import AsyncPinned  # noqa: PLC0415 -- the HTTP library comes last
-        from hookline.transport import AsyncHTTP  # noqa: PLC0415
+        from hookline._httpx import AsyncHTTP  # noqa: PLC0415 -- the HTTP library comes last
+        from hookline._pinned import AsyncPinned  # noqa: PLC0415 -- as above
 
-        return AsyncHTTP(client, self._simulator()), AsyncIO(AsyncPinned())
+        io = AsyncIO(AsyncPinned())
+        wanted = choose(self.settings.http, asynchronous=True)
+        given = type(client).__module__.partition(".")[0] == "aiohttp"
+        if given or (wanted == "aiohttp" and client is None and not self._simulator_used):
+            from hookline._aiohttp import AiohttpHTTP  # noqa: PLC0415 -- an extra
+
+            return AiohttpHTTP(client, ca_bundle=self.settings.ca_bundle or None), io
+        return self._http(AsyncHTTP, client), io
 
     async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send a message and return the reply; see ``Pipeline.send``."""
@@ -224,7 +236,7 @@ class AsyncPipeline(Line):
         turn, request = self._begin(surface, message, options, conversation)
         items = journey(self._engine, turn, request)
         try:
-            return the_reply(await anext(items))
+            return the_reply(await within_deadline(turn, anext(items)))
         finally:
             await items.aclose()
 

@@ -6,20 +6,24 @@ event loop; ``AsyncStream`` awaits it.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
-from typing import Final, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
-from hookline._io import drive
+from hookline._io import drive, within_deadline
 from hookline.blocks import TextBlock
-from hookline.errors import HooklineError
+from hookline.errors import HooklineError, InputError
 from hookline.events import ContentBlockDelta, ContentBlockStart, Event, TextDelta
 from hookline.reply import Reply
 from hookline.turn import Turn
+
+if TYPE_CHECKING:
+    from hookline.outputs import GrowingOutput
 
 __all__ = ["AsyncStream", "Stream"]
 
 T = TypeVar("T")
 
 Journey = AsyncGenerator[Event | Reply, None]
+_FAR_AWAY: Final = 90.0  # seconds: more than the longest silence that the transport allows
 _MISUSED: Final = (
     "enter the stream first: `with line.stream(…) as stream:` (`async with` in async code)"
 )
@@ -80,6 +84,14 @@ class _Reading:
             return text + event.content_block.text
         return text
 
+    def _growing_output(self) -> "GrowingOutput":
+        """Return what reads the events of this stream as a structured output."""
+        from hookline.outputs import GrowingOutput  # noqa: PLC0415 -- few streams have an output
+
+        if self._turn.options.output is None:
+            raise InputError("stream.output needs output=: line.stream(…, output=SomeClass)")
+        return GrowingOutput(self._turn.options.output)
+
 
 class Stream(_Reading):
     """The reply of a ``Pipeline`` while it is written; a context manager.
@@ -129,6 +141,19 @@ class Stream(_Reading):
                 yield text
 
     @property
+    def output(self) -> Iterator[Any]:
+        """What ``output=`` asked for while it grows: plain JSON values, each longer than the last.
+
+        Strings, lists and objects count as far as they have come, numbers when they are whole.
+        ``reply.output`` is the finished value, of the type that was asked for. The finished parts
+        of a value are shared with the next one, so copy before you change it.
+        """
+        growing = self._growing_output()
+        for event in self.events:
+            if growing.feed(event):
+                yield growing.value
+
+    @property
     def reply(self) -> Reply:
         """The whole reply; reads what is left of the stream.
 
@@ -156,7 +181,7 @@ class AsyncStream(_Reading):
     async def __aenter__(self) -> Self:
         self._enter()
         try:
-            self._first = await anext(self._items)
+            self._first = await within_deadline(self._turn, anext(self._items))
         except BaseException:
             await self.close()
             raise
@@ -181,6 +206,19 @@ class AsyncStream(_Reading):
         return _Pulled(self._next_text)
 
     @property
+    def output(self) -> AsyncIterator[Any]:
+        """What ``output=`` asked for while it grows; see ``Stream.output``."""
+        growing = self._growing_output()
+
+        async def following() -> Any:
+            while (event := await self._next_event()) is not None:
+                if growing.feed(event):
+                    return growing.value
+            return None
+
+        return _Pulled(following)
+
+    @property
     async def reply(self) -> Reply:
         """The whole reply (``await stream.reply``); reads what is left of the stream."""
         async for _ in self.events:
@@ -203,8 +241,15 @@ class AsyncStream(_Reading):
             return None
         item, self._first = self._first, None
         if item is None:
-            item = await anext(self._items, None)
+            item = await self._pull()
         return self._keep(item) if item is not None else None
+
+    async def _pull(self) -> Event | Reply | None:
+        remaining = self._turn.remaining()
+        if remaining is None or remaining > _FAR_AWAY:
+            # No single wait for an event can outlast the deadline, so nobody has to watch it.
+            return await anext(self._items, None)
+        return await within_deadline(self._turn, anext(self._items, None))
 
     async def _next_text(self) -> str | None:
         while (event := await self._next_event()) is not None:

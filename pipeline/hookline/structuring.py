@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import attrs
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
+from cattrs.gen import make_dict_structure_fn
 
 from hookline.errors import DecodeError
 from hookline.frozen import thaw
@@ -29,6 +30,7 @@ _FROM_TEXT: Final[Mapping[type, Callable[[str], Any]]] = {
 }
 
 
+_TYPING_UNION: Final[Any] = Union  # typing's own, beside the one of `int | str`
 _UNFIT: Final = (ValueError, TypeError, KeyError, StructureHandlerNotFoundError)
 
 
@@ -84,6 +86,15 @@ def _converter() -> Converter:
         converter.register_structure_hook(kind, _exact(kind))
     for kind, parse in _FROM_TEXT.items():
         converter.register_structure_hook(kind, _parsed(kind, parse))
+    converter.register_structure_hook_func(lambda wanted: get_origin(wanted) is Literal, _literal)
+    converter.register_structure_hook_func(_is_enum, _member)
+    # By their alias, which is what the schema calls them and what a constructor takes.
+    converter.register_structure_hook_factory(
+        attrs.has,
+        lambda cls: make_dict_structure_fn(
+            cls, converter, _cattrs_forbid_extra_keys=True, _cattrs_use_alias=True
+        ),
+    )
     converter.register_structure_hook_func(
         _is_union,
         lambda value, wanted: _first_fit(converter, value, wanted),
@@ -92,8 +103,7 @@ def _converter() -> Converter:
 
 
 def _is_union(wanted: Any) -> bool:
-    origin: Any = get_origin(wanted)
-    return origin is Union or origin is UnionType
+    return isinstance(wanted, UnionType) or get_origin(wanted) == _TYPING_UNION
 
 
 def _exact(kind: type) -> Callable[[Any, Any], Any]:
@@ -114,6 +124,25 @@ def _parsed(kind: type, parse: Callable[[str], Any]) -> Callable[[Any, Any], Any
         return parse(value)
 
     return read
+
+
+def _literal(value: Any, wanted: Any) -> Any:
+    members = get_args(wanted)
+    if not any(value == member and type(value) is type(member) for member in members):
+        raise ValueError(f"expected one of {', '.join(map(repr, members))}, found {value!r}")
+    return value
+
+
+def _is_enum(wanted: Any) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, enum.Enum)
+
+
+def _member(value: Any, wanted: type[enum.Enum]) -> enum.Enum:
+    for member in wanted:
+        if member.value == value and type(member.value) is type(value):
+            return member
+    known = ", ".join(repr(member.value) for member in wanted)
+    raise ValueError(f"expected one of {known}, found {value!r}")
 
 
 def _first_fit(converter: Converter, value: Any, wanted: Any) -> Any:

@@ -1,23 +1,21 @@
-"""HTTP: the one module that imports an HTTP client.
+"""HTTP: the seam through which everything leaves, and the errors that come back.
 
-It is written against the interface that httpx and httpx2 share, prefers httpx2 where it is
-installed, and accepts a client handed in by the user. Everything above this module sees bytes,
-statuses and Hookline's own errors.
+Three libraries stand behind it: httpx, httpx2 (preferred where installed) and aiohttp (extra
+``fast``, for async work at scale). Each has one small adapter; they are the only modules that
+import an HTTP client. Everything above sees bytes, statuses and Hookline's own errors.
 """
 
-import os
-import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
-from importlib import import_module
+from collections.abc import AsyncIterator, Mapping
 from importlib.util import find_spec
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from attrs import frozen
 
-from hookline.errors import ConfigError, PoolTimeout, TransportError
+from hookline.errors import ConfigError, MissingExtra, PoolTimeout, TransportError
 
-__all__ = ["Answer", "AsyncHTTP", "SyncHTTP", "Timeouts", "Transport", "library", "translated"]
+__all__ = ["Answer", "Library", "Outgoing", "Timeouts", "Transport", "choose", "failed"]
+
+Library: TypeAlias = Literal["auto", "httpx", "httpx2", "aiohttp"]
 
 
 @frozen
@@ -39,11 +37,33 @@ class Timeouts:
 
     def within(self, remaining: float | None) -> "Timeouts":
         """Return the same, none of them longer than the seconds that remain."""
-        if remaining is None:
+        if remaining is None or remaining >= max(self.connect, self.write, self.read, self.pool):
             return self
         return Timeouts(
             *(min(each, remaining) for each in (self.connect, self.write, self.read, self.pool))
         )
+
+
+@frozen
+class Outgoing:
+    """One HTTP request, ready to leave.
+
+    Attributes:
+        method: ``"POST"`` and so on.
+        url: absolute.
+        headers: names in lower case.
+        content: the body, if any.
+        timeouts: of the phases.
+        deadline: the monotonic second at which all must be over, or None.
+
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None = None
+    timeouts: Timeouts = Timeouts()
+    deadline: float | None = None
 
 
 class Answer(Protocol):
@@ -53,7 +73,7 @@ class Answer(Protocol):
     headers: Mapping[str, str]
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the decoded body as it arrives."""
+        """Yield the body as it arrives, without its content encoding, in pieces of bounded size."""
         ...
 
     async def aclose(self) -> None:
@@ -62,18 +82,10 @@ class Answer(Protocol):
 
 
 class Transport(Protocol):
-    """Sends one HTTP request and returns when the response's headers are there."""
+    """Sends HTTP requests; follows no redirect."""
 
-    async def open(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        content: bytes | None,
-        timeouts: Timeouts,
-    ) -> Answer:
-        """Send the request.
+    async def open(self, outgoing: Outgoing) -> Answer:
+        """Send the request and return when the response's headers are there.
 
         Raises:
             TransportError: no answer came.
@@ -86,224 +98,60 @@ class Transport(Protocol):
         ...
 
 
-_LIBRARIES: Final = ("httpx2", "httpx")
+def choose(library: Library, *, asynchronous: bool) -> str:
+    """Return the name of the library to use.
 
-# Exception class of the library -> (phase, may sending again help). Most specific first.
-_FAILURES: Final = (
-    ("ConnectTimeout", "connect", True),
-    ("ReadTimeout", "read", True),
-    ("WriteTimeout", "write", True),
-    ("ProxyError", "proxy", False),
-    ("ConnectError", "connect", True),
-    ("ReadError", "read", True),
-    ("WriteError", "write", True),
-    ("CloseError", "read", True),
-    ("RemoteProtocolError", "protocol", True),
-    ("LocalProtocolError", "protocol", False),
-    ("UnsupportedProtocol", "protocol", False),
-    ("DecodingError", "protocol", False),
-    ("InvalidURL", "protocol", False),
-)
-
-
-def library(client: Any = None) -> Any:
-    """Return the HTTP module to use: the one that ``client`` came from, or the preferred one.
+    Args:
+        library: what the settings say; ``"auto"`` prefers httpx2 where it is installed.
+        asynchronous: for an ``AsyncPipeline``.
 
     Raises:
-        ConfigError: ``client`` is of neither library.
+        ConfigError: it is not installed, or cannot serve this kind of pipeline.
 
     """
-    if client is None:
-        name = next(name for name in _LIBRARIES if find_spec(name))
-        return import_module(name)
-    for name in _LIBRARIES:
-        module = sys.modules.get(name)
-        if module is not None and isinstance(client, module.Client | module.AsyncClient):
-            return module
-    raise ConfigError(
-        f"client= takes an httpx or httpx2 client, not {type(client).__module__}."
-        f"{type(client).__qualname__}"
+    if library == "auto":
+        return "httpx2" if find_spec("httpx2") else "httpx"
+    if library not in ("httpx", "httpx2", "aiohttp"):
+        raise ConfigError(f"http must be 'auto', 'httpx', 'httpx2' or 'aiohttp', not {library!r}")
+    if library == "aiohttp" and not asynchronous:
+        raise ConfigError("http='aiohttp' works in AsyncPipeline only; a Pipeline takes httpx")
+    if not find_spec(library):
+        raise MissingExtra({"aiohttp": "fast"}.get(library, library), library, f"http={library!r}")
+    return library
+
+
+_HINTS: Final = {
+    "connect": " Is the server running, and is base_url right?",
+    "pool": (
+        " No connection became free in time; allow more with a client= of your own, or send fewer"
+        " requests at once."
+    ),
+}
+
+
+def failed(error: BaseException, phase: str, *, retryable: bool) -> TransportError:
+    """Return our error for a library's, to be raised ``from`` it.
+
+    Args:
+        error: what the library raised.
+        phase: what was going on.
+        retryable: whether sending again may help, as far as the library's class tells.
+
+    """
+    text = (str(error) or type(error).__name__).rstrip(".")
+    if "certificate" in text.lower() or "[ssl" in text.lower() or "ssl:" in text.lower():
+        # A handshake that was cut off may work the next time; a wrong certificate never does.
+        phase, retryable = "tls", "EOF" in text
+    if phase == "pool":
+        return PoolTimeout(f"pool time-out: {text}.{_HINTS['pool']}")
+    unknown = any(sign in text for sign in ("Name or service not known", "No address associated"))
+    return TransportError(
+        f"{phase} failed: {text}.{_HINTS.get(phase, '')}",
+        phase=phase,
+        retryable=retryable and not unknown,
     )
 
 
-@contextmanager
-def translated(module: Any) -> Iterator[None]:
-    """Turn the library's exceptions into ours, once, here at the edge; the cause is kept."""
-    try:
-        yield
-    except module.PoolTimeout as error:
-        raise PoolTimeout(
-            "no connection became free in time; allow more with a client= of your own "
-            "(limits=…), or send fewer requests at once"
-        ) from error
-    except (module.HTTPError, module.InvalidURL) as error:
-        for name, phase, retryable in _FAILURES:
-            if isinstance(error, getattr(module, name)):
-                raise _failed(error, phase, retryable=retryable) from error
-        raise _failed(error, "protocol", retryable=False) from error
-
-
-def _failed(error: Exception, phase: str, *, retryable: bool) -> TransportError:
-    text = str(error) or type(error).__name__
-    certificate = "CERTIFICATE" in text.upper() or "[SSL" in text
-    if certificate:
-        phase, retryable = "tls", "EOF" in text.upper()
-    hint = " Is the server running, and is base_url right?" if phase == "connect" else ""
-    return TransportError(f"{phase} failed: {text}.{hint}", phase=phase, retryable=retryable)
-
-
-def _options(module: Any, timeouts: Timeouts) -> Any:
-    return module.Timeout(
-        connect=timeouts.connect, write=timeouts.write, read=timeouts.read, pool=timeouts.pool
-    )
-
-
-class SyncHTTP:
-    """The transport of a ``Pipeline``: blocks, and never suspends.
-
-    Args:
-        client: an ``httpx.Client`` or ``httpx2.Client`` of the user's, or None.
-        simulator: answer in-process with this simulator instead of the network.
-
-    """
-
-    def __init__(self, client: Any = None, simulator: Any = None) -> None:
-        self._module = library(client) if client is not None else None
-        if self._module and not isinstance(client, self._module.Client):
-            raise ConfigError("a Pipeline takes a Client; AsyncPipeline takes an AsyncClient")
-        self._given = client
-        self._simulator = simulator
-        self._own: tuple[int, Any] | None = None
-
-    async def open(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        content: bytes | None,
-        timeouts: Timeouts,
-    ) -> Answer:
-        """See ``Transport.open``."""
-        client = self._client()
-        module = self._module
-        with translated(module):
-            request = client.build_request(
-                method, url, headers=headers, content=content, timeout=_options(module, timeouts)
-            )
-            response = client.send(request, stream=True, follow_redirects=False)
-        return _SyncAnswer(module, response)
-
-    async def aclose(self) -> None:
-        """See ``Transport.aclose``."""
-        if self._own is not None:
-            (_, client), self._own = self._own, None
-            client.close()
-
-    def _client(self) -> Any:
-        if self._given is not None:
-            return self._given
-        if self._own is None or self._own[0] != os.getpid():  # sockets do not survive a fork
-            if self._module is None:
-                self._module = library()
-            transport = None
-            if self._simulator is not None:
-                from hookline.simulator.transport import sync_transport  # noqa: PLC0415 -- only here
-
-                transport = sync_transport(self._module, self._simulator)
-            self._own = (os.getpid(), self._module.Client(transport=transport))
-        return self._own[1]
-
-
-class _SyncAnswer:
-    def __init__(self, module: Any, response: Any) -> None:
-        self._module = module
-        self._response = response
-        self.status: int = response.status_code
-        self.headers: Mapping[str, str] = dict(response.headers)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        with translated(self._module):
-            for chunk in self._response.iter_bytes():
-                yield chunk
-
-    async def aclose(self) -> None:
-        with translated(self._module):
-            self._response.close()
-
-
-class AsyncHTTP:
-    """The transport of an ``AsyncPipeline``, for asyncio and trio.
-
-    Args:
-        client: an ``httpx.AsyncClient`` or ``httpx2.AsyncClient`` of the user's, or None.
-        simulator: answer in-process with this simulator instead of the network.
-
-    """
-
-    def __init__(self, client: Any = None, simulator: Any = None) -> None:
-        self._module = library(client) if client is not None else None
-        if self._module and not isinstance(client, self._module.AsyncClient):
-            raise ConfigError("an AsyncPipeline takes an AsyncClient; Pipeline takes a Client")
-        self._given = client
-        self._simulator = simulator
-        self._own: tuple[object, Any] | None = None
-
-    async def open(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        content: bytes | None,
-        timeouts: Timeouts,
-    ) -> Answer:
-        """See ``Transport.open``."""
-        client = self._client()
-        module = self._module
-        with translated(module):
-            request = client.build_request(
-                method, url, headers=headers, content=content, timeout=_options(module, timeouts)
-            )
-            response = await client.send(request, stream=True, follow_redirects=False)
-        return _AsyncAnswer(module, response)
-
-    async def aclose(self) -> None:
-        """See ``Transport.aclose``."""
-        if self._own is not None:
-            (_, client), self._own = self._own, None
-            await client.aclose()
-
-    def _client(self) -> Any:
-        if self._given is not None:
-            return self._given
-        from anyio.lowlevel import current_token  # noqa: PLC0415 -- keeps `import hookline` cheap
-
-        home = (os.getpid(), current_token())  # sockets survive neither a fork nor another loop
-        if self._own is None or self._own[0] != home:
-            if self._module is None:
-                self._module = library()
-            transport = None
-            if self._simulator is not None:
-                from hookline.simulator.transport import async_transport  # noqa: PLC0415 -- only here
-
-                transport = async_transport(self._module, self._simulator)
-            self._own = (home, self._module.AsyncClient(transport=transport))
-        return self._own[1]
-
-
-class _AsyncAnswer:
-    def __init__(self, module: Any, response: Any) -> None:
-        self._module = module
-        self._response = response
-        self.status: int = response.status_code
-        self.headers: Mapping[str, str] = dict(response.headers)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        with translated(self._module):
-            async for chunk in self._response.aiter_bytes():
-                yield chunk
-
-    async def aclose(self) -> None:
-        with translated(self._module):
-            await self._response.aclose()
+def is_encoded(headers: Mapping[str, Any]) -> str:
+    """Return the content encoding of an answer, empty for none."""
+    return str(headers.get("content-encoding", ""))

@@ -1,11 +1,11 @@
 """A turn: one journey of a message through the pipeline, and what plugins know about it."""
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar, TypeVarTuple
 
 from attrs import Factory, define, field, frozen
 
-from hookline.errors import DeadlineExceeded
+from hookline.errors import DeadlineExceeded, TransportError
 from hookline.frozen import FrozenDict
 from hookline.messages import Message, Request, Response, Tool
 from hookline.trace import Trace
@@ -25,6 +25,8 @@ __all__ = [
     "Turn",
     "TurnOptions",
 ]
+
+_SLACK: Final = 0.01  # seconds by which a time-out of the network may fire early
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -168,6 +170,7 @@ class Turn:
         step: 0 for the first request of the turn, 1 for the next (tool results) …
         attempt: HTTP exchanges begun so far, over all steps.
         request: the request of the current step, as the three transforms left it.
+        phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
 
     """
@@ -188,13 +191,27 @@ class Turn:
     step: int = 0
     attempt: int = 0
     request: Request | None = field(default=None, repr=False)
+    phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""
         return None if self.deadline is None else max(0.0, self.deadline - self.io.now())
 
+    def timed_out(self, error: BaseException) -> BaseException:
+        """Return ``DeadlineExceeded`` in place of what a lost race against the deadline looks like.
+
+        That is a time-out of the network, cut to the time that was left, or a cancellation. Any
+        other error stays what it is.
+        """
+        over = self.deadline is not None and self.io.now() >= self.deadline - _SLACK
+        disguised = isinstance(error, TransportError) or not isinstance(error, Exception)
+        if not over or not disguised or isinstance(error, GeneratorExit | KeyboardInterrupt):
+            return error
+        return DeadlineExceeded(self.phase, self.timeout)
+
     def check_deadline(self, phase: str) -> None:
-        """Raise ``DeadlineExceeded`` naming ``phase`` if the turn's time is up."""
+        """Note that ``phase`` begins; raise ``DeadlineExceeded`` naming it if the time is up."""
+        self.phase = phase
         if self.deadline is not None and self.io.now() >= self.deadline:
             raise DeadlineExceeded(phase, self.timeout)

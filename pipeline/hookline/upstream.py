@@ -15,7 +15,7 @@ from hookline.events import ErrorEvent, Event, MessageStart, Ping
 from hookline.messages import Request, Response
 from hookline.secret import Secret
 from hookline.sse import SSEDecoder
-from hookline.transport import Answer, Timeouts, Transport
+from hookline.transport import Answer, Outgoing, Timeouts, Transport
 from hookline.turn import IO, Turn
 from hookline.wire import encode_request, structure_event, structure_response
 
@@ -130,11 +130,14 @@ class Upstream:
         if content is not None:
             headers["content-type"] = content_type
         answer = await self.transport.open(
-            method,
-            f"{self.base_url}{path}",
-            headers=headers,
-            content=content,
-            timeouts=self.timeouts.within(remaining),
+            Outgoing(
+                method,
+                f"{self.base_url}{path}",
+                headers,
+                content,
+                self.timeouts.within(remaining),
+                None if remaining is None else io.now() + remaining,
+            )
         )
         try:
             if answer.status not in _OK:

@@ -1,0 +1,136 @@
+"""The adapter for aiohttp (extra ``fast``): asyncio only, an order of magnitude more calls a second."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import aiohttp
+
+from hookline._inflate import ACCEPTED, inflated
+from hookline._tuning import keep_alive
+from hookline.transport import Answer, Outgoing, failed
+
+__all__ = ["AiohttpHTTP"]
+
+_MOST_CONNECTIONS: Final = 1000
+
+# Most specific first: (class, phase, may sending again help).
+_FAILURES: Final[tuple[tuple[type[BaseException], str, bool], ...]] = (
+    (aiohttp.ConnectionTimeoutError, "connect", True),
+    (aiohttp.SocketTimeoutError, "read", True),
+    (aiohttp.ClientConnectorCertificateError, "tls", False),
+    (aiohttp.ClientConnectorSSLError, "tls", False),
+    (aiohttp.ClientProxyConnectionError, "proxy", False),
+    (aiohttp.ClientHttpProxyError, "proxy", False),
+    (aiohttp.ClientConnectorError, "connect", True),
+    (aiohttp.ServerDisconnectedError, "protocol", True),
+    (aiohttp.ClientPayloadError, "read", True),
+    (aiohttp.ClientOSError, "read", True),
+    (aiohttp.InvalidURL, "protocol", False),
+    (aiohttp.ClientError, "protocol", False),
+    (asyncio.TimeoutError, "read", True),
+)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (TimeoutError, aiohttp.ClientError) as error:
+        for kind, phase, retryable in _FAILURES:
+            if isinstance(error, kind):
+                raise failed(error, phase, retryable=retryable) from error
+        raise
+
+
+class AiohttpHTTP:
+    """The transport of an ``AsyncPipeline`` with ``http="aiohttp"``.
+
+    Args:
+        client: an ``aiohttp.ClientSession`` of the user's, or None.
+        ca_bundle: PEM file of certificate authorities, instead of the usual ones.
+
+    """
+
+    def __init__(self, client: Any = None, *, ca_bundle: str | None = None) -> None:
+        self._given: aiohttp.ClientSession | None = client
+        self._ca_bundle = ca_bundle
+        self._own: tuple[tuple[int, object], aiohttp.ClientSession] | None = None
+
+    async def open(self, outgoing: Outgoing) -> Answer:
+        """See ``Transport.open``."""
+        times = outgoing.timeouts
+        with _translated():
+            response = await self._session().request(
+                outgoing.method,
+                outgoing.url,
+                headers={"accept-encoding": ACCEPTED, **outgoing.headers},
+                data=outgoing.content,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    connect=times.pool + times.connect,
+                    sock_connect=times.connect,
+                    sock_read=times.read,
+                ),
+            )
+        return _AiohttpAnswer(response)
+
+    async def aclose(self) -> None:
+        """See ``Transport.aclose``."""
+        if self._own is not None:
+            (_, session), self._own = self._own, None
+            await session.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._given is not None:
+            return self._given
+        home = (os.getpid(), asyncio.get_running_loop())  # sockets survive neither fork nor loop
+        if self._own is None or self._own[0] != home:
+            context: ssl.SSLContext | bool = True
+            if self._ca_bundle:
+                context = ssl.create_default_context(cafile=self._ca_bundle)
+            connector = aiohttp.TCPConnector(
+                limit=_MOST_CONNECTIONS, ssl=context, socket_factory=_kept_alive
+            )
+            self._own = (
+                home,
+                aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=True),
+            )
+        return self._own[1]
+
+
+def _kept_alive(address: Any) -> Any:
+    import socket  # noqa: PLC0415 -- asyncio has loaded it already
+
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    for option in keep_alive():
+        made.setsockopt(*option)
+    return made
+
+
+class _AiohttpAnswer:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = {
+            name.lower(): value for name, value in response.headers.items()
+        }
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        return inflated(self._raw(), self.headers.get("content-encoding", ""))
+
+    async def _raw(self) -> AsyncIterator[bytes]:
+        with _translated():
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+    async def aclose(self) -> None:
+        if self._response.content.at_eof():
+            self._response.release()  # the connection goes back to the pool
+        else:
+            self._response.close()

@@ -1,0 +1,266 @@
+"""The adapter for httpx and httpx2, which share one interface.
+
+A client may be handed in by the user, of either library; ours prefers httpx2.
+"""
+
+import os
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, Final, Generic, TypeVar
+
+from hookline._inflate import ACCEPTED, inflated
+from hookline._pool_repair import drop_orphans
+from hookline._tuning import Deadline, tls_context, tune
+from hookline.errors import ConfigError
+from hookline.transport import Answer, Library, Outgoing, Timeouts, choose, failed
+
+__all__ = ["AsyncHTTP", "SyncHTTP", "library", "translated"]
+
+_LIBRARIES: Final = ("httpx2", "httpx")
+_MOST_CONNECTIONS: Final = 1000
+_MOST_IDLE: Final = 100
+
+# Exception class of the library -> (phase, may sending again help). Most specific first.
+_FAILURES: Final = (
+    ("PoolTimeout", "pool", True),
+    ("ConnectTimeout", "connect", True),
+    ("ReadTimeout", "read", True),
+    ("WriteTimeout", "write", True),
+    ("ProxyError", "proxy", False),
+    ("ConnectError", "connect", True),
+    ("ReadError", "read", True),
+    ("WriteError", "write", True),
+    ("CloseError", "read", True),
+    ("RemoteProtocolError", "protocol", True),
+    ("LocalProtocolError", "protocol", False),
+    ("UnsupportedProtocol", "protocol", False),
+    ("DecodingError", "protocol", False),
+    ("InvalidURL", "protocol", False),
+)
+
+
+def library(client: Any = None, wanted: Library = "auto") -> Any:
+    """Return the HTTP module to use: the one that ``client`` came from, or the wanted one.
+
+    Raises:
+        ConfigError: ``client`` is of neither library.
+
+    """
+    if client is None:
+        return import_module(choose(wanted, asynchronous=False))
+    for name in _LIBRARIES:
+        module = sys.modules.get(name)
+        if module is not None and isinstance(client, module.Client | module.AsyncClient):
+            return module
+    raise ConfigError(
+        f"client= takes an httpx or httpx2 client, not {type(client).__module__}."
+        f"{type(client).__qualname__}"
+    )
+
+
+@contextmanager
+def translated(module: Any) -> Iterator[None]:
+    """Turn the library's exceptions into ours, once, here at the edge; the cause is kept."""
+    try:
+        yield
+    except (module.HTTPError, module.InvalidURL) as error:
+        for name, phase, retryable in _FAILURES:
+            if isinstance(error, getattr(module, name)):
+                raise failed(error, phase, retryable=retryable) from error
+        raise failed(error, "protocol", retryable=False) from error
+
+
+H = TypeVar("H")
+
+
+class _HTTP(Generic[H]):
+    """What both colours share: whose client it is, and when a new one is due."""
+
+    kind = "Client"
+    other = "AsyncPipeline takes an AsyncClient"
+
+    def __init__(
+        self,
+        client: Any = None,
+        *,
+        simulator: Any = None,
+        wanted: Library = "auto",
+        ca_bundle: str | None = None,
+    ) -> None:
+        self._module = library(client) if client is not None else None
+        if self._module and not isinstance(client, getattr(self._module, self.kind)):
+            raise ConfigError(f"this pipeline's client= takes a {self.kind}; {self.other}")
+        self._given = client
+        self._simulator = simulator
+        self._wanted = wanted
+        self._ca_bundle = ca_bundle
+        self._own: tuple[H, Any] | None = None
+
+    def _client(self, home: H, url: str) -> Any:
+        """Return the client for this place: sockets survive neither a fork nor another loop."""
+        if self._given is not None:
+            return self._given
+        if self._own is None or self._own[0] != home:
+            self._own = (home, self._new_client(url))
+        return self._own[1]
+
+    def _new_client(self, url: str) -> Any:
+        if self._module is None:
+            self._module = library(wanted=self._wanted)
+        module = self._module
+        client = getattr(module, self.kind)(
+            transport=self._simulated(module) if self._simulator is not None else None,
+            verify=tls_context(module, needed=url.startswith("https:"), ca_bundle=self._ca_bundle),
+            limits=module.Limits(
+                max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_IDLE
+            ),
+        )
+        tune(client, self._deadline())
+        return client
+
+    def _simulated(self, module: Any) -> Any:
+        raise NotImplementedError(module)  # each colour has its own
+
+    def _deadline(self) -> Deadline | None:
+        return None
+
+    def _request(self, client: Any, outgoing: Outgoing) -> Any:
+        times = outgoing.timeouts
+        return client.build_request(
+            outgoing.method,
+            outgoing.url,
+            headers={"accept-encoding": ACCEPTED, **outgoing.headers},
+            content=outgoing.content,
+            timeout=_times(self._module, times),
+        )
+
+    def _leaky(self) -> bool:
+        return self._module is not None and self._module.__name__ == "httpx"
+
+
+def _times(module: Any, times: Timeouts) -> Any:
+    return module.Timeout(
+        connect=times.connect, write=times.write, read=times.read, pool=times.pool
+    )
+
+
+class SyncHTTP(_HTTP[int]):
+    """The transport of a ``Pipeline``: blocks, and never suspends.
+
+    Args:
+        client: an ``httpx.Client`` or ``httpx2.Client`` of the user's, or None.
+        simulator: answer in-process with this simulator instead of the network.
+        wanted: the library for a client of our own.
+        ca_bundle: PEM file of certificate authorities, instead of the usual ones.
+
+    """
+
+    def __init__(self, client: Any = None, **options: Any) -> None:
+        super().__init__(client, **options)
+        self._limit = Deadline()
+
+    async def open(self, outgoing: Outgoing) -> Answer:
+        """See ``Transport.open``."""
+        client = self._client(os.getpid(), outgoing.url)
+        if self._leaky():
+            for orphan in drop_orphans(client):
+                orphan.close()
+        self._limit.at = outgoing.deadline
+        with translated(self._module):
+            response = client.send(
+                self._request(client, outgoing), stream=True, follow_redirects=False
+            )
+        return _SyncAnswer(self._module, response, self._limit, outgoing.deadline)
+
+    async def aclose(self) -> None:
+        """See ``Transport.aclose``."""
+        if self._own is not None:
+            (_, client), self._own = self._own, None
+            client.close()
+
+    def _simulated(self, module: Any) -> Any:
+        from hookline.simulator.transport import sync_transport  # noqa: PLC0415 -- only when asked for
+
+        return sync_transport(module, self._simulator)
+
+    def _deadline(self) -> Deadline | None:
+        return self._limit
+
+
+class _SyncAnswer:
+    def __init__(self, module: Any, response: Any, limit: Deadline, deadline: float | None) -> None:
+        self._module = module
+        self._response = response
+        self._limit = limit
+        self._deadline = deadline
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = dict(response.headers)
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        return inflated(self._raw(), self.headers.get("content-encoding", ""))
+
+    async def _raw(self) -> AsyncIterator[bytes]:
+        with translated(self._module):
+            # Another turn of this thread may have run since the last chunk.
+            self._limit.at = self._deadline
+            for chunk in self._response.iter_raw():
+                yield chunk
+                self._limit.at = self._deadline
+
+    async def aclose(self) -> None:
+        with translated(self._module):
+            self._response.close()
+
+
+class AsyncHTTP(_HTTP[tuple[int, object]]):
+    """The transport of an ``AsyncPipeline``, for asyncio and trio; arguments as for ``SyncHTTP``."""
+
+    kind = "AsyncClient"
+    other = "Pipeline takes a Client"
+
+    async def open(self, outgoing: Outgoing) -> Answer:
+        """See ``Transport.open``."""
+        from anyio.lowlevel import current_token  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        client = self._client((os.getpid(), current_token()), outgoing.url)
+        if self._leaky():
+            for orphan in drop_orphans(client):
+                await orphan.aclose()
+        with translated(self._module):
+            response = await client.send(
+                self._request(client, outgoing), stream=True, follow_redirects=False
+            )
+        return _AsyncAnswer(self._module, response)
+
+    async def aclose(self) -> None:
+        """See ``Transport.aclose``."""
+        if self._own is not None:
+            (_, client), self._own = self._own, None
+            await client.aclose()
+
+    def _simulated(self, module: Any) -> Any:
+        from hookline.simulator.transport import async_transport  # noqa: PLC0415 -- only when asked for
+
+        return async_transport(module, self._simulator)
+
+
+class _AsyncAnswer:
+    def __init__(self, module: Any, response: Any) -> None:
+        self._module = module
+        self._response = response
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = dict(response.headers)
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        return inflated(self._raw(), self.headers.get("content-encoding", ""))
+
+    async def _raw(self) -> AsyncIterator[bytes]:
+        with translated(self._module):
+            async for chunk in self._response.aiter_raw():
+                yield chunk
+
+    async def aclose(self) -> None:
+        with translated(self._module):
+            await self._response.aclose()
