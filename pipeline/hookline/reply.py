@@ -12,12 +12,13 @@ from hookline.blocks import (
     RedactedThinkingBlock,
     TextBlock,
     ThinkingBlock,
+    ToolResultBlock,
     ToolUseBlock,
 )
 from hookline.messages import Message, Request, Response, Usage
 from hookline.trace import Trace
 from hookline.turn import Prefill, PrefillMode
-from hookline.usage import total
+from hookline.usage import StopDetails, total
 
 __all__ = ["Reply"]
 
@@ -71,6 +72,21 @@ class Reply:
         return self.response.stop_reason
 
     @property
+    def refusal(self) -> StopDetails | None:
+        """Why the safety classifiers stopped the reply, or None if they did not.
+
+        What text there is broke off; ``category`` and ``explanation`` may be None even so.
+        """
+        if self.stop_reason != "refusal":
+            return None
+        return self.response.stop_details or StopDetails()
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the reply was cut off: by ``max_tokens`` or by the model's context window."""
+        return self.stop_reason in ("max_tokens", "model_context_window_exceeded")
+
+    @property
     def usage(self) -> Usage:
         """Tokens of the whole turn, all steps added up."""
         return total(step.usage for step in (*self.earlier, self.response))
@@ -100,8 +116,15 @@ class Reply:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The conversation so far, ready to be sent again with a new message appended."""
+        """The conversation so far, ready to be sent again with a new message appended.
+
+        A refused turn must not be fed back, or the next one is refused too; so after a refusal this
+        is the conversation before the turn, without the person's message and what came of it (tool
+        calls and their results). ``request.messages`` still has them.
+        """
         sent = self.request.messages
+        if self.refusal is not None:
+            return _before_the_turn(sent)
         if self.prefill and self.prefill.mode == "native" and sent and sent[-1].role == "assistant":
             sent = sent[:-1]  # the prefill is the beginning of the reply now
         return (*sent, self.message) if self.message.blocks else sent
@@ -138,9 +161,13 @@ class Reply:
         return self if text == self.text else self.with_text(text)
 
     def __repr__(self) -> str:
-        text = self.text
-        shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-        parts = [repr(shown), f"stop_reason={self.stop_reason!r}", f"model={self.model!r}"]
+        refusal = self.refusal
+        if refusal is None:
+            text = self.text
+            first = repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+        else:  # what text there is must not pass for an answer
+            first = f"refused, category={refusal.category!r}"
+        parts = [first, f"stop_reason={self.stop_reason!r}", f"model={self.model!r}"]
         if self.interrupted:
             parts.append("interrupted=True")
         return f"<Reply {', '.join(parts)}>"
@@ -152,10 +179,24 @@ class Reply:
             facts.append(f"${self.cost:.6f}")
         if self.stop_reason:
             facts.append(self.stop_reason)
+        shown = f'<div style="white-space:pre-wrap">{html.escape(self.text)}</div>'
+        if self.refusal is not None:
+            why = ": ".join(filter(None, ("Refused", self.refusal.category)))
+            explanation = html.escape(self.refusal.explanation or "")
+            shown = f"<div><b>{html.escape(why)}</b> <i>{explanation}</i></div>"
         return (
-            f'<div><div style="white-space:pre-wrap">{html.escape(self.text)}</div>'
-            f'<small style="opacity:.6">{html.escape(" · ".join(facts))}</small></div>'
+            f'<div>{shown}<small style="opacity:.6">{html.escape(" · ".join(facts))}</small></div>'
         )
+
+
+def _before_the_turn(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return what stands before the last message that a person, not a tool, has sent."""
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        by_tool = any(isinstance(block, ToolResultBlock) for block in message.blocks)
+        if message.role == "user" and not by_tool:
+            return messages[:index]
+    return ()
 
 
 def _joined(prefill: Prefill | None, content: tuple[Block, ...]) -> tuple[Block, ...]:

@@ -1,6 +1,9 @@
 """From Python types to JSON Schema, within the subset that the API compiles (facts 11).
 
-Serves tools (a function's parameters) and structured output (an attrs class).
+Serves tools (a function's parameters) and structured output (an attrs class). A tool's schema is
+advice that the API does not compile; an output's is compiled, so it is stricter: it says of every
+value what it may be, and a ``dict[str, T]``, whose keys no schema can name, becomes an array of
+``{"key": …, "value": …}``, which ``hookline.outputs`` turns back.
 """
 
 import collections.abc
@@ -10,7 +13,7 @@ import inspect
 import types
 import typing
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import attrs
@@ -45,7 +48,7 @@ _TABLES: Final = (dict, collections.abc.Mapping)
 
 
 def schema_of(annotation: Any, *, where: str = "output") -> dict[str, Any]:
-    """Return the JSON Schema of a type.
+    """Return the JSON Schema of a type, for structured output.
 
     Args:
         annotation: a scalar, ``list[…]``, ``dict[str, …]``, ``Literal``, an enum, a union, an attrs
@@ -60,7 +63,7 @@ def schema_of(annotation: Any, *, where: str = "output") -> dict[str, Any]:
         InputError: the API has no schema for such a type.
 
     """
-    builder = _Builder(where)
+    builder = _Builder(where, compiled=True)
     schema = builder.of(annotation, where)
     return {**schema, "$defs": builder.definitions} if builder.definitions else schema
 
@@ -101,12 +104,7 @@ def describe(function: Callable[..., Any], name: str | None = None) -> Tool:
         properties[parameter.name] = schema
         if parameter.default is parameter.empty:
             required.append(parameter.name)
-    root = {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }
+    root = _object(properties, required)
     if builder.definitions:
         root["$defs"] = builder.definitions
     return Tool(name=own_name, input_schema=root, description=summary or None)
@@ -115,12 +113,19 @@ def describe(function: Callable[..., Any], name: str | None = None) -> Tool:
 class _Builder:
     """Builds one schema and collects the definitions that it refers to."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, *, compiled: bool = False) -> None:
         self._where = where
+        self._compiled = compiled
         self._open: list[type] = []
+        self._names: dict[type, str] = {}
         self.definitions: dict[str, Any] = {}
 
     def of(self, annotation: Any, path: str) -> dict[str, Any]:  # noqa: PLR0911 -- one line a kind of type
+        if annotation is Any and self._compiled:
+            raise InputError(
+                f"{self._where}: {path} may be anything, for which the API has no schema; say what "
+                "it is, for example list[str] in place of list"
+            )
         if annotation in _SCALARS:
             return dict(_SCALARS[annotation])
         origin, arguments = get_origin(annotation), get_args(annotation)
@@ -156,24 +161,33 @@ class _Builder:
                 f"{self._where}: {path} is a tuple of fixed length, for which the API has no "
                 "schema; use a class with named fields, or tuple[…, ...]"
             )
-        items = self.of(arguments[0], f"{path}[]") if arguments else {}
+        items = self.of(arguments[0] if arguments else Any, f"{path}[]")
         return {"type": "array", "items": items}
 
     def _table(self, arguments: tuple[Any, ...], path: str) -> dict[str, Any]:
         if arguments and arguments[0] is not str:
             raise InputError(f"{self._where}: {path} must have strings as keys")
-        values = self.of(arguments[1], f"{path}{{}}") if arguments else {}
+        values = self.of(arguments[1] if arguments else Any, f"{path}{{}}")
+        if self._compiled:
+            return {"type": "array", "items": _object({"key": {"type": "string"}, "value": values})}
         return {"type": "object", "additionalProperties": values or True}
 
     def _class(self, cls: type, path: str) -> dict[str, Any]:
-        name = cls.__name__
         if cls in self._open:
             raise InputError(
-                f"{self._where}: {path} contains itself ({name}); the API refuses recursive schemas"
+                f"{self._where}: {path} contains itself ({cls.__name__}); the API refuses "
+                "recursive schemas"
             )
-        if name not in self.definitions:
+        if cls not in self._names:
+            name = self._names[cls] = _new_name(cls.__name__, self._names.values())
             self._open.append(cls)
-            attrs.resolve_types(cls)
+            try:
+                attrs.resolve_types(cls)
+            except (NameError, TypeError) as error:
+                raise InputError(
+                    f"{self._where}: the annotations of {cls.__name__} cannot be read: {error}. "
+                    "Define the classes it names at the top of a module"
+                ) from error
             properties: dict[str, Any] = {}
             required: list[str] = []
             for attribute in attrs.fields(cls):
@@ -182,19 +196,28 @@ class _Builder:
                 properties[attribute.alias] = self.of(attribute.type, f"{path}.{attribute.name}")
                 if attribute.default is attrs.NOTHING:
                     required.append(attribute.alias)
-            schema = {
-                "type": "object",
-                "properties": properties,
-                "required": required,
-                "additionalProperties": False,
-            }
+            schema = _object(properties, required)
             text = (cls.__doc__ or "").strip().split("\n\n")[0]
             # attrs gives a class without a docstring one that only repeats its signature.
             if text and not text.startswith("Method generated by attrs"):
                 schema = {"description": " ".join(text.split()), **schema}
             self.definitions[name] = schema
             self._open.pop()
-        return {"$ref": f"#/$defs/{name}"}
+        return {"$ref": f"#/$defs/{self._names[cls]}"}
+
+
+def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+        "additionalProperties": False,
+    }
+
+
+def _new_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that no other class of this schema has: two modules may each have an Ant."""
+    return name if name not in taken else _new_name(f"{name}_", taken)
 
 
 def _enumeration(values: list[Any]) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""The plugin ``output``: the reply as a value of a type, not as text.
+
+``line.send("…", output=Ant)`` sends the JSON schema of ``Ant`` along, and the API lets the model
+write nothing else; the reply's JSON becomes an ``Ant`` in ``reply.output``.
+"""
+
+from typing import Final
+
+from attrs import frozen
+
+from hookline import (
+    DecodeError,
+    InputError,
+    OutputError,
+    Reply,
+    Request,
+    TextBlock,
+    Turn,
+    hookimpl,
+)
+from hookline.outputs import Output as Wanted
+
+__all__ = ["Output"]
+
+# After these the turn goes on, here or at the caller's; the answer is still to come.
+_UNFINISHED: Final = ("tool_use", "pause_turn", "compaction")
+_SHOWN: Final = 80
+
+
+@frozen(eq=False)
+class Output:
+    """Asks for structured output and reads it.
+
+    ``output=`` takes an attrs class or any other type of scalars, ``list``, ``dict[str, …]``,
+    ``Literal``, enums, unions, ``datetime`` and the like, nested as you please but not recursive;
+    or a JSON schema, and then ``reply.output`` is plain JSON. A reply that ends in a tool call for
+    the caller has no output yet: None.
+    """
+
+    last = True  # what other plugins make of the text is what is read
+    rewrites_text = False
+
+    @hookimpl
+    def build_history(self, turn: Turn, request: Request) -> Request | None:
+        """Put the schema into the request, beside what else ``output_config`` holds.
+
+        Raises:
+            InputError: the API has no schema for the type, or something else is in the way.
+
+        """
+        if turn.options.output is None:
+            return None
+        config = dict(request.output_config or {})
+        if config.get("format") is not None:
+            raise InputError("give either output= or output_config={'format': …}, not both")
+        if turn.options.prefill:
+            raise InputError(
+                "output= and prefill= exclude each other: the schema already decides how the reply "
+                "begins"
+            )
+        wanted = turn.state[self] = Wanted.of(turn.options.output)
+        config["format"] = {"type": "json_schema", "schema": wanted.schema}
+        return request.evolve(output_config=config)
+
+    @hookimpl
+    def post_process(self, turn: Turn, reply: Reply) -> Reply | None:
+        """Read the final answer.
+
+        Raises:
+            OutputError: it was refused or cut off, or is not what was asked for.
+
+        """
+        wanted: Wanted | None = turn.state.get(self)
+        if wanted is None or reply.stop_reason in _UNFINISHED:
+            return None
+        _require_whole(reply)
+        text = next((b.text for b in reply.response.content if _says_something(b)), "")
+        try:
+            return reply.evolve(output=wanted.read(text))
+        except DecodeError as error:
+            raise OutputError(
+                f"the reply is JSON of another shape: {error}", reason="mismatch", reply=reply
+            ) from error
+        except (ValueError, RecursionError) as error:
+            shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+            raise OutputError(
+                f"the reply is not JSON ({error}): {shown!r}. Does {reply.model} support "
+                "structured output?",
+                reason="not_json",
+                reply=reply,
+            ) from error
+
+
+def _says_something(block: object) -> bool:
+    return isinstance(block, TextBlock) and bool(block.text)
+
+
+def _require_whole(reply: Reply) -> None:
+    """Raise if the reply was refused or cut off; its text may then be anything."""
+    refusal = reply.refusal
+    if refusal is not None:
+        why = ", ".join(filter(None, (refusal.category, refusal.explanation)))
+        raise OutputError(
+            f"the request was refused{f' ({why})' if why else ''}, so there is no output",
+            reason="refusal",
+            reply=reply,
+        )
+    if reply.truncated:
+        remedy = (
+            f"pass a larger max_tokens= than {reply.request.max_tokens}"
+            if reply.stop_reason == "max_tokens"
+            else "send less before it"
+        )
+        raise OutputError(
+            f"the reply was cut off ({reply.stop_reason}), so its JSON is not whole; {remedy}",
+            reason="truncated",
+            reply=reply,
+        )
