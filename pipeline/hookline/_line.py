@@ -200,6 +200,8 @@ class Line:
             context=self._joined_context(wish),
             options=options,
             upstream=str(settings.base_url) if not self._simulator_used else "sim:",
+            api_version=_header(settings.headers, "anthropic-version") or settings.api_version,
+            betas=tuple(_header(settings.headers, "anthropic-beta").replace(",", " ").split()),
             deadline=self._io.now() + timeout,
             timeout=timeout,
         )
@@ -244,6 +246,10 @@ class Line:
 
 def _names_credential(headers: Mapping[str, str]) -> bool:
     return any(name.lower() in ("x-api-key", "authorization") for name in headers)
+
+
+def _header(headers: Mapping[str, str], wanted: str) -> str:
+    return next((value for name, value in headers.items() if name.lower() == wanted), "")
 
 
 def _policies(policy: Any) -> list[Plugin]:

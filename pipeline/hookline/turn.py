@@ -161,7 +161,9 @@ class Turn:
         options: what the caller asked for.
         io: time, threads and network.
         models: facts about models.
-        upstream: the API's base URL, without credentials.
+        upstream: the API's base URL, without credentials; ``"sim:"`` for the simulator.
+        api_version: the ``anthropic-version`` that requests go out with.
+        betas: beta names in the pipeline's own headers, besides those of a request.
         deadline: monotonic second (``io.now()``) at which the turn is over; None for no limit.
         timeout: the seconds that the deadline was made from.
         state: a scratch pad for plugins, keyed by whatever a plugin likes (its own instance).
@@ -183,6 +185,8 @@ class Turn:
     context: Mapping[str, Any] = FrozenDict()
     options: TurnOptions = TurnOptions()
     upstream: str = ""
+    api_version: str = ""
+    betas: tuple[str, ...] = ()
     deadline: float | None = None
     timeout: float = 0.0
     state: dict[Any, Any] = field(factory=dict, repr=False)

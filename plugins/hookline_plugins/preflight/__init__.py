@@ -1,0 +1,148 @@
+"""The plugin ``preflight``: the API's own rules, applied before a request costs anything.
+
+Innermost, on exactly what leaves, before every attempt. All broken rules are told at once, each with
+its name, its position (``messages.3.content.1``) and what to do.
+
+Which rules apply where:
+
+- Anthropic's own hosts and the simulator: all of them.
+- Any other host (a local server, a gateway, a cloud): only those that every server shares, because
+  others are laxer or differ (facts 14.2). ``strict = true`` applies all of them there too.
+- A model that the table does not know, or that a plugin registered as a foreign one: the rules that
+  do not depend on the model.
+- Blocks, fields and values that this version does not know always pass.
+
+The rules are functions and small tables, one module for each topic; ``RULES`` lists them.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from itertools import chain
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from attrs import Attribute, field, frozen, validators
+from loguru import logger
+
+from hookline import ConfigError, Request, Turn, hookimpl
+from hookline.models import ModelFacts
+from hookline_plugins.preflight import (
+    betas,
+    cache,
+    limits,
+    media,
+    retirement,
+    sampling_and_thinking,
+    tools,
+    turns,
+)
+from hookline_plugins.preflight.given import Given
+from hookline_plugins.preflight.history import Memory
+from hookline_plugins.preflight.rules import PreflightError, Problem, Rule
+
+__all__ = ["RULES", "Preflight", "PreflightError", "Problem", "Rule"]
+
+_SIMULATOR: Final = "sim:"
+_HOST: Final = "anthropic.com"
+
+_TOPICS: Final = (limits, sampling_and_thinking, turns, tools, cache, media, betas)
+
+RULES: Final[dict[str, Rule]] = {
+    rule.name: rule for topic in (retirement, *_TOPICS) for rule in topic.RULES
+}
+"""Every rule by its name, in the order in which they are told."""
+
+_CHECKS: Final[tuple[Callable[[Given], Iterator[Problem]], ...]] = tuple(
+    topic.check for topic in _TOPICS
+)
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _known(_instance: object, _attribute: "Attribute[Any]", names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in RULES:
+            near = get_close_matches(name, RULES, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"rules are: {', '.join(RULES)}"
+            raise ConfigError(f"plugins.preflight.rules_off: there is no rule {name!r}; {hint}")
+
+
+@frozen(kw_only=True, eq=False)
+class Preflight:
+    """Refuses what the API would refuse.
+
+    Attributes:
+        rules_off: names of rules that are not applied, for the day on which the API drops one
+            before Hookline does.
+        warn_days: a model that retires within so many days is warned about, once.
+        strict: whether all rules apply: None for "at Anthropic's hosts and in the simulator".
+
+    Example:
+        In ``hookline.toml``::
+
+            [plugins.preflight]
+            rules_off = ["beta-header"]
+
+    """
+
+    role: ClassVar[str] = "transformer"
+
+    rules_off: tuple[str, ...] = field(default=(), converter=_names, validator=_known)
+    warn_days: int = field(default=60, validator=validators.ge(0))
+    strict: bool | None = None
+
+    _memory: Memory = field(init=False, factory=Memory, repr=False)
+    _warned: set[str] = field(init=False, factory=set, repr=False)
+    _today: Callable[[], dt.date] = field(init=False, default=dt.date.today, repr=False)
+
+    @hookimpl
+    def check_request(self, turn: Turn, request: Request) -> None:
+        """Raise ``PreflightError`` if the request breaks a rule."""
+        simulated = turn.upstream.startswith(_SIMULATOR)
+        strict = _is_anthropic(turn.upstream) if self.strict is None else self.strict
+        facts = turn.models.get(request.model) if strict else None
+        found: list[Problem] = []
+        if facts is not None:
+            today = self._today()
+            found += retirement.check(facts, today, simulated=simulated)
+            if not found:
+                self._warn(turn, facts, today)
+        with self._memory.history(request.messages) as history:
+            given = Given(
+                request=request,
+                history=history,
+                facts=facts if facts is not None and facts.line is not None else None,
+                version=turn.api_version,
+                betas=(*request.betas, *turn.betas),
+                surface=turn.surface,
+            )
+            found += history.problems
+            found += chain.from_iterable([check(given) for check in _CHECKS])
+        if found:
+            broken = [problem for problem in found if self._applies(problem.rule, strict=strict)]
+            if broken:
+                raise PreflightError(broken)
+
+    def _applies(self, rule: Rule, *, strict: bool) -> bool:
+        return (strict or rule.shared) and rule.name not in self.rules_off
+
+    def _warn(self, turn: Turn, facts: ModelFacts, today: dt.date) -> None:
+        """Warn of a model's end: in the trace of every turn, in the log once."""
+        text = retirement.warning(facts, today, self.warn_days)
+        if not text:
+            return
+        if turn.attempt == 0:
+            turn.trace.note("preflight", text)
+        if facts.id not in self._warned:
+            self._warned.add(facts.id)
+            logger.bind(model=facts.id).warning("{}", text)
+
+
+def _is_anthropic(upstream: str) -> bool:
+    if upstream.startswith(_SIMULATOR):
+        return True
+    host = urlsplit(upstream).hostname or ""
+    return host == _HOST or host.endswith(f".{_HOST}")

@@ -1,0 +1,63 @@
+"""What a check looks at: one request, and all that its rules depend on."""
+
+from attrs import frozen
+
+from hookline import Request
+from hookline.models import ModelFacts
+from hookline_plugins.preflight.history import History
+
+__all__ = ["Given"]
+
+
+@frozen(eq=False)
+class Given:
+    """One request about to leave.
+
+    Attributes:
+        request: the request.
+        history: its messages, digested.
+        facts: its model; None for one that the table does not know, or knows as a foreign one.
+        version: the ``anthropic-version``, or "" where it is not known.
+        betas: the names of beta headers.
+        surface: the door that the turn came in by.
+
+    """
+
+    request: Request
+    history: History
+    facts: ModelFacts | None
+    version: str
+    betas: tuple[str, ...]
+    surface: str
+
+    @property
+    def thinking(self) -> str | None:
+        """The ``thinking.type`` that is asked for."""
+        kind = (self.request.thinking or {}).get("type")
+        return kind if isinstance(kind, str) else None
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the model will think, by request or by its own default."""
+        if self.facts is None:
+            return self.thinking in ("adaptive", "enabled")
+        return self.facts.thinks(self.thinking)
+
+    @property
+    def batch(self) -> bool:
+        """Whether it is an item of a batch."""
+        return self.surface == "batch"
+
+    @property
+    def counts(self) -> bool:
+        """Whether its tokens are only counted: fields about the reply are not sent then."""
+        return self.surface == "count_tokens"
+
+    @property
+    def has_toolset(self) -> bool:
+        """Whether there are tools whose names are not in the request."""
+        return any(getattr(tool, "name", None) is None for tool in self.request.tools or ())
+
+    def has_beta(self, stem: str) -> bool:
+        """Tell whether a beta header begins with ``stem``."""
+        return any(name.startswith(stem) for name in self.betas)

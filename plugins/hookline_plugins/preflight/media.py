@@ -1,0 +1,175 @@
+"""Images and documents: how many, how large, and whether they are what they claim (facts 5, 3.4)."""
+
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from hookline import Block, InputError
+from hookline.blocks import (
+    Base64Source,
+    ContentSource,
+    DocumentBlock,
+    ImageBlock,
+    SearchResultBlock,
+    URLSource,
+)
+from hookline.wire import structure_block
+from hookline_plugins.images.sniff import Header, Truncated, read_header
+from hookline_plugins.preflight.digest import Digest
+from hookline_plugins.preflight.rules import Problem, Rule
+
+if TYPE_CHECKING:
+    from hookline_plugins.preflight.given import Given
+
+__all__ = ["RULES", "check", "look"]
+
+_MOST_BYTES: Final = 10_485_760
+_MOST_SIDE: Final = 8000
+_MANY: Final = 20
+_MOST_SIDE_OF_MANY: Final = 2000
+_HEADER_STEPS: Final = (4096, 262_144)  # base64 characters; a JPEG may carry 64 kB of EXIF first
+
+# facts 5.1, 5.3
+COUNT: Final = Rule("image-count", "5.1", "Send fewer images; those of the history count too")
+BYTES: Final = Rule("image-bytes", "5.1", "Make it smaller; the plugin `images` does so by itself")
+PIXELS: Final = Rule("image-pixels", "5.1", "Scale it down; the plugin `images` does so by itself")
+FORMAT: Final = Rule(
+    "image-format", "5.3", "Send JPEG, PNG, GIF or WebP, and name the right one as media_type"
+)
+BASE64: Final = Rule("base64", "3.2", "Give plain base64, without a data: prefix", shared=True)
+HTTPS: Final = Rule("https-only", "5.3", "Use an https address, or send the bytes")
+VISION: Final = Rule("no-vision", "9.2", "Use a model that can see, or leave images out")
+# facts 3.4
+CITATIONS: Final = Rule(
+    "citations", "3.4", "Enable citations on all documents and search results, or on none"
+)
+FORMAT_CITATIONS: Final = Rule(
+    "format-citations", "3.4", "Leave out either citations or `output_config.format`"
+)
+
+RULES: Final = (
+    COUNT, BYTES, PIXELS, FORMAT, BASE64, HTTPS, VISION, CITATIONS, FORMAT_CITATIONS,
+)  # fmt: skip
+
+
+def look(block: Block, place: str, digest: Digest, *, inner: bool = False) -> None:
+    """Note what an image, a document or a search result is."""
+    if isinstance(block, ImageBlock):
+        digest.images += 1
+        _look_at_image(block, place, digest)
+    elif isinstance(block, DocumentBlock):
+        if not inner:
+            _note_citations(block.citations, place, digest)
+        _look_at_document(block, place, digest)
+    elif isinstance(block, SearchResultBlock) and not inner:
+        _note_citations(block.citations, place, digest)
+
+
+def check(given: "Given") -> Iterator[Problem]:
+    """Check what only the whole request shows."""
+    history, facts = given.history, given.facts
+    if history.images:
+        if facts is not None and facts.vision is None:
+            yield VISION.broken("messages", f"{facts.id} does not take images")
+        elif facts is not None and history.images > facts.max_images:
+            text = f"{history.images} images, {facts.id} takes {facts.max_images}"
+            yield COUNT.broken("messages", text)
+        for place in history.large if history.images > _MANY else ():
+            text = (
+                f"the request has more than {_MANY} images, and this one is larger than "
+                f"{_MOST_SIDE_OF_MANY} pixels"
+            )
+            yield PIXELS.broken(place, text)
+    if len(history.citing) > 1:
+        yield CITATIONS.broken(
+            history.citing[False], f"no citations here, but {history.citing[True]} has them"
+        )
+    if True in history.citing and (given.request.output_config or {}).get("format"):
+        text = "citations and a structured output exclude each other"
+        yield FORMAT_CITATIONS.broken(history.citing[True], text)
+
+
+def _note_citations(citations: Mapping[str, object] | None, place: str, digest: Digest) -> None:
+    digest.citing += ((place, bool((citations or {}).get("enabled"))),)
+
+
+def _look_at_document(block: DocumentBlock, place: str, digest: Digest) -> None:
+    source = block.source
+    if isinstance(source, URLSource):
+        _look_at_url(source, place, digest)
+    elif isinstance(source, Base64Source):
+        _look_at_base64(source, place, digest)
+    elif isinstance(source, ContentSource) and not isinstance(source.content, str):
+        for index, item in enumerate(source.content):
+            if isinstance(item, Mapping) and item.get("type") == "image":
+                look(structure_block(item), f"{place}.source.content.{index}", digest, inner=True)
+
+
+def _look_at_image(block: ImageBlock, place: str, digest: Digest) -> None:
+    source = block.source
+    if isinstance(source, URLSource):
+        _look_at_url(source, place, digest)
+        return
+    if not isinstance(source, Base64Source) or not _look_at_base64(source, place, digest):
+        return
+    size = len(source.data)
+    if size > _MOST_BYTES:
+        text = f"the image has {size:,} bytes as base64, {_MOST_BYTES:,} are possible"
+        digest.problems += (BYTES.broken(f"{place}.source.data", text),)
+    try:
+        header = _header(source.data)
+    except InputError as error:
+        digest.problems += (FORMAT.broken(f"{place}.source.data", str(error)),)
+        return
+    if header.media_type != source.media_type:
+        text = f"the image is {header.media_type}, but is called {source.media_type}"
+        digest.problems += (FORMAT.broken(f"{place}.source.media_type", text),)
+    if header.longest > _MOST_SIDE:
+        text = f"{header.width}x{header.height} pixels, a side may have {_MOST_SIDE}"
+        digest.problems += (PIXELS.broken(f"{place}.source.data", text),)
+    elif header.longest > _MOST_SIDE_OF_MANY:
+        digest.large += (f"{place}.source.data",)
+
+
+def _look_at_url(source: URLSource, place: str, digest: Digest) -> None:
+    if not source.url.lower().startswith("https://"):
+        text = "only https addresses are fetched"
+        digest.problems += (HTTPS.broken(f"{place}.source.url", text),)
+
+
+def _look_at_base64(source: Base64Source, place: str, digest: Digest) -> bool:
+    """Tell whether the data begins like base64; what is broken further in, the API finds."""
+    at = f"{place}.source.data"
+    if not source.data:
+        digest.problems += (BASE64.broken(at, "there is no data"),)
+        return False
+    try:
+        binascii.a2b_base64(_first(source.data, 64), strict_mode=True)
+    except (binascii.Error, ValueError):
+        digest.problems += (BASE64.broken(at, "the data is not base64"),)
+        return False
+    return True
+
+
+def _first(data: str, characters: int) -> str:
+    """Return the beginning of base64, whole groups of four; all of it where it is short."""
+    return data if len(data) <= characters else data[:characters]
+
+
+def _header(data: str) -> Header:
+    """Read an image's header from its first bytes, without decoding all of it."""
+    for characters in _HEADER_STEPS:
+        try:
+            return read_header(binascii.a2b_base64(_first(data, characters)))
+        except Truncated:
+            continue
+        except InputError:
+            raise
+        except ValueError:  # the cut fell among line breaks; all of it may still be right
+            break
+    try:
+        return read_header(binascii.a2b_base64(data))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"the data is not base64: {error}") from error
