@@ -23,6 +23,7 @@ HELLO: Any = [{"role": "user", "content": "Hello"}]
 RULES = (
     Rule(when="cut", cut_after=5),
     Rule(when="middle", error_event={}),
+    Rule(when="use the tool", tool_use={"name": "look"}),
     Rule(when="busy", status=529),
     Rule(when="slow", delay=0.01, drip=0.001, reply="done"),
     Rule(when="novelty", unknown_event={"type": "novelty"}, reply="fine"),
@@ -80,6 +81,20 @@ def test_the_sdk_calls_a_tool_and_answers(client: anthropic.Anthropic) -> None:
     second = client.messages.create(model=MODEL, max_tokens=100, messages=turns, tools=tools)
     assert isinstance(second.content[0], TextBlock)
     assert "an ant" in second.content[0].text
+
+
+def test_the_sdk_runs_tools_in_a_thread(client: anthropic.Anthropic) -> None:
+    @anthropic.beta_tool
+    def look(where: str) -> str:
+        """Look there."""
+        return f"an ant in the {where}"
+
+    turns: Any = [{"role": "user", "content": "use the tool"}]
+    runner = client.beta.messages.tool_runner(
+        model=MODEL, max_tokens=100, tools=[look], messages=turns
+    )
+    final = runner.until_done()
+    assert "an ant in the simulated" in str(final.content)
 
 
 def test_the_sdk_reads_errors(client: anthropic.Anthropic) -> None:

@@ -184,6 +184,27 @@ def test_oversized_images_are_refused_on_request() -> None:
     assert post(block, model="claude-opus-5-5").status == 200
 
 
+def test_screenshots_are_never_resized() -> None:
+    use = {"type": "tool_use", "id": "t", "name": "screenshot", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [image(picture(2600, 10))]}
+
+    def answer(**toolset: Any) -> Answer:
+        body = {
+            "model": "claude-opus-5-5",
+            "max_tokens": 9,
+            "tools": [{"type": "computer_toolset_20260801"}],
+            "messages": [
+                {"role": "user", "content": "Look"},
+                {"role": "assistant", "content": [{**use, **toolset}]},
+                {"role": "user", "content": [{**result, **toolset}]},
+            ],
+        }
+        return Simulator().handle(Call("POST", "/v1/messages", HEADERS, _json.dumps(body)))
+
+    assert answer().status == 200
+    assert b"exceed the maximum image size" in answer(toolset_name="computer").content
+
+
 # --- sources
 
 

@@ -16,6 +16,7 @@ from hookline.simulator.reply import draft, last_user_text
 from hookline.simulator.scenario import Rule, Scenario
 from hookline.simulator.signatures import check_signatures
 from hookline.simulator.stream import stream_of
+from hookline.simulator.threads import Threads
 from hookline.simulator.tokens import request_parts, request_tokens
 from hookline.simulator.usage import usage_of
 from hookline.simulator.validate import Checked, validate
@@ -52,11 +53,15 @@ class Messages:
         self._calls = 0
         self._used = [0] * len(scenario.rules)
         self._cache = PromptCache(clock)
+        self._threads = Threads()
 
     def create(self, incoming: Incoming) -> Answer:
         """Answer POST /v1/messages, as JSON or as a stream."""
+        body = incoming.json()
+        with self._lock:
+            body = self._threads.whole(body, incoming.betas)
         checked = validate(
-            incoming.json(),
+            body,
             version=incoming.version,
             betas=incoming.betas,
             models=self._models,
@@ -68,13 +73,14 @@ class Messages:
         stream = checked.body.get("stream", False)
         if rule.raw is not None:
             kind = () if "content-type" in dict(extra) else (("content-type", "text/html"),)
-            body = rule.raw.encode()
-            return Answer(rule.status or 200, (*kind, *extra), (body,), rule.delay)
+            return Answer(rule.status or 200, (*kind, *extra), (rule.raw.encode(),), rule.delay)
         failure = _failure(rule, stream=stream)
         if failure is not None:
-            body = failure.body(incoming.identity.make("req"))
-            return Answer(failure.status, (JSON, *extra), (body,), rule.delay)
+            text = failure.body(incoming.identity.make("req"))
+            return Answer(failure.status, (JSON, *extra), (text,), rule.delay)
         message = self._message(checked, rule, number, dropped)
+        with self._lock:
+            self._threads.keep(checked.body, message)
         headers: Headers = (*rate_limit_headers(self._clock(), incoming.number), *extra)
         if stream:
             return Answer(200, (SSE, *headers), tuple(stream_of(message, rule)), rule.delay)

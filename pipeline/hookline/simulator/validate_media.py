@@ -17,6 +17,7 @@ MAX_IMAGE_BYTES: Final = 10_485_760
 _MAX_EDGE: Final = 8000
 _MANY: Final = 20
 _MAX_EDGE_OF_MANY: Final = 2000
+_SCREENS: Final = ("computer", "browser")
 _PDF_PAGE: Final = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
 
 
@@ -36,6 +37,7 @@ class Shelf(Protocol):
 class _Placed:
     block: Mapping[str, Any]
     where: str
+    screenshot: bool = False  # what the computer or browser toolset returned is never resized
 
     @property
     def source(self) -> Mapping[str, Any]:
@@ -89,12 +91,12 @@ def _media(position: int, message: Mapping[str, Any]) -> Iterator[_Placed]:
     yield from _media_in(message["content"], f"messages.{position}.content")
 
 
-def _media_in(content: Any, where: str) -> Iterator[_Placed]:
+def _media_in(content: Any, where: str, *, screenshot: bool = False) -> Iterator[_Placed]:
     for place, block in enumerate(blocks_of(content)):
         here = f"{where}.{place}"
         match block["type"]:
             case "image":
-                yield _Placed(block, here)
+                yield _Placed(block, here, screenshot)
             case "document":
                 yield _Placed(block, here)
                 if block["source"]["type"] == "content":
@@ -102,7 +104,9 @@ def _media_in(content: Any, where: str) -> Iterator[_Placed]:
                     yield from _media_in(inner, f"{here}.document.source.content.content")
             case "tool_result":
                 if isinstance(block.get("content"), list):
-                    yield from _media_in(block["content"], f"{here}.tool_result.content")
+                    inside = f"{here}.tool_result.content"
+                    member = block.get("toolset_name") in _SCREENS
+                    yield from _media_in(block["content"], inside, screenshot=member)
 
 
 def _bytes_of(item: _Placed, shelf: Shelf) -> bytes | None:
@@ -178,8 +182,9 @@ def _picture(item: _Placed, data: bytes | None, vision: Vision) -> Picture | Non
     except Undecodable as error:
         raise invalid("Could not process image") from error
     setting = (item.block.get("transformations") or {}).get("oversized_image", "downsize")
+    strict = setting == "error" or item.screenshot
     fitted = fit(picture.width, picture.height, vision)
-    if setting == "error" and fitted != (picture.width, picture.height):
+    if strict and fitted != (picture.width, picture.height):
         prefix = f"{item.where}: " if item.source["type"] == "base64" else ""
         size = f"{fitted[0]}x{fitted[1]}"
         raise invalid(
