@@ -68,6 +68,8 @@ class FrozenDict(dict[K, V]):
         return self
 
 
+_FROZEN_ALREADY: Final = frozenset({NoneType, str, int, float, bool, FrozenDict})
+
 EMPTY: Final[FrozenDict[str, Any]] = FrozenDict()
 
 
@@ -82,11 +84,11 @@ def freeze(value: Any) -> Any:
 
     """
     kind = value.__class__
-    if kind is str or kind is FrozenDict or kind is int:
+    if kind in _FROZEN_ALREADY:  # nearly always; the checks below cost ten times as much
         return value
     if isinstance(value, list | tuple):
         return tuple([freeze(item) for item in value])
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         return FrozenDict(value)
     return value
 
@@ -143,8 +145,14 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
     accepted = tuple(sub for kind in kinds for sub in _ACCEPTED.get(kind, (kind,)))
     no_bool = bool not in kinds
     item = next((item for kind, item in expected if kind is tuple and item is not Any), None)
+    # Nearly every value is exactly of a class that is asked for; one look-up settles that.
+    plain = frozenset(
+        accepted if item is None else [kind for kind in accepted if kind is not tuple]
+    )
 
     def check(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
+        if value.__class__ in plain:
+            return
         if not isinstance(value, accepted) or (no_bool and isinstance(value, bool)):
             wanted = " or ".join(_ENGLISH.get(kind, f"a {kind.__name__}") for kind in kinds)
             raise InputError(

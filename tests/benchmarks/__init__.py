@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 __all__ = ["interleaved", "row"]
 
 
-def interleaved(
-    subjects: Mapping[str, Callable[[], float]], rounds: int
-) -> dict[str, float]:
+def interleaved(subjects: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
     """Measure several things in turn, so that a noisy moment of the machine hits all of them.
 
     Args:

@@ -83,5 +83,13 @@ def _turns(count: int) -> Callable[[], float]:
 def report(rounds: int = 15) -> Iterator[str]:
     """Yield the report's lines."""
     found = interleaved({"none": _turns(0), "ten": _turns(10)}, rounds)
-    yield from row("a turn with ten busy plugins", found["ten"], "a turn with none", found["none"], "–")
-    yield from row("the ten plugins' machinery alone", found["ten"] - found["none"], "100 µs", 1e-4, "at most 1")
+    yield from row(
+        "a turn with ten busy plugins", found["ten"], "a turn with none", found["none"], "–"
+    )
+    yield from row(
+        "the ten plugins' machinery alone",
+        found["ten"] - found["none"],
+        "100 µs",
+        1e-4,
+        "at most 1",
+    )

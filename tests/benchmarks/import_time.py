@@ -24,7 +24,9 @@ def report(rounds: int = 9) -> Iterator[str]:
         },
         rounds,
     )
-    yield from row("import hookline", found["hookline"], "import httpx", found["httpx"], "at most 1")
+    yield from row(
+        "import hookline", found["hookline"], "import httpx", found["httpx"], "at most 1"
+    )
     yield from row(
         "import hookline, Pipeline", found["Pipeline"], "import httpx", found["httpx"], "no aim"
     )
