@@ -38,7 +38,7 @@ from hookline_plugins.preflight import (
     turns,
 )
 from hookline_plugins.preflight.given import Given
-from hookline_plugins.preflight.history import Memory
+from hookline_plugins.preflight.memory import Memory
 from hookline_plugins.preflight.rules import PreflightError, Problem, Rule
 
 __all__ = ["RULES", "Preflight", "PreflightError", "Problem", "Rule"]

@@ -4,7 +4,6 @@ A digest holds no content: ids, places and small numbers. So a long history cost
 message, and an image of megabytes is looked at once.
 """
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from attrs import define, field
@@ -127,11 +126,11 @@ def begun(message: Message) -> Digest:
 
 def _is_plain(block: Block) -> bool:
     return (
-        block.__class__ is TextBlock
-        and block.cache_control is None  # type: ignore[attr-defined]  # a TextBlock, by its class
-        and not block.citations  # type: ignore[attr-defined]  # as above
-        and block.text.rstrip() == block.text != ""  # type: ignore[attr-defined]  # as above
+        isinstance(block, TextBlock)
+        and block.cache_control is None
+        and not block.citations
+        and block.text.rstrip() == block.text != ""
     )
 
 
-_SPEAKERS: Final[Mapping[str, None]] = {"user": None, "assistant": None}
+_SPEAKERS: Final = frozenset({"user", "assistant"})

@@ -44,8 +44,12 @@ _INTERLEAVED: Final = "interleaved-thinking-"
 def check(given: "Given") -> Iterator[Problem]:
     """Check sampling parameters, thinking and effort."""
     request = given.request
-    values = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
-    values = {name: value for name, value in values.items() if value is not None}
+    given_values = (
+        ("temperature", request.temperature),
+        ("top_p", request.top_p),
+        ("top_k", request.top_k),
+    )
+    values = {name: value for name, value in given_values if value is not None}
     if values and not given.counts:
         yield from _sampling(given, values)
     if request.thinking is not None:
