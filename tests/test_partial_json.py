@@ -55,12 +55,14 @@ def finite(value: Any) -> bool:
 
 
 @given(
-    JSON.filter(finite),
-    st.booleans(),
-    st.sampled_from([None, 1]),
-    st.sampled_from([None, (" , ", " : ")]),
+    value=JSON.filter(finite),
+    ascii_only=st.booleans(),
+    indent=st.sampled_from([None, 1]),
+    separators=st.sampled_from([None, (" , ", " : ")]),
 )
-def test_the_value_of_every_cut_is_a_prefix_of_the_whole(value, ascii_only, indent, separators):
+def test_the_value_of_every_cut_is_a_prefix_of_the_whole(
+    *, value: Any, ascii_only: bool, indent: int | None, separators: tuple[str, str] | None
+) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent, separators=separators)
     growing = PartialJSON()
     before: Any = NOTHING
@@ -106,7 +108,7 @@ def test_the_value_of_every_cut_is_a_prefix_of_the_whole(value, ascii_only, inde
         ("[1, [2, 3", [1, [2]]),
     ],
 )
-def test_cuts(text, value):
+def test_cuts(text: str, value: Any) -> None:
     reader = read(text)
     assert reader.value == value
     assert not reader.broken
@@ -127,7 +129,7 @@ def test_cuts(text, value):
         ("```json\n{}", NOTHING),
     ],
 )
-def test_what_is_no_json_breaks_and_keeps_what_was_before(text, value):
+def test_what_is_no_json_breaks_and_keeps_what_was_before(text: str, value: Any) -> None:
     reader = read(text)
     assert reader.broken
     assert reader.value == value
@@ -137,11 +139,11 @@ def test_what_is_no_json_breaks_and_keeps_what_was_before(text, value):
 
 
 @given(st.text(max_size=30))
-def test_no_text_at_all_raises(text):
+def test_no_text_at_all_raises(text: str) -> None:
     assert read(*text).value == read(text).value
 
 
-def test_growing_values_are_new_objects_and_finished_parts_are_shared():
+def test_growing_values_are_new_objects_and_finished_parts_are_shared() -> None:
     reader = read('{"done": [1, 2], "open": ["a')
     first = reader.value
     reader.feed("b")
@@ -151,7 +153,7 @@ def test_growing_values_are_new_objects_and_finished_parts_are_shared():
     assert first["done"] is second["done"]
 
 
-def test_reading_is_linear():
+def test_reading_is_linear() -> None:
     def seconds(count: int) -> float:
         pieces = ["[", *(['{"key": "some text", "n": 123}, '] * count)]
         began = time.perf_counter()
@@ -166,7 +168,7 @@ def test_reading_is_linear():
     )  # ten times the work; a quadratic reader takes a hundred times as long
 
 
-def test_nothing_is_not_null():
+def test_nothing_is_not_null() -> None:
     assert not NOTHING
     assert repr(NOTHING) == "NOTHING"
     assert read("null\n").value is None

@@ -212,7 +212,7 @@ def _unreferred(schema: dict[str, Any], *, own: bool) -> dict[str, Any]:
 
 def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
     """Put a schema under the one property of an object; references stay true."""
-    definitions = {name: schema[name] for name in _DEFINITIONS if name in schema}
+    definitions: dict[str, Any] = {name: schema[name] for name in _DEFINITIONS if name in schema}
     inner = {name: value for name, value in schema.items() if name not in _DEFINITIONS}
     return {
         "type": "object",

@@ -121,13 +121,8 @@ class _Builder:
         self.definitions: dict[str, Any] = {}
 
     def of(self, annotation: Any, path: str) -> dict[str, Any]:  # noqa: PLR0911 -- one line a kind of type
-        if annotation is Any and self._compiled:
-            raise InputError(
-                f"{self._where}: {path} may be anything, for which the API has no schema; say what "
-                "it is, for example list[str] in place of list"
-            )
         if annotation in _SCALARS:
-            return dict(_SCALARS[annotation])
+            return self._scalar(annotation, path)
         origin, arguments = get_origin(annotation), get_args(annotation)
         if origin is typing.Annotated:
             return self._annotated(annotation, path)
@@ -147,6 +142,15 @@ class _Builder:
             f"{self._where}: {path} has type {annotation!r}, which has no JSON schema. Use scalars, "
             "list, dict, Literal, Enum, unions, datetime and attrs classes"
         )
+
+    def _scalar(self, annotation: Any, path: str) -> dict[str, Any]:
+        schema = dict(_SCALARS[annotation])
+        if not schema and self._compiled:
+            raise InputError(
+                f"{self._where}: {path} may be anything, for which the API has no schema; say what "
+                "it is, for example list[str] in place of list"
+            )
+        return schema
 
     def _annotated(self, annotation: Any, path: str) -> dict[str, Any]:
         """Read ``Annotated[T, "what it is"]``: the text becomes the description."""

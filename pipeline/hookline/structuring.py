@@ -86,7 +86,7 @@ def _converter() -> Converter:
         converter.register_structure_hook(kind, _exact(kind))
     for kind, parse in _FROM_TEXT.items():
         converter.register_structure_hook(kind, _parsed(kind, parse))
-    converter.register_structure_hook_func(lambda wanted: get_origin(wanted) is Literal, _literal)
+    converter.register_structure_hook_func(_is_literal, _literal)
     converter.register_structure_hook_func(_is_enum, _member)
     # By their alias, which is what the schema calls them and what a constructor takes.
     converter.register_structure_hook_factory(
@@ -124,6 +124,11 @@ def _parsed(kind: type, parse: Callable[[str], Any]) -> Callable[[Any, Any], Any
         return parse(value)
 
     return read
+
+
+def _is_literal(wanted: Any) -> bool:
+    origin: Any = get_origin(wanted)
+    return origin is Literal
 
 
 def _literal(value: Any, wanted: Any) -> Any:

@@ -74,7 +74,7 @@ class Output:
         if wanted is None or reply.stop_reason in _UNFINISHED:
             return None
         _require_whole(reply)
-        text = next((b.text for b in reply.response.content if _says_something(b)), "")
+        text = next((text for text in _texts(reply) if text), "")
         try:
             return reply.evolve(output=wanted.read(text))
         except DecodeError as error:
@@ -91,8 +91,8 @@ class Output:
             ) from error
 
 
-def _says_something(block: object) -> bool:
-    return isinstance(block, TextBlock) and bool(block.text)
+def _texts(reply: Reply) -> list[str]:
+    return [block.text for block in reply.response.content if isinstance(block, TextBlock)]
 
 
 def _require_whole(reply: Reply) -> None:
