@@ -1,5 +1,7 @@
 """How Sphinx builds these pages: ``make docs``."""
 
+# ruff: noqa: INP001 -- Sphinx loads it by its path
+
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -13,7 +15,7 @@ copyright = "2026, the Hookline authors"  # noqa: A001 -- Sphinx wants this name
 release = version = version_of("hookline")
 
 extensions = [
-    "hooks_table",
+    "hookline_docs",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",

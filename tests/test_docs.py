@@ -23,12 +23,14 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
 import hookline
-from hookline.config import load_settings
+from hookline import errors
+from hookline.config import Settings, load_settings
 from hookline.discovery import assemble
 from hookline.plugins import HOOKS
 from hookline.simulator import Scenario
@@ -41,7 +43,6 @@ PAGES = sorted([
     *(page for page in DOCS.rglob("*.md") if "_build" not in page.parts),
 ])  # fmt: skip
 FILE_NAME = re.compile(r"# ([\w./-]+\.(?:py|toml))\n")
-BUILD_PRODUCTS = ("_build",)
 
 
 def written(example: Example) -> Path | None:
@@ -150,8 +151,12 @@ def test_every_block_says_its_language(page: Path) -> None:
 @pytest.mark.parametrize(("lines", "least"), [(30, "from hookline import"), (10, "@hookimpl")])
 def test_the_readme_keeps_its_word_about_length(lines: int, least: str) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL)]
-    fitting = [block for block in blocks if least in block and len(block.splitlines()) <= lines]
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    fitting = [
+        block
+        for block in blocks
+        if least in block and len(re.findall(r"^.", block, re.MULTILINE)) <= lines
+    ]
 
     assert fitting
 
@@ -188,6 +193,28 @@ def test_every_public_name_is_in_the_reference() -> None:
     documented = set(re.findall(r"^\.\. auto\w+:: hookline\.(\w+)$", reference, re.MULTILINE))
 
     assert documented == set(hookline.__all__) - {"__version__"}
+
+
+def test_every_error_is_in_the_guide() -> None:
+    guide = (DOCS / "guide" / "errors.md").read_text(encoding="utf-8")
+
+    for name in errors.__all__:
+        assert f"`{name}`" in guide, name
+
+
+def test_every_setting_is_in_the_guide() -> None:
+    guide = (DOCS / "guide" / "configuration.md").read_text(encoding="utf-8")
+    otherwise = {"api_key": "api_key=", "auth_token": "auth_token=", "source": "TOML file"}
+
+    for setting in attrs.fields(Settings):
+        assert otherwise.get(setting.name, setting.name) in guide, setting.name
+
+
+def test_the_picture_shows_the_hooks_of_a_turn() -> None:
+    picture = (DOCS / "journey.svg").read_text(encoding="utf-8")
+
+    for hook, kind in HOOKS.items():
+        assert (hook in picture) == (kind != "register"), hook
 
 
 def test_every_command_is_in_the_reference(hookline_commands: Callable[[], list[str]]) -> None:

@@ -1,8 +1,13 @@
-"""The directive ``hooks``: every hook with its kind, signature and docstring, from the code itself.
+"""Directives that draw pages from the code itself, so that they cannot fall behind it.
 
-``.. hooks:: transform`` shows the hooks of one kind; the order is that of a turn.
+``{hooks} transform`` shows the hooks of one kind, in the order of a turn; ``{standard-plugins}`` shows
+every plugin that the distribution registers, with its options.
 """
 
+# ruff: noqa: INP001 -- Sphinx loads it by its path
+
+import tomllib
+from pathlib import Path
 from typing import ClassVar
 
 from docutils import nodes
@@ -12,8 +17,21 @@ from sphinx.util.docutils import SphinxDirective
 
 from hookline.plugins import HOOKS
 
+PYPROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
-class HooksDirective(SphinxDirective):
+
+class _Drawn(SphinxDirective):
+    """A directive that stands for some lines of reStructuredText."""
+
+    def drawn(self, *lines: str) -> list[nodes.Node]:
+        """Parse ``lines`` in the directive's place; the page around it is Markdown."""
+        holder = nodes.container()
+        text = StringList(["```{eval-rst}", *lines, "```"], source=self.name)
+        self.state.nested_parse(text, self.content_offset, holder)
+        return holder.children
+
+
+class HooksDirective(_Drawn):
     """Describe the hooks of one kind."""
 
     required_arguments: ClassVar[int] = 1
@@ -24,16 +42,24 @@ class HooksDirective(SphinxDirective):
         names = [name for name, its_kind in HOOKS.items() if its_kind == kind]
         if not names:
             raise self.error(f"there are no hooks of kind {kind!r}")
-        lines = StringList()
-        for name in names:
-            lines.append(f".. autofunction:: hookline.hookspecs.{name}", "hooks")
-            lines.append("", "hooks")
-        holder = nodes.container()
-        self.state.nested_parse(lines, self.content_offset, holder)
-        return holder.children
+        return self.drawn(*(f".. autofunction:: hookline.hookspecs.{name}" for name in names))
+
+
+class StandardPluginsDirective(_Drawn):
+    """Describe the standard plugins and their options."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the descriptions of the classes behind our own entry points."""
+        project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+        lines: list[str] = []
+        for name, target in project["entry-points"]["hookline.plugins"].items():
+            lines += [f"**{name}**", "", f".. autoclass:: {target.replace(':', '.')}"]
+            lines += ["   :no-members:", ""]
+        return self.drawn(*lines)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive with Sphinx."""
+    """Register the directives with Sphinx."""
     app.add_directive("hooks", HooksDirective)
+    app.add_directive("standard-plugins", StandardPluginsDirective)
     return {"parallel_read_safe": True}
