@@ -146,7 +146,8 @@ def _default(checked: Checked, prefill: str) -> list[dict[str, Any]]:
         return [{"type": "text", "text": text}]
     said = last_user_text(body)
     if prefill:
-        return [{"type": "text", "text": _continuation(prefill, said)}]
+        seen = "".join(f"\n{line}" for line in _image_lines(checked))
+        return [{"type": "text", "text": _continuation(prefill, said) + seen}]
     lines = [
         "This is the Hookline simulator; no model has read this.",
         f"You said: {_short(said)}" if said else "You sent no text.",
