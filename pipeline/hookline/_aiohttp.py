@@ -3,7 +3,7 @@
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -124,7 +124,7 @@ class _AiohttpAnswer:
     def chunks(self) -> AsyncGenerator[bytes, None]:
         return inflated(self._raw(), self.headers.get("content-encoding", ""))
 
-    async def _raw(self) -> AsyncIterator[bytes]:
+    async def _raw(self) -> AsyncGenerator[bytes, None]:
         with _translated():
             async for chunk in self._response.content.iter_any():
                 yield chunk

@@ -123,10 +123,18 @@ async def journey(
             raise problem from error
         raise  # a cancellation stays one, whoever caused it
     finally:
+        await _hang_up(turn)
         end = told(engine.plugins.of("on_turn_end"), turn, reply if finished else None, problem)
         await (_despite(turn, end) if problem else end)
     if reply is not None:
         yield reply
+
+
+async def _hang_up(turn: Turn) -> None:
+    """Close the answers that nobody read to their end, whoever abandoned them."""
+    for answer in turn.live:
+        with suppress(HooklineError, TimeoutError):
+            await turn.io.shielded(answer.aclose())
 
 
 def cut_short(turn: Turn, delivery: Delivery | None, error: BaseException) -> BaseException:

@@ -5,8 +5,8 @@ A client may be handed in by the user, of either library; ours prefers httpx2.
 
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from importlib import import_module
 from typing import Any, Final, Generic, TypeVar
 
@@ -201,7 +201,7 @@ class _SyncAnswer:
     def chunks(self) -> AsyncGenerator[bytes, None]:
         return inflated(self._raw(), self.headers.get("content-encoding", ""))
 
-    async def _raw(self) -> AsyncIterator[bytes]:
+    async def _raw(self) -> AsyncGenerator[bytes, None]:
         with translated(self._module):
             # Another turn of this thread may have run since the last chunk.
             self._limit.at = self._deadline
@@ -256,10 +256,11 @@ class _AsyncAnswer:
     def chunks(self) -> AsyncGenerator[bytes, None]:
         return inflated(self._raw(), self.headers.get("content-encoding", ""))
 
-    async def _raw(self) -> AsyncIterator[bytes]:
+    async def _raw(self) -> AsyncGenerator[bytes, None]:
         with translated(self._module):
-            async for chunk in self._response.aiter_raw():
-                yield chunk
+            async with aclosing(self._response.aiter_raw()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def aclose(self) -> None:
         with translated(self._module):

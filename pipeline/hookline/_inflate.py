@@ -5,7 +5,8 @@ in bounded pieces and stop at the caller's cap.
 """
 
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final, Protocol
 
 from hookline.errors import TransportError
@@ -30,7 +31,9 @@ class _Inflater(Protocol):
     def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
 
 
-async def inflated(chunks: AsyncIterator[bytes], encoding: str) -> AsyncGenerator[bytes, None]:
+async def inflated(
+    chunks: AsyncGenerator[bytes, None], encoding: str
+) -> AsyncGenerator[bytes, None]:
     """Yield a body without its content encoding, in pieces of bounded size.
 
     Args:
@@ -50,28 +53,33 @@ async def inflated(chunks: AsyncIterator[bytes], encoding: str) -> AsyncGenerato
                 phase="protocol",
                 retryable=False,
             )
-    for _ in codings:
-        chunks = _one_layer(chunks)
-    async for piece in chunks:
-        yield piece
-
-
-async def _one_layer(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    inflater: _Inflater | None = None
-    async for chunk in chunks:
-        if inflater is None:
-            inflater = _inflater_for(chunk)
-        waiting = chunk
-        while waiting and not inflater.eof:
-            try:
-                piece = inflater.decompress(waiting, _PIECE)
-            except zlib.error as error:
-                raise TransportError(
-                    f"the compressed answer is damaged: {error}", phase="read"
-                ) from error
-            waiting = inflater.unconsumed_tail
-            if piece:
+    # Everything is closed from the outside in, also where a reader leaves early: trio warns of
+    # what is left to the garbage collector.
+    async with aclosing(chunks):
+        for _ in codings:
+            chunks = _one_layer(chunks)
+        async with aclosing(chunks):
+            async for piece in chunks:
                 yield piece
+
+
+async def _one_layer(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    inflater: _Inflater | None = None
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            if inflater is None:
+                inflater = _inflater_for(chunk)
+            waiting = chunk
+            while waiting and not inflater.eof:
+                try:
+                    piece = inflater.decompress(waiting, _PIECE)
+                except zlib.error as error:
+                    raise TransportError(
+                        f"the compressed answer is damaged: {error}", phase="read"
+                    ) from error
+                waiting = inflater.unconsumed_tail
+                if piece:
+                    yield piece
     if inflater is not None and not inflater.eof:
         raise TransportError("the compressed answer was cut short", phase="read")
 

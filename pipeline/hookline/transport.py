@@ -5,7 +5,7 @@ Three libraries stand behind it: httpx, httpx2 (preferred where installed) and a
 import an HTTP client. Everything above sees bytes, statuses and Hookline's own errors.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -72,7 +72,7 @@ class Answer(Protocol):
     status: int
     headers: Mapping[str, str]
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it arrives, without its content encoding, in pieces of bounded size."""
         ...
 

@@ -1,6 +1,6 @@
 """A turn: one journey of a message through the pipeline, and what plugins know about it."""
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar, TypeVarTuple
 
 from attrs import Factory, define, field, frozen
@@ -58,6 +58,29 @@ class IO(Protocol):
 
     async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
         """Run coroutines side by side; the first failure cancels or outwaits the others."""
+        ...
+
+    async def race(
+        self,
+        *factories: Callable[[], Coroutine[Any, Any, T]],
+        delay: float,
+        discard: Callable[[T], Coroutine[Any, Any, None]],
+    ) -> tuple[int, T]:
+        """Run the first; start the next when ``delay`` seconds have brought no answer; first wins.
+
+        The others are cancelled. In a ``Pipeline`` they run in threads, which nothing can cancel:
+        there a loser is left to finish by itself. An answer that comes too late goes to
+        ``discard``. A failure counts only once nothing else is running: then it is raised.
+
+        Args:
+            *factories: each makes the coroutine of one runner.
+            delay: seconds between the starts.
+            discard: clears away an answer that came too late.
+
+        Returns:
+            The winner's place among ``factories``, and its answer.
+
+        """
         ...
 
     async def fetch(
@@ -174,6 +197,7 @@ class Turn:
         request: the request of the current step, as the three transforms left it.
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
+        live: streams of answers that have begun; whoever abandons one, the turn closes it.
 
     """
 
@@ -197,6 +221,7 @@ class Turn:
     request: Request | None = field(default=None, repr=False)
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
+    live: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""

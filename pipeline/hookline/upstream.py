@@ -89,7 +89,7 @@ class Upstream:
         try:
             if not stream or "event-stream" not in answer.headers.get("content-type", ""):
                 return await _whole(answer)
-            return await (_begun(answer) if turn.stream else _assembled(turn, answer))
+            return await (_begun(turn, answer) if turn.stream else _assembled(turn, answer))
         except BaseException:
             await turn.io.shielded(answer.aclose())
             raise
@@ -210,7 +210,7 @@ async def _assembled(turn: Turn, answer: Answer) -> Response:
     return assembler.response.evolve(status=answer.status, headers=dict(answer.headers))
 
 
-async def _begun(answer: Answer) -> Response:
+async def _begun(turn: Turn, answer: Answer) -> Response:
     """Wait for the first event that says something, so that an early failure is an ordinary one."""
     events = _events(answer)
     waiting: list[Event] = []
@@ -223,11 +223,13 @@ async def _begun(answer: Answer) -> Response:
             break
     else:
         raise TransportError("the stream ended before its first event", phase="protocol")
+    turn.live.append(events)
     first = waiting[-1]
     begun = first.message if isinstance(first, MessageStart) else Response()
-    return begun.evolve(
-        status=answer.status, headers=dict(answer.headers), events=_rejoined(waiting, events)
-    )
+    begun = begun.evolve(status=answer.status, headers=dict(answer.headers))
+    if isinstance(first, MessageStart):  # filters may ask who answers, as in a whole response
+        waiting[-1] = first.evolve(message=begun)
+    return begun.evolve(events=_rejoined(waiting, events))
 
 
 async def _rejoined(
@@ -256,7 +258,7 @@ async def _events(answer: Answer) -> AsyncGenerator[Event, None]:
     except _json.JSONDecodeError as error:
         raise DecodeError(f"an event's data is not JSON: {error.msg}") from error
     finally:
-        await chunks.aclose()  # type: ignore[attr-defined]  # both answers' chunks are generators
+        await chunks.aclose()
         await answer.aclose()
 
 
@@ -331,13 +333,14 @@ async def read_body(answer: Answer, limit: int, *, cut: bool = False) -> bytes:
     """Read the body of an answer, ``limit`` bytes at most; more is cut off or a ``DecodeError``."""
     parts: list[bytes] = []
     size = 0
-    async for chunk in answer.chunks():
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            if cut:
-                break
-            raise DecodeError(f"the response body is larger than {limit:,} bytes", path="")
+    async with aclosing(answer.chunks()) as chunks:
+        async for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                if cut:
+                    break
+                raise DecodeError(f"the response body is larger than {limit:,} bytes", path="")
     return b"".join(parts)[:limit]
 
 
