@@ -6,10 +6,11 @@ import os
 import socket
 import struct
 import threading
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pytest
 import trio
@@ -17,10 +18,16 @@ from attrs import define, field, frozen
 
 from hookline import AsyncPipeline, Pipeline
 from hookline._io import drive
+from hookline.discovery import installed
 from hookline.simulator import Answer, Call, Rule, Scenario, Simulator
 
 COLOURS: Final = ("sync", "asyncio", "trio")
 MODEL: Final = "claude-haiku-4-5"
+
+# Tests count what is sent and want failures at once; test_retry enables the plugin on purpose.
+_NO_RETRIES: Final = {
+    "plugins": {"disable": [each.name for each in installed() if each.name == "retry"]}
+}
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +48,11 @@ class _SyncStream:
     def __init__(self, stream: Any) -> None:
         self.inner = stream
 
-    async def __aenter__(self) -> "_SyncStream":
+    async def __aenter__(self) -> Self:
         self.inner.__enter__()
         return self
 
-    async def __aexit__(self, *error: Any) -> None:
+    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 -- handed on
         self.inner.__exit__(*error)
 
     @property
@@ -99,7 +106,7 @@ class Runner:
 
     @asynccontextmanager
     async def line(self, **options: Any) -> AsyncIterator[Any]:
-        options = {"base_url": "sim:", "model": MODEL, **options}
+        options = {"base_url": "sim:", "model": MODEL, "config": _NO_RETRIES, **options}
         if self.colour == "sync":
             with Pipeline(**options) as line:
                 yield _SyncFace(line)
@@ -112,7 +119,11 @@ class Runner:
             return drive(function())
         if self.colour == "asyncio":
             return asyncio.run(function())  # type: ignore[arg-type]  # always a coroutine
-        return trio.run(function)
+        with warnings.catch_warnings():
+            # The HTTP libraries leave their own generators to the garbage collector.
+            warnings.filterwarnings("ignore", "Async generator '(httpx|httpcore)", ResourceWarning)
+            warnings.filterwarnings("ignore", "Async generator '.*SimulatorStream", ResourceWarning)
+            return trio.run(function)
 
     def __call__(self, body: Callable[[Any], Awaitable[Any]], **options: Any) -> Any:
         async def main() -> Any:
@@ -149,6 +160,12 @@ class Runner:
 def run(request: pytest.FixtureRequest) -> Runner:
     """Run a body in each colour: sync, asyncio, trio."""
     return Runner(request.param)
+
+
+@pytest.fixture
+def blocking() -> Runner:
+    """Run a body in a ``Pipeline`` alone."""
+    return Runner("sync")
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "stream"])
