@@ -171,6 +171,17 @@ class SyncIO(_Door):
             running = [pool.submit(drive, coroutine) for coroutine in coroutines]
             return [each.result() for each in running]
 
+    async def race(
+        self,
+        *factories: Callable[[], Coroutine[Any, Any, T]],
+        delay: float,
+        discard: Callable[[T], Coroutine[Any, Any, None]],
+    ) -> tuple[int, T]:
+        """See ``hookline.turn.IO.race``; each runs in a thread of its own."""
+        from hookline._race import ThreadRace  # noqa: PLC0415 -- only who hedges needs it
+
+        return ThreadRace(discard, drive).run(factories, delay)
+
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Just run it: nothing cancels a thread."""
         return await coroutine
@@ -212,6 +223,17 @@ class AsyncIO(_Door):
             # A caller of gather wrote one await and expects one error, as from a plain call.
             raise _first(several) from None
         return [results[index] for index in range(len(coroutines))]
+
+    async def race(
+        self,
+        *factories: Callable[[], Coroutine[Any, Any, T]],
+        delay: float,
+        discard: Callable[[T], Coroutine[Any, Any, None]],
+    ) -> tuple[int, T]:
+        """See ``hookline.turn.IO.race``; the losers are cancelled and waited for."""
+        from hookline._race import TaskRace  # noqa: PLC0415 -- only who hedges needs it
+
+        return await TaskRace(discard, self.shielded).run(factories, delay)
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run clean-up to its end even in a cancelled scope, for a few seconds at most."""

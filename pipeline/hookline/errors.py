@@ -14,7 +14,9 @@
     ├── OutputError                  the reply is not what ``output=`` asked for; keeps its text
     ├── DeadlineExceeded             the turn's time was up
     ├── TransportError               no answer came: connection, TLS, time-out
-    │   └── PoolTimeout              no connection became free on our side
+    │   ├── PoolTimeout              no connection became free on our side
+    │   ├── LimitExceeded            our own limiter has no room in time
+    │   └── CircuitOpen              our own circuit breaker holds calls back for now
     ├── APIError                     the API answered with an error
     └── StreamInterrupted            a stream broke after it had begun; keeps the partial reply
         └── StreamTruncated          it ended without its proper last event
@@ -33,11 +35,13 @@ OutputFailure: TypeAlias = Literal["refusal", "truncated", "mismatch", "not_json
 
 __all__ = [
     "APIError",
+    "CircuitOpen",
     "ConfigError",
     "DeadlineExceeded",
     "DecodeError",
     "HooklineError",
     "InputError",
+    "LimitExceeded",
     "MissingExtra",
     "OutputError",
     "PluginError",
@@ -209,7 +213,7 @@ class TransportError(HooklineError):
     Args:
         message: what happened.
         phase: ``"connect"``, ``"tls"``, ``"write"``, ``"read"``, ``"pool"``, ``"proxy"`` or
-            ``"protocol"``.
+            ``"protocol"``; ``"limit"`` and ``"circuit"`` where a plugin of ours held the call back.
         retryable: whether sending again may help.
 
     """
@@ -225,6 +229,35 @@ class PoolTimeout(TransportError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, phase="pool")
+
+
+class LimitExceeded(TransportError):
+    """The pipeline's own limiter let the call not through; nothing was sent.
+
+    Args:
+        message: which limit, and what to do.
+        retry_after: seconds after which there is likely to be room.
+        retryable: False where this turn cannot wait that long.
+
+    """
+
+    def __init__(self, message: str, *, retry_after: float, retryable: bool) -> None:
+        super().__init__(message, phase="limit", retryable=retryable)
+        self.retry_after = retry_after
+
+
+class CircuitOpen(TransportError):
+    """The upstream has been failing, so calls are held back for a while; nothing was sent.
+
+    Args:
+        message: which upstream and model.
+        retry_after: seconds until a call is let through again, as a probe.
+
+    """
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message, phase="circuit")
+        self.retry_after = retry_after
 
 
 # Source: facts/messages-api section 8.1 and 13.1. A status of 500 and above is retryable too.
