@@ -20,7 +20,9 @@ from hookline.plugins import Plugin, PluginSet
 from hookline.turn import BoundTool, Turn
 
 if TYPE_CHECKING:
+    from hookline.batches import Journeys
     from hookline.conversation import ConversationState
+    from hookline.endpoints import Access
     from hookline.simulator import Simulator
     from hookline.upstream import Upstream
 
@@ -141,9 +143,43 @@ class Line:
 
     async def _create(self, turn: Turn, request: Request) -> Any:
         """Send one request: the innermost step, made when the first request needs it."""
+        upstream = self._reach()
+        if turn.surface == "count_tokens":
+            from hookline.counting import ask_count  # noqa: PLC0415 -- only for counts
+
+            return await ask_count(upstream, turn, request)
+        return await upstream.create_message(turn, request)
+
+    def _reach(self) -> "Upstream":
+        """Return where requests go, connected when the first of them needs it."""
         if self._upstream is None:
+            self._require_credentials()
             self._upstream = self._connect()
-        return await self._upstream.create_message(turn, request)
+        return self._upstream
+
+    def _access(self) -> "Access":
+        """Return what the endpoints beside messages are built on."""
+        from hookline.endpoints import Access  # noqa: PLC0415 -- only for those endpoints
+
+        return Access(self._reach, self._io, self.settings.timeout)
+
+    def _journeys(self) -> "Journeys":
+        """Return what batches need in order to take their items through the stages."""
+        from hookline.batches import Journeys  # noqa: PLC0415 -- only for batches
+
+        return Journeys(
+            engine=self._engine,
+            begin=lambda item: self._begin("batch", item.message, item.options),
+            resume=self._resume,
+        )
+
+    def _resume(self, left: Turn | None) -> Turn:
+        """Return the turn of a batch's result, which knows what the item's turn knew."""
+        turn = self._turn("batch")
+        if left is not None:
+            turn = evolve(turn, context=left.context, options=left.options, prefill=left.prefill)
+            turn.state.update(left.state)
+        return turn
 
     def _connect(self) -> "Upstream":
         from hookline.secret import Secret  # noqa: PLC0415
@@ -188,24 +224,29 @@ class Line:
                 raise InputError(
                     f"this call needs the plugin {plugin!r}, which is not enabled here"
                 )
+        turn = self._turn(
+            surface, wish.timeout, context=self._joined_context(wish), options=options
+        )
+        return turn, wish.request
+
+    def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
+        """Return a new turn; ``known`` is what its caller knows of it."""
         stream = surface == "stream"
         settings = self.settings
-        timeout = wish.timeout or (settings.stream_timeout if stream else settings.timeout)
-        turn = Turn(
+        timeout = timeout or (settings.stream_timeout if stream else settings.timeout)
+        return Turn(
             id=f"turn_{self._pid}_{next(_NUMBERS)}",
             io=self._io,
             models=self.model_table,
             surface=surface,
             stream=stream,
-            context=self._joined_context(wish),
-            options=options,
             upstream=str(settings.base_url) if not self._simulator_used else "sim:",
             api_version=_header(settings.headers, "anthropic-version") or settings.api_version,
             betas=tuple(_header(settings.headers, "anthropic-beta").replace(",", " ").split()),
             deadline=self._io.now() + timeout,
             timeout=timeout,
+            **{"context": self.context, **known},
         )
-        return turn, wish.request
 
     def _joined_context(self, wish: Asked) -> Mapping[str, Any]:
         return FrozenDict({**self.context, **wish.context}) if wish.context else self.context

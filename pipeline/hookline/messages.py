@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from hookline.blocks import Block, CacheControl, TextBlock, as_blocks, as_content
 from hookline.frozen import EMPTY, Model, checked, freeze, frozen_tuple
+from hookline.rate_limits import RateLimits, read_rate_limits
 from hookline.tools import ServerTool, Tool, ToolChoice, ToolSpec, UnknownTool
 from hookline.usage import StopDetails, Usage
 
@@ -207,3 +208,8 @@ class Response(Model):
     def request_id(self) -> str | None:
         """The ``request-id`` header, for a support request to Anthropic."""
         return self.headers.get("request-id")
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """What the response's headers say about rate limits."""
+        return read_rate_limits(self.headers)

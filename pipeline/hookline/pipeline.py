@@ -1,7 +1,8 @@
 """``Pipeline`` and ``AsyncPipeline``: the same journey, waited for in two ways."""
 
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from hookline._core import journey, rehearse, the_reply
 from hookline._io import AsyncIO, SyncIO, drive, within_deadline
@@ -12,6 +13,12 @@ from hookline.reply import Reply
 from hookline.streams import AsyncStream, Stream
 from hookline.trace import Explanation
 from hookline.transport import choose
+
+if TYPE_CHECKING:
+    from hookline.batches import AsyncBatches, Batches
+    from hookline.counting import TokenCount
+    from hookline.files import AsyncFiles, Files
+    from hookline.model_info import AsyncModels, Models
 
 __all__ = ["AsyncPipeline", "Pipeline"]
 
@@ -130,6 +137,49 @@ class Pipeline(Line):
         turn, request = self._begin("explain", message, options)
         return drive(rehearse(self._engine, turn, request))
 
+    def count_tokens(self, message: Input = None, **options: Unpack[SendOptions]) -> "TokenCount":
+        """Count the input tokens that a message would cost, without sending it to a model.
+
+        It goes through the same stages, ``send`` hooks and policies as ``send``; only what works on
+        a reply does not run. The API counts for free, within a rate limit of its own.
+
+        Args:
+            message: as for ``send``.
+            **options: as for ``send``.
+
+        Returns:
+            The count; an estimate, says the API. ``int(count)`` works.
+
+        Raises:
+            HooklineError: what ``send`` would raise.
+
+        """
+        from hookline.counting import counted  # noqa: PLC0415 -- only for counts
+
+        turn, request = self._begin("count_tokens", message, options)
+        return drive(counted(self._engine, turn, request))
+
+    @cached_property
+    def models(self) -> "Models":
+        """What models the API offers; Hookline's own facts are in ``model_table``."""
+        from hookline.model_info import Models  # noqa: PLC0415 -- only when asked for
+
+        return Models(self._access())
+
+    @cached_property
+    def batches(self) -> "Batches":
+        """Many messages at once, at half the price."""
+        from hookline.batches import Batches  # noqa: PLC0415 -- only when asked for
+
+        return Batches(self._access(), self._journeys())
+
+    @cached_property
+    def files(self) -> "Files":
+        """Files that requests refer to by id."""
+        from hookline.files import Files  # noqa: PLC0415 -- only when asked for
+
+        return Files(self._access())
+
     def close(self) -> None:
         """Close the connections that this pipeline opened."""
         drive(self._transport.aclose())
@@ -209,6 +259,36 @@ class AsyncPipeline(Line):
         """Run every stage up to the sending; see ``Pipeline.explain``."""
         turn, request = self._begin("explain", message, options)
         return await rehearse(self._engine, turn, request)
+
+    async def count_tokens(
+        self, message: Input = None, **options: Unpack[SendOptions]
+    ) -> "TokenCount":
+        """Count the input tokens that a message would cost; see ``Pipeline.count_tokens``."""
+        from hookline.counting import counted  # noqa: PLC0415 -- only for counts
+
+        turn, request = self._begin("count_tokens", message, options)
+        return await counted(self._engine, turn, request)
+
+    @cached_property
+    def models(self) -> "AsyncModels":
+        """What models the API offers; Hookline's own facts are in ``model_table``."""
+        from hookline.model_info import AsyncModels  # noqa: PLC0415 -- only when asked for
+
+        return AsyncModels(self._access())
+
+    @cached_property
+    def batches(self) -> "AsyncBatches":
+        """Many messages at once, at half the price."""
+        from hookline.batches import AsyncBatches  # noqa: PLC0415 -- only when asked for
+
+        return AsyncBatches(self._access(), self._journeys())
+
+    @cached_property
+    def files(self) -> "AsyncFiles":
+        """Files that requests refer to by id."""
+        from hookline.files import AsyncFiles  # noqa: PLC0415 -- only when asked for
+
+        return AsyncFiles(self._access())
 
     async def close(self) -> None:
         """Close the connections that this pipeline opened."""

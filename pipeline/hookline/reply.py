@@ -16,6 +16,7 @@ from hookline.blocks import (
     ToolUseBlock,
 )
 from hookline.messages import Message, Request, Response, Usage
+from hookline.rate_limits import RateLimits
 from hookline.trace import Trace
 from hookline.turn import Prefill, PrefillMode
 from hookline.usage import StopDetails, total
@@ -100,6 +101,11 @@ class Reply:
     def request_id(self) -> str | None:
         """The API's id of the last exchange, for a support request."""
         return self.response.request_id
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """What the headers of the last exchange say about rate limits."""
+        return self.response.rate_limits
 
     @property
     def tool_uses(self) -> tuple[ToolUseBlock, ...]:
