@@ -47,7 +47,7 @@ class TaskRace(Generic[T]):
                         await ended.wait()
                     if len(self._failed) > place:  # nothing runs any more: the race is lost
                         break
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 -- raised again, below
             # Cancelled in the moment of winning: nobody is left to take the answer.
             for _, answer in self._won:
                 await self._shielded(self._discard(answer))
