@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from hookline import _json
-from hookline._core import Engine, outgoing, post_process, prepared
+from hookline._core import Engine, cut_short, despite, outgoing, post_process, prepared
 from hookline._delivery import settle
 from hookline._guard import told
 from hookline.batch_values import BatchItem, BatchResult
@@ -60,8 +60,14 @@ async def depart(engine: Engine, departure: Departure) -> Request:
     """
     turn = departure.turn
     await told(engine.plugins.of("on_turn_start"), turn, departure.first)
-    request = await prepared(engine, turn, departure.first)
-    leaving = await outgoing(engine, turn, request)
+    try:
+        request = await prepared(engine, turn, departure.first)
+        leaving = await outgoing(engine, turn, request)
+    except HooklineError as error:
+        problem = cut_short(turn, None, error)
+        if problem is not error:
+            raise problem from error
+        raise
     if leaving is None:
         raise InputError(
             "a plugin's send hook answered it without sending it, as a cache does, so what the "
@@ -228,4 +234,4 @@ async def arrived(
         return BatchResult(custom_id=custom_id, type="succeeded", reply=reply)
     finally:
         end = told(engine.plugins.of("on_turn_end"), turn, reply, problem)
-        await (turn.io.shielded(end) if problem else end)
+        await (despite(turn, end) if problem else end)

@@ -31,6 +31,8 @@ from hookline.turn import CallNext, Continue, Turn
 
 __all__ = [
     "Engine",
+    "cut_short",
+    "despite",
     "journey",
     "outgoing",
     "post_process",
@@ -125,7 +127,7 @@ async def journey(
     finally:
         await _hang_up(turn)
         end = told(engine.plugins.of("on_turn_end"), turn, reply if finished else None, problem)
-        await (_despite(turn, end) if problem else end)
+        await (despite(turn, end) if problem else end)
     if reply is not None:
         yield reply
 
@@ -288,10 +290,10 @@ async def attempt(engine: Engine, turn: Turn, request: Request) -> Response:
         observers = engine.plugins.of("on_attempt")
         if observers:
             telling = told(observers, turn, request, record)
-            await (_despite(turn, telling) if problem else telling)
+            await (despite(turn, telling) if problem else telling)
 
 
-async def _despite(turn: Turn, telling: Coroutine[Any, Any, None]) -> None:
+async def despite(turn: Turn, telling: Coroutine[Any, Any, None]) -> None:
     """Tell observers of a failure or a cancellation, and let none of them take its place."""
     with suppress(TimeoutError):
         await turn.io.shielded(telling)

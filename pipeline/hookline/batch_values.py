@@ -40,7 +40,7 @@ class BatchItem:
     def __init__(
         self, custom_id: str, message: Input = None, **options: Unpack[SendOptions]
     ) -> None:
-        self.__attrs_init__(custom_id, message, options)
+        self.__attrs_init__(custom_id, message, options)  # pyright: ignore[reportAttributeAccessIssue]  # made by attrs
 
 
 def checked_items(items: Sequence[BatchItem]) -> None:

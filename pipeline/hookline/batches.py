@@ -1,6 +1,7 @@
 """``line.batches``: many messages at once, at half the price, within a day (facts 12.5)."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Final, TypeAlias, Unpack
 
@@ -16,7 +17,7 @@ from hookline._batching import (
     tell_attempt,
     tell_end,
 )
-from hookline._core import Engine
+from hookline._core import Engine, despite
 from hookline._io import drive
 from hookline.batch_values import Batch, BatchItem, BatchResult, checked_items
 from hookline.endpoints import Access, CallOptions, identified
@@ -90,7 +91,7 @@ class AsyncBatches:
         finally:
             for departure in begun:
                 end = tell_end(engine, departure.turn, answered, problem)
-                await (self._access.io.shielded(end) if problem else end)
+                await (despite(departure.turn, end) if problem else end)
 
     async def _sent(
         self,
@@ -184,12 +185,13 @@ class AsyncBatches:
         )
         try:
             number = 0
-            async for line in lines(answer.chunks()):
-                number += 1
-                found = read_result(line, number)
-                if not isinstance(found, BatchResult):
-                    found = await self._arrived(turns.get(found[0]), *found)
-                yield found
+            async with aclosing(answer.chunks()) as chunks, aclosing(lines(chunks)) as found:
+                async for line in found:
+                    number += 1
+                    result = read_result(line, number)
+                    if not isinstance(result, BatchResult):
+                        result = await self._arrived(turns.get(result[0]), *result)
+                    yield result
         finally:
             await self._access.io.shielded(answer.aclose())
 

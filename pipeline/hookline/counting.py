@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import field, fields, frozen
 
 from hookline import _json
-from hookline._core import Engine, prepared, send
+from hookline._core import Engine, cut_short, despite, prepared, send
 from hookline._guard import told
 from hookline.frozen import checked, freeze
 from hookline.messages import Request, Response, Usage
@@ -70,11 +70,13 @@ async def counted(engine: Engine, turn: Turn, request: Request) -> TokenCount:
         response = await send(engine, turn, request)
         outcome = Reply(response=response, request=request, prefill=turn.prefill, trace=turn.trace)
     except BaseException as error:
-        problem = error
+        problem = cut_short(turn, None, error)
+        if problem is not error and isinstance(error, Exception):
+            raise problem from error
         raise
     finally:
         end = told(engine.plugins.of("on_turn_end"), turn, outcome, problem)
-        await (turn.io.shielded(end) if problem else end)
+        await (despite(turn, end) if problem else end)
     return TokenCount(
         response.usage.input_tokens,
         response.context_management,
