@@ -347,7 +347,7 @@ class _Silent(BaseHTTPRequestHandler):
         self.server.arrived.set()  # type: ignore[attr-defined]  # set below
         self.server.leave.wait(60)  # type: ignore[attr-defined]
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name in the base class
         pass
 
 

@@ -24,8 +24,9 @@ __all__ = ["models"]
 def models(config: str | None, *, as_json: bool) -> None:
     """List the known models: prices, limits, features.
 
-    Prices are US dollars per million tokens. Models that plugins add are included; retired ones
-    are marked.
+    $IN and $OUT are US dollars per million tokens; CONTEXT is the size of input and output
+    together, OUTPUT the most that may be asked for, both in tokens. Models that plugins add are
+    included; retired ones are marked.
     """
     from hookline.pipeline import Pipeline  # noqa: PLC0415 -- `--help` does without
 
@@ -36,9 +37,10 @@ def models(config: str | None, *, as_json: bool) -> None:
         return
     console().print(
         table(
-            ("ID", "INPUT", "OUTPUT", "CONTEXT", "MAX OUTPUT", "PREFILL", "THINKING", "STATUS"),
+            ("ID", "$IN", "$OUT", "CONTEXT", "OUTPUT", "PREFILL", "THINKING", "STATUS"),
             [_row(facts) for facts in known],
-            right=("INPUT", "OUTPUT", "CONTEXT", "MAX OUTPUT"),
+            right=("$IN", "$OUT", "CONTEXT", "OUTPUT"),
+            wrapped=("THINKING", "STATUS"),
         )
     )
 
@@ -49,19 +51,31 @@ def _row(facts: "ModelFacts") -> tuple[str, ...]:
         facts.id,
         f"{prices.input:f}" if prices else "",
         f"{prices.output:f}" if prices else "",
-        f"{facts.context:,}",
-        f"{facts.max_output:,}",
+        _tokens(facts.context),
+        _tokens(facts.max_output),
         "yes" if facts.prefill else "no",
-        ", ".join(facts.thinking) or "no",
+        _thinking(facts),
         _status(facts),
     )
+
+
+def _thinking(facts: "ModelFacts") -> str:
+    ways = [way.replace("_", " ") for way in facts.thinking if way != "disabled"]
+    return " + ".join(ways) or "no"
+
+
+def _tokens(count: int) -> str:
+    for unit, size in (("M", 1_000_000), ("k", 1_000)):
+        if count >= size and count % size == 0:
+            return f"{count // size}{unit}"
+    return str(count)
 
 
 def _status(facts: "ModelFacts") -> str:
     if facts.retired:
         return f"RETIRED {facts.retires or ''}".rstrip()
     if facts.retires is not None:
-        return f"{facts.status}, retires {facts.retires}"
+        return f"{facts.status} until {facts.retires}"
     return facts.status
 
 

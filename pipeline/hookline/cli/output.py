@@ -95,7 +95,11 @@ def styled(*parts: "tuple[str, str]") -> Any:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    wrapped: Sequence[str] = (),
 ) -> "Table":
     """Return a table without lines; empty cells are fine.
 
@@ -103,14 +107,20 @@ def table(
         columns: headings.
         rows: as many texts as there are columns.
         right: headings of columns to align on the right.
+        wrapped: headings of columns that may break where the terminal is narrow; a name that is
+            to be copied must not.
 
     """
-    from rich import box  # noqa: PLC0415 -- as for `console`
     from rich.table import Table  # noqa: PLC0415 -- as for `console`
 
-    drawn = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        drawn.add_column(
+            column,
+            justify="right" if column in right else "left",
+            no_wrap=column not in wrapped,
+            overflow="fold",
+        )
     for row in rows:
         drawn.add_row(*(styled((cell, "")) for cell in row))
     return drawn

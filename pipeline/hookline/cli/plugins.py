@@ -118,6 +118,7 @@ def _print_all(looked: Survey) -> None:
                 )
                 for found in looked.found
             ],
+            wrapped=("HOOKS",),
         )
     )
     for found in looked.found:
