@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import MODEL, Recorder, Runner
 
+from conftest import MODEL, Recorder, Runner
 from hookline import ConfigError, Pipeline, TurnLimitExceeded
 from hookline.simulator import Rule
 

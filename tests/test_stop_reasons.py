@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import MODEL, Recorder, Runner
 
+from conftest import MODEL, Recorder, Runner
 from hookline import APIError, Message, Pipeline, Reply, Request, Response, TransportError
 from hookline.blocks import TextBlock, ToolResultBlock, ToolUseBlock
 from hookline.messages import StopDetails
@@ -123,7 +123,7 @@ def plainly(simulator: Recorder, sent: Call) -> Response:
     """Ask a simulator again, without streaming, what was asked of another."""
     body = {key: value for key, value in json.loads(sent.body).items() if key != "stream"}
     answer = simulator.handle(Call(sent.method, sent.path, sent.headers, json.dumps(body).encode()))
-    return structure_response(json.loads(b"".join(part for part in answer.body)))  # type: ignore[misc]  # no cuts and pauses here
+    return structure_response(json.loads(b"".join(part for part in answer.body)))
 
 
 @pytest.mark.parametrize("rule", ANSWERS)
