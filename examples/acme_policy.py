@@ -2,7 +2,7 @@
 
 What leaves is judged in ``check_request``: innermost, on exactly what is sent, before every attempt.
 What comes back is judged by a stream filter, which serves streams and whole replies alike.
-Words inside pictures and PDFs are not read.
+Not seen: words inside pictures and PDFs, and a word that begins in the prefill and ends in the reply.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import attrs
-from attrs import field, frozen
+from attrs import frozen
 
 from hookline import PolicyViolation, Request, StreamFilter, hookimpl
 from hookline.blocks import Base64Source, RedactedThinkingBlock, ThinkingBlock
@@ -33,9 +33,9 @@ class AcmePolicy:
     """
 
     role = "enforcer"
-    models: tuple[str, ...] = field(converter=tuple)
+    models: tuple[str, ...]
     max_tokens: int = 1024
-    forbidden: tuple[str, ...] = field(default=(), converter=tuple)
+    forbidden: tuple[str, ...] = ()
     replies: Literal["mask", "refuse"] = "mask"
 
     @hookimpl

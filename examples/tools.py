@@ -1,8 +1,8 @@
 """Tools: one is a Python function, the other an HTTP link; Hookline runs the loop.
 
-The function describes itself by its types and docstring. A link stands in a table of routes: it
-gets the tool's input as JSON by POST, and its answer is the result. Links are ``https:``, or
-``http:`` on this machine, and the caller defines the tool.
+A table of routes says which tool name leads where. A function describes itself by its types and
+docstring. A link gets the tool's input as JSON by POST, and its answer is the result; links are
+``https:``, or ``http:`` on this machine, and the caller defines the tool.
 """
 
 import json
@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from hookline import Pipeline
 from hookline.simulator import Rule, Scenario, Simulator
+from hookline_plugins.tools import Tools
 
 TICKETS = {
     "name": "open_ticket",
@@ -55,12 +56,12 @@ def main() -> None:
     """Let the model use both tools."""
     desk = ThreadingHTTPServer(("127.0.0.1", 0), TicketDesk)
     threading.Thread(target=desk.serve_forever, daemon=True).start()
-    # The same table may stand in hookline.toml, as [plugins.tools.routes].
-    routes = {"open_ticket": f"http://127.0.0.1:{desk.server_port}/tickets"}
-    config = {"plugins": {"tools": {"routes": routes}}}
+    # Links may also stand in hookline.toml, as [plugins.tools.routes].
+    link = f"http://127.0.0.1:{desk.server_port}/tickets"
+    tools = Tools(routes={"get_weather": get_weather, "open_ticket": link})
     # Leave base_url out to talk to the API.
-    with desk, Pipeline(base_url=Simulator(PLAN), config=config) as line:
-        by_function = line.send("How is the weather in Bern?", tools=[get_weather])
+    with desk, Pipeline(base_url=Simulator(PLAN), plugins=[tools]) as line:
+        by_function = line.send("How is the weather in Bern?")
         by_link = line.send("Open a ticket about ants.", tools=[TICKETS])
         desk.shutdown()
 

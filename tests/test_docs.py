@@ -206,8 +206,9 @@ def test_every_setting_is_in_the_guide() -> None:
     guide = (DOCS / "guide" / "configuration.md").read_text(encoding="utf-8")
     otherwise = {"api_key": "api_key=", "auth_token": "auth_token=", "source": "TOML file"}
 
-    for setting in attrs.fields(Settings):
-        assert otherwise.get(setting.name, setting.name) in guide, setting.name
+    names: list[str] = [setting.name for setting in attrs.fields(Settings)]
+    for name in names:
+        assert otherwise.get(name, name) in guide, name
 
 
 def test_the_picture_shows_the_hooks_of_a_turn() -> None:
