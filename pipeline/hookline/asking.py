@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hookline.config import Settings
     from hookline.models import ModelTable
 
-__all__ = ["Asked", "Input", "SendOptions", "as_message", "asked", "bound"]
+__all__ = ["Asked", "Input", "SendOptions", "as_message", "asked", "bound", "checked_timeout"]
 
 Part: TypeAlias = "str | Block | Mapping[str, Any]"
 Input: TypeAlias = "str | Message | Block | Sequence[Part] | None"
@@ -139,7 +139,7 @@ def asked(
             tools=functions,
             output=given.get("output"),
         ),
-        timeout=_timeout(given.get("timeout")),
+        timeout=checked_timeout(given.get("timeout")),
         context=FrozenDict(given.get("context") or {}),
     )
 
@@ -301,7 +301,8 @@ def _prefill_mode(value: Any) -> PrefillMode:
     return mode
 
 
-def _timeout(value: Any) -> float | None:
+def checked_timeout(value: Any) -> float | None:
+    """Return a time limit in seconds, or None where there is none; raise ``InputError`` for others."""
     if value is None:
         return None
     if (

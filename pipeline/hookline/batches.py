@@ -182,6 +182,7 @@ class AsyncBatches:
             identified(_PATH, batch, "results"),
             options,
             accept="application/x-jsonl",
+            whole=False,
         )
         try:
             number = 0

@@ -8,7 +8,16 @@ from urllib.parse import quote, urlencode
 
 from attrs import frozen
 
-from hookline.errors import APIError, DecodeError, HooklineError, InputError, TransportError
+from hookline._io import AsyncIO
+from hookline.asking import checked_timeout
+from hookline.errors import (
+    APIError,
+    DeadlineExceeded,
+    DecodeError,
+    HooklineError,
+    InputError,
+    TransportError,
+)
 from hookline.listing import Page
 from hookline.received import Received, read
 from hookline.retry_after import retry_after
@@ -31,6 +40,7 @@ _LONGEST_WAIT: Final = 8.0
 # An answer with one of these says that nothing was done: sending again is safe for every method.
 _NOT_DONE: Final = frozenset({429, 529})
 _NOT_SENT: Final = frozenset({"connect", "pool", "tls"})
+_SLACK: Final = 0.05  # seconds by which a time-out of the network may come early
 _PAGE: Final = ("data", "has_more", "first_id", "last_id", "next_page")
 
 
@@ -140,6 +150,7 @@ class Access:
         content: bytes | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        whole: bool = True,
     ) -> T:
         """Send a request, again if that is safe and may help, and hand its answer to ``use``.
 
@@ -153,34 +164,62 @@ class Access:
             content: the body.
             content_type: of the body.
             accept: what the answer may be.
+            whole: whether the time limit holds for reading the body as well.
+
+        Raises:
+            DeadlineExceeded: the time was up.
 
         """
-        timeout = options.get("timeout") or self.timeout
+        unknown = options.keys() - CallOptions.__annotations__.keys()
+        if unknown:
+            raise InputError(f"there is no parameter {min(unknown)!r} here")
+        timeout = checked_timeout(options.get("timeout")) or self.timeout
         deadline = self.io.now() + timeout
+        late = DeadlineExceeded(f"{method} {path}", timeout)
         given = [(name, value) for name, value in query if value is not None]
         for number in count(1):
+            remaining = max(0.0, deadline - self.io.now())
+            sending = self.reach().call(
+                method,
+                f"{path}?{urlencode(given)}" if given else path,
+                io=self.io,
+                remaining=remaining,
+                whole=whole,
+                content=content,
+                content_type=content_type,
+                accept=accept,
+                betas=options.get("betas", ()),
+            )
             try:
-                answer = await self.reach().call(
-                    method,
-                    f"{path}?{urlencode(given)}" if given else path,
-                    io=self.io,
-                    remaining=max(0.0, deadline - self.io.now()),
-                    content=content,
-                    content_type=content_type,
-                    accept=accept,
-                    betas=options.get("betas", ()),
-                )
-                try:
-                    return await use(answer)
-                except BaseException:
-                    await self.io.shielded(answer.aclose())
-                    raise
+                return await self._in_time(self._used(sending, use), remaining, late)
             except HooklineError as error:
+                if isinstance(error, TransportError) and self.io.now() >= deadline - _SLACK:
+                    raise late from error
                 wait = _wait(method, error, number)
                 if wait is None or self.io.now() + wait >= deadline:
                     raise
                 await self.io.sleep(wait)
         raise AssertionError  # count() never ends
+
+    async def _used(
+        self, sending: "Awaitable[Answer]", use: "Callable[[Answer], Awaitable[T]]"
+    ) -> T:
+        answer = await sending
+        try:
+            return await use(answer)
+        except BaseException:
+            await self.io.shielded(answer.aclose())
+            raise
+
+    async def _in_time(self, work: Awaitable[T], seconds: float, late: DeadlineExceeded) -> T:
+        """Bound a call as a whole; blocking code has the transport's own deadline instead."""
+        if not isinstance(self.io, AsyncIO):
+            return await work
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        with anyio.move_on_after(seconds):
+            return await work
+        raise late
 
 
 @frozen(eq=False, repr=False)

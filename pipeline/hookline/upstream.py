@@ -101,6 +101,7 @@ class Upstream:
         *,
         io: IO,
         remaining: float | None,
+        whole: bool = True,
         content: bytes | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
@@ -113,6 +114,7 @@ class Upstream:
             path: with ``/v1``, and the query if there is one.
             io: for cleaning up.
             remaining: the seconds that are left, or None for no limit beyond ``timeouts``.
+            whole: whether they bound the reading of the body too.
             content: the body.
             content_type: of the body.
             accept: what the answer may be.
@@ -136,7 +138,7 @@ class Upstream:
                 headers,
                 content,
                 self.timeouts.within(remaining),
-                None if remaining is None else io.now() + remaining,
+                None if remaining is None or not whole else io.now() + remaining,
             )
         )
         try:
