@@ -18,8 +18,10 @@ from hookline import _log as _log  # silences the library's log lines, before an
 
 if TYPE_CHECKING:
     from hookline.attachments import Document, Image
+    from hookline.batch_values import Batch, BatchItem, BatchResult, RequestCounts
     from hookline.blocks import Block, TextBlock, ToolResultBlock, ToolUseBlock
     from hookline.conversation import AsyncConversation, Conversation
+    from hookline.counting import TokenCount
     from hookline.errors import (
         APIError,
         ConfigError,
@@ -38,11 +40,15 @@ if TYPE_CHECKING:
         TurnLimitExceeded,
         UnresolvedContent,
     )
+    from hookline.files import File
     from hookline.filters import StreamFilter
     from hookline.hookspecs import hookimpl
+    from hookline.listing import AsyncItems, Items, Page
     from hookline.messages import Message, Request, Response, Tool, Usage
+    from hookline.model_info import ModelInfo
     from hookline.models import ModelFacts
     from hookline.pipeline import AsyncPipeline, Pipeline
+    from hookline.rate_limits import RateLimit, RateLimits
     from hookline.reply import Reply
     from hookline.secret import Secret
     from hookline.streams import AsyncStream, Stream
@@ -51,8 +57,10 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "hookline.attachments": ("Document", "Image"),
+    "hookline.batch_values": ("Batch", "BatchItem", "BatchResult", "RequestCounts"),
     "hookline.blocks": ("Block", "TextBlock", "ToolResultBlock", "ToolUseBlock"),
     "hookline.conversation": ("AsyncConversation", "Conversation"),
+    "hookline.counting": ("TokenCount",),
     "hookline.errors": (
         "APIError",
         "ConfigError",
@@ -71,11 +79,15 @@ _HOMES: Final = {
         "TurnLimitExceeded",
         "UnresolvedContent",
     ),
+    "hookline.files": ("File",),
     "hookline.filters": ("StreamFilter",),
     "hookline.hookspecs": ("hookimpl",),
+    "hookline.listing": ("AsyncItems", "Items", "Page"),
     "hookline.messages": ("Message", "Request", "Response", "Tool", "Usage"),
+    "hookline.model_info": ("ModelInfo",),
     "hookline.models": ("ModelFacts",),
     "hookline.pipeline": ("AsyncPipeline", "Pipeline"),
+    "hookline.rate_limits": ("RateLimit", "RateLimits"),
     "hookline.reply": ("Reply",),
     "hookline.secret": ("Secret",),
     "hookline.streams": ("AsyncStream", "Stream"),
@@ -87,9 +99,13 @@ _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in name
 __all__ = [
     "APIError",
     "AsyncConversation",
+    "AsyncItems",
     "AsyncPipeline",
     "AsyncStream",
     "AttemptRecord",
+    "Batch",
+    "BatchItem",
+    "BatchResult",
     "Block",
     "CallNext",
     "ConfigError",
@@ -98,20 +114,27 @@ __all__ = [
     "DeadlineExceeded",
     "DecodeError",
     "Document",
+    "File",
     "HooklineError",
     "Image",
     "InputError",
+    "Items",
     "Message",
     "MissingExtra",
     "ModelFacts",
+    "ModelInfo",
     "OutputError",
+    "Page",
     "Pipeline",
     "PluginError",
     "PolicyViolation",
     "PoolTimeout",
     "Prefill",
+    "RateLimit",
+    "RateLimits",
     "Reply",
     "Request",
+    "RequestCounts",
     "Response",
     "Secret",
     "Stream",
@@ -119,6 +142,7 @@ __all__ = [
     "StreamInterrupted",
     "StreamTruncated",
     "TextBlock",
+    "TokenCount",
     "Tool",
     "ToolResultBlock",
     "ToolUseBlock",

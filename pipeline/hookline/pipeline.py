@@ -267,7 +267,7 @@ class AsyncPipeline(Line):
         from hookline.counting import counted  # noqa: PLC0415 -- only for counts
 
         turn, request = self._begin("count_tokens", message, options)
-        return await counted(self._engine, turn, request)
+        return await within_deadline(turn, counted(self._engine, turn, request))
 
     @cached_property
     def models(self) -> "AsyncModels":
