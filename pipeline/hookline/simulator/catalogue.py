@@ -74,8 +74,6 @@ def page(items: Sequence[dict[str, Any]], query: Query) -> dict[str, Any]:
     limit = read_limit(query)
     ids = [item["id"] for item in items]
     after, before = query.get("after_id", [""])[0], query.get("before_id", [""])[0]
-    if after and before:
-        raise invalid("Only one of after_id and before_id may be given")
     for name, cursor in (("after_id", after), ("before_id", before)):
         if cursor and cursor not in ids:
             raise invalid(f"{name}: '{cursor}' not found")
