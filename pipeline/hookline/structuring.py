@@ -7,18 +7,24 @@ import datetime as dt
 import enum
 import typing
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import attrs
 from cattrs import Converter, transform_error
-from cattrs.errors import BaseValidationError, StructureHandlerNotFoundError
+from cattrs.errors import (
+    BaseValidationError,
+    IterableValidationError,
+    IterableValidationNote,
+    StructureHandlerNotFoundError,
+)
 from cattrs.gen import make_dict_structure_fn
+from cattrs.v import format_exception
 
 from hookline.errors import DecodeError
-from hookline.frozen import thaw
+from hookline.frozen import brief, thaw
 
 __all__ = ["fitted_arguments", "structured"]
 
@@ -31,6 +37,15 @@ _FROM_TEXT: Final[Mapping[type, Callable[[str], Any]]] = {
 
 
 _TYPING_UNION: Final[Any] = Union  # typing's own, beside the one of `int | str`
+_FROM_ARRAY: Final[Mapping[Any, Callable[[Iterable[Any]], Any]]] = {
+    list: list,
+    tuple: tuple,
+    set: set,
+    frozenset: frozenset,
+    Sequence: tuple,
+    Collection: tuple,
+    Iterable: tuple,
+}
 _UNFIT: Final = (ValueError, TypeError, KeyError, StructureHandlerNotFoundError)
 
 
@@ -48,7 +63,9 @@ def structured(value: Any, wanted: Any) -> Any:
     try:
         return _converter().structure(thaw(value), wanted)
     except BaseValidationError as error:
-        raise DecodeError("; ".join(transform_error(error)), path="") from error
+        raise DecodeError(
+            "; ".join(transform_error(error, format_exception=_said)), path=""
+        ) from error
     except _UNFIT as error:
         raise DecodeError(str(error), path="$") from error
 
@@ -88,13 +105,9 @@ def _converter() -> Converter:
         converter.register_structure_hook(kind, _parsed(kind, parse))
     converter.register_structure_hook_func(_is_literal, _literal)
     converter.register_structure_hook_func(_is_enum, _member)
-    # By their alias, which is what the schema calls them and what a constructor takes.
-    converter.register_structure_hook_factory(
-        attrs.has,
-        lambda cls: make_dict_structure_fn(
-            cls, converter, _cattrs_forbid_extra_keys=True, _cattrs_use_alias=True
-        ),
-    )
+    converter.register_structure_hook_factory(attrs.has, lambda cls: _instance(converter, cls))
+    converter.register_structure_hook_factory(_is_array, lambda wanted: _array(converter, wanted))
+    converter.register_structure_hook_factory(_is_table, lambda wanted: _table(converter, wanted))
     converter.register_structure_hook_func(
         _is_union,
         lambda value, wanted: _first_fit(converter, value, wanted),
@@ -129,6 +142,77 @@ def _parsed(kind: type, parse: Callable[[str], Any]) -> Callable[[Any, Any], Any
 def _is_literal(wanted: Any) -> bool:
     origin: Any = get_origin(wanted)
     return origin is Literal
+
+
+def _said(error: BaseException, wanted: type | None) -> str:
+    """Say what was wrong in one place; our own texts and those of validators are the best."""
+    own = isinstance(error, ValueError | TypeError) and str(error)
+    return own or format_exception(error, wanted)
+
+
+def _instance(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
+    # By their alias, which is what the schema calls them and what a constructor takes.
+    read = make_dict_structure_fn(
+        cls, converter, _cattrs_forbid_extra_keys=True, _cattrs_use_alias=True
+    )
+
+    def read_object(value: Any, wanted: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object ({cls.__name__}), found {brief(value)}")  # noqa: TRY004 -- cattrs collects ValueErrors
+        return read(value, wanted)
+
+    return read_object
+
+
+def _is_array(wanted: Any) -> bool:
+    kind = get_origin(wanted) or wanted
+    # A tuple of fixed length is no array of one kind of thing; cattrs reads those.
+    return kind in _FROM_ARRAY and (kind is not tuple or get_args(wanted)[1:] == (...,))
+
+
+def _array(converter: Converter, wanted: Any) -> Callable[[Any, Any], Any]:
+    make = _FROM_ARRAY[get_origin(wanted) or wanted]
+    item = next(iter(get_args(wanted)), Any)
+
+    def read(value: Any, _wanted: Any) -> Any:
+        if not isinstance(value, list):  # a text is not a list of its characters
+            raise ValueError(f"expected an array, found {brief(value)}")  # noqa: TRY004 -- as above
+        return make(each for _, each in _items(converter, enumerate(value), item, wanted))
+
+    return read
+
+
+def _is_table(wanted: Any) -> bool:
+    kind: Any = get_origin(wanted) or wanted
+    return kind in (dict, Mapping)
+
+
+def _table(converter: Converter, wanted: Any) -> Callable[[Any, Any], Any]:
+    item = get_args(wanted)[1] if get_args(wanted) else Any
+
+    def read(value: Any, _wanted: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object, found {brief(value)}")  # noqa: TRY004 -- as above
+        return dict(_items(converter, value.items(), item, wanted))
+
+    return read
+
+
+def _items(
+    converter: Converter, items: Iterable[tuple[Any, Any]], item: Any, wanted: Any
+) -> list[tuple[Any, Any]]:
+    """Read what an array or object holds; what is wrong is said of all of them at once."""
+    done: list[tuple[Any, Any]] = []
+    errors: list[Exception] = []
+    for place, value in items:
+        try:
+            done.append((place, converter.structure(value, item)))
+        except (BaseValidationError, *_UNFIT) as error:
+            error.add_note(IterableValidationNote(f"at {place!r}", place, item))
+            errors.append(error)
+    if errors:
+        raise IterableValidationError(f"while structuring {wanted}", errors, wanted)  # pyright: ignore[reportCallIssue] -- cattrs adds the type in __new__
+    return done
 
 
 def _literal(value: Any, wanted: Any) -> Any:
