@@ -241,10 +241,12 @@ class Terminal:
         Python's input() misses a signal that comes between two of its waits for a key, until the
         next one; a person would press again.
         """
+        self.type("\x03")
         while text not in self._seen:
-            self.type("\x03")
             if select.select([self._ours], [], [], 1.0)[0]:
                 self._seen += os.read(self._ours, 4096).decode(errors="replace")
+            else:
+                self.type("\x03")
         self.until(text)
 
     def code(self) -> int:
@@ -301,6 +303,23 @@ def test_ctrl_c_at_the_prompt_clears_the_line(terminal: Terminal) -> None:
     terminal.interrupt("> ")
     terminal.type("Hello\n")
     assert "half" not in terminal.until("You said: Hello")
+
+
+def test_the_arrow_key_brings_a_line_back(terminal: Terminal) -> None:
+    terminal.type("Hello\n")
+    terminal.until("tokens")
+    terminal.until("> ")
+    terminal.type("\x1b[A!\n")
+    terminal.until("You said: Hello!")
+
+
+def test_many_ctrl_c_end_nothing(terminal: Terminal) -> None:
+    terminal.type("slow\n")
+    terminal.until("one")
+    terminal.type("\x03" * 20)
+    terminal.interrupt("> ")
+    terminal.type("Hello\n")
+    terminal.until("You said: Hello")
 
 
 def test_escape_sequences_do_not_reach_the_terminal(terminal: Terminal) -> None:

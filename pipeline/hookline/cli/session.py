@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -31,6 +32,39 @@ class _Quit(Exception):
     """The user wants to leave."""
 
 
+class _Interrupts:
+    """Lets ctrl-C through where somebody waits for it, once, and nowhere else.
+
+    So that an impatient second one cannot end the program while the first is being dealt with.
+    """
+
+    def __init__(self) -> None:
+        self._welcome = False
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Take ctrl-C over from Python."""
+        before = signal.signal(signal.SIGINT, self._arrive)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    @contextmanager
+    def welcome(self) -> Iterator[None]:
+        """Let one ctrl-C raise ``KeyboardInterrupt`` in here."""
+        self._welcome = True
+        try:
+            yield
+        finally:
+            self._welcome = False
+
+    def _arrive(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._welcome:
+            self._welcome = False
+            raise KeyboardInterrupt
+
+
 class Session:
     """One chat.
 
@@ -47,6 +81,7 @@ class Session:
         self._options: SendOptions = {**options}
         self._images: list[Image] = []
         self._interactive = sys.stdin.isatty()
+        self._interrupts = _Interrupts()
         self._code = 0
 
     def run(self) -> int:
@@ -59,10 +94,17 @@ class Session:
             ConfigError: nothing can be sent with these settings.
 
         """
-        if self._interactive:
-            with suppress(ImportError):
-                pass
+        if not self._interactive:
+            self._go_on()
+            return self._code
+        with self._interrupts.handled():
+            with suppress(ImportError):  # there is none on Windows
+                import_module("readline")  # being imported, it gives input() editing and history
             self._greet()
+            self._go_on()
+        return 0
+
+    def _go_on(self) -> None:
         while True:
             try:
                 text = self._read()
@@ -81,7 +123,6 @@ class Session:
                     raise
                 error(explained(problem))
                 self._code = max(self._code, exit_code(problem))
-        return 0 if self._interactive else self._code
 
     def _greet(self) -> None:
         self._aside(f"{self._model} at {self._address}; /help lists the commands, ctrl-D leaves")
@@ -104,11 +145,13 @@ class Session:
         """Return the next line, or None at the end."""
         try:
             if self._interactive and sys.stdout.isatty():
-                return input(_PROMPT)
+                with self._interrupts.welcome():
+                    return input(_PROMPT)
             if self._interactive:
                 sys.stderr.write(_PROMPT)  # stdout goes elsewhere, and only replies belong there
                 sys.stderr.flush()
-            text = sys.stdin.readline()
+            with self._interrupts.welcome():
+                text = sys.stdin.readline()
         except EOFError:
             sys.stderr.write("\n")
             return None
@@ -137,7 +180,7 @@ class Session:
         writer = Writer()
         before = len(self._chat)
         try:
-            with _one_interrupt(), self._chat.stream(text, **options) as stream:
+            with self._interrupts.welcome(), self._chat.stream(text, **options) as stream:
                 for piece in stream.text:
                     writer.write(piece)
                 reply = stream.reply
@@ -237,21 +280,6 @@ _COMMANDS: Final[Mapping[str, _Command]] = {
     "undo": _Command("", "forget the last message and its reply", Session.undo),
     "quit": _Command("", "leave; so does ctrl-D", Session.quit),
 }
-
-
-@contextmanager
-def _one_interrupt() -> Iterator[None]:
-    """Let the first ctrl-C through and no other, so that cleaning up is not interrupted too."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _is_said(message: Message) -> bool:
