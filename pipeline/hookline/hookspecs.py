@@ -2,7 +2,7 @@
 
 A plugin is an object with methods marked ``@hookimpl``. An implementation may be ``def`` or
 ``async def``, takes any subset of the parameters below **by name**, and is called in the order in
-which plugins were registered. Five kinds of hook:
+which plugins were registered. Six kinds of hook:
 
 ========== ======================================================= ==================================
 kind       hooks                                                   what an implementation may do
