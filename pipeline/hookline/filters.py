@@ -23,7 +23,7 @@ from typing import ClassVar, Final, Literal, TypeAlias
 from attrs import evolve
 
 from hookline.assembler import Assembler, assemble_block, events_of, events_of_block
-from hookline.blocks import Block
+from hookline.blocks import Block, TextBlock
 from hookline.events import (
     ContentBlockDelta,
     ContentBlockStart,
@@ -146,7 +146,9 @@ class _Deltas(StreamFilter):
         self._start_over()
 
     def _start_over(self) -> None:
-        self._context = ""  # raw text already released: what a \b or a look-behind may look at
+        # Raw text already released and what became of it, in the pieces in which it was released:
+        # what a \b or a look-behind may look at, and how the replacements fall in line.
+        self._pieces: list[tuple[str, str]] = []
         self._held = ""  # raw text not yet released
         self._last: ContentBlockDelta | None = None
 
@@ -156,51 +158,82 @@ class _Deltas(StreamFilter):
             if kind in self._kinds:
                 self._held += getattr(event.delta, attribute)
                 self._last = event
-                yield from self._emit(self._release(self._safe_cut()))
+                yield from self._emit(self._settled())
                 return
         elif isinstance(event, ContentBlockStart):
             self._start_over()
+            yield from self._begin(event)
+            return
         elif isinstance(event, ContentBlockStop) and self._last is not None:
-            yield from self._emit(self._release(len(self._held)))
+            yield from self._emit(self._rest())
             self._start_over()
         yield event
+
+    def _begin(self, event: ContentBlockStart) -> Iterator[Event]:
+        """Pass a block's start on; text that some servers put into it waits like any other."""
+        block = event.content_block
+        if not isinstance(block, TextBlock) or not block.text or "text" not in self._kinds:
+            yield event
+            return
+        yield event.evolve(content_block=block.evolve(text=""))
+        yield from self.feed(ContentBlockDelta(event.index, TextDelta(block.text)))
 
     def _emit(self, text: str) -> Iterator[Event]:
         if text and self._last is not None:
             _, attribute = _DELTA_TYPES[type(self._last.delta)]
             yield evolve(self._last, delta=evolve(self._last.delta, **{attribute: text}))
 
-    def _safe_cut(self) -> int:
-        """Return how many held characters no later text can touch.
+    def _settled(self) -> str:
+        """Release what no later text can touch, and return what becomes of it.
 
         A replacement is decided within ``look_behind`` characters, so what lies further back than
-        that is settled, unless a replacement straddles the cut. Then rewriting both halves does not
-        give what rewriting the whole gives, and the cut moves back, at most to where it began.
+        that is settled, unless a replacement straddles the cut; then the cut moves back.
         """
-        window = self._context + self._held
-        offset = len(self._context)
+        context, emitted = self._context()
+        window = context + self._held
         latest = len(self._held) - self._look_behind
         if latest <= 0:
-            return 0
-        whole = self._rewrite(window)
-        if whole == window:
-            return latest
-        for cut in range(latest, max(0, latest - self._look_behind) - 1, -1):
-            head, tail = window[: offset + cut], window[offset + cut :]
-            if self._rewrite(head) + self._rewrite(tail) == whole:
-                return cut
-        return 0
-
-    def _release(self, count: int) -> str:
-        if count == 0:
             return ""
-        raw = self._held[:count]
-        before = self._rewrite(self._context)
-        after = self._rewrite(self._context + raw)
-        released = after[len(before) :] if after.startswith(before) else self._rewrite(raw)
-        self._context = (self._context + raw)[-self._look_behind :] if self._look_behind else ""
+        if self._rewrite(window) == window == emitted + self._held:
+            return self._release(latest, self._held[:latest])
+        for cut in range(latest, max(0, latest - self._look_behind) - 1, -1):
+            head = self._rewrite(window[: len(context) + cut])
+            if cut and head.startswith(emitted) and self._parts(window, len(context) + cut, head):
+                return self._release(cut, head[len(emitted) :])
+        return ""
+
+    def _parts(self, window: str, at: int, head: str) -> bool:
+        """Say whether no replacement straddles a place: wherever the text might end, too.
+
+        One end alone could agree by chance: halving "aaa" gives "aa" with a cut after any letter.
+        """
+        return all(
+            self._rewrite(window[:end]) == head + self._rewrite(window[at:end])
+            for end in range(len(window), at, -1)
+        )
+
+    def _release(self, count: int, text: str) -> str:
+        self._pieces.append((self._held[:count], text))
         self._held = self._held[count:]
-        return released
+        # Forget what no rule looks back at, but only as far as the replacements stay in line.
+        for first in range(len(self._pieces), 0, -1):
+            context, emitted = self._context(first)
+            if len(context) < self._look_behind:
+                continue
+            if self._rewrite(context + self._held).startswith(emitted):
+                del self._pieces[:first]
+                break
+        return text
+
+    def _rest(self) -> str:
+        """Return what becomes of the text that is still held when the block ends."""
+        context, emitted = self._context()
+        whole = self._rewrite(context + self._held)
+        return whole[len(emitted) :] if whole.startswith(emitted) else self._rewrite(self._held)
+
+    def _context(self, first: int = 0) -> tuple[str, str]:
+        pieces = self._pieces[first:]
+        return "".join(raw for raw, _ in pieces), "".join(text for _, text in pieces)
 
 
 class _WholeBlock(StreamFilter):
