@@ -345,5 +345,6 @@ def test_ctrl_c_before_a_reply_begins(environment: dict[str, str], tmp_path: Pat
                 assert "forgotten" in chat.until("> ")
             chat.type("/save kept.json\n")
             chat.until("saved 0 messages")
+            chat.until("> ")
             chat.type("\x04")
             assert chat.code() == 0
