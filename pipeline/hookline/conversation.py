@@ -76,13 +76,20 @@ class ConversationState:
         merged: SendOptions = {**self._options, **options}
         return merged
 
-    def begin(self) -> None:
+    def begin(self, history: tuple[Message, ...] | None = None) -> None:
         """Hold the conversation for one turn: two at once would each forget the other.
 
+        Args:
+            history: what the turn was made with, if that was earlier.
+
         Raises:
-            InputError: another turn is under way.
+            InputError: another turn is under way, or has been since.
 
         """
+        if history is not None and history[: len(self.messages)] != self.messages:
+            raise InputError(
+                "the conversation has gone on since this stream was made; call stream(…) again"
+            )
         if not self._busy.acquire(blocking=False):
             raise InputError(
                 "this conversation is in the middle of a turn; wait for it, or open another one"

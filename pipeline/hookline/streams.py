@@ -12,6 +12,7 @@ from hookline._io import drive, within_deadline
 from hookline.blocks import TextBlock
 from hookline.errors import HooklineError, InputError
 from hookline.events import ContentBlockDelta, ContentBlockStart, Event, TextDelta
+from hookline.messages import Message
 from hookline.reply import Reply
 from hookline.turn import Turn
 
@@ -32,8 +33,8 @@ _MISUSED: Final = (
 class Keeper(Protocol):
     """Who wants to know how a stream ended: a conversation."""
 
-    def begin(self) -> None:
-        """Be told that the stream starts; may refuse by raising."""
+    def begin(self, history: tuple[Message, ...]) -> None:
+        """Be told that a stream starts that was made with ``history``; may refuse by raising."""
         ...
 
     def end(self, reply: Reply | None) -> None:
@@ -57,7 +58,7 @@ class _Reading:
         if self._entered:
             raise HooklineError("a stream is read once; call line.stream(…) again")
         if self._keeper is not None:
-            self._keeper.begin()
+            self._keeper.begin(self._turn.options.history)
         self._entered = True
 
     def _leave(self) -> None:
