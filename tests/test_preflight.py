@@ -8,6 +8,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -785,6 +786,15 @@ def test_betas_and_version_of_the_pipeline_s_own_headers_count(sim: Callable[...
         line.send("Hello", temperature=1.0)
 
 
+def test_a_conversation_that_began_elsewhere_may_begin_with_the_assistant() -> None:
+    thread = {"type": "continue", "previous_message_id": "msg_1"}
+    request = structure_request(complete({"thread": thread, "messages": [user(result())]}))
+    Preflight().check_request(a_turn(), request.evolve(betas=("message-threads-2026-08-12",)))
+    compacted = assistant({"type": "compaction", "content": "So far."}, text())
+    request = structure_request(complete({"messages": [compacted, HELLO]}))
+    Preflight().check_request(a_turn(), request.evolve(betas=("compact-2026-09-04",)))
+
+
 def test_a_newer_header_of_the_same_feature_opens_it_too() -> None:
     request = structure_request(complete({"thread": {"type": "create"}}))
     Preflight().check_request(a_turn(), request.evolve(betas=("message-threads-2027-01-01",)))
@@ -889,6 +899,65 @@ def _seconds(plugin: Preflight, turn: Turn, request: Request) -> float:
     return time.perf_counter() - began
 
 
+POOL = structure_request(
+    complete(
+        {
+            "messages": [
+                HELLO,
+                user(*MARKED[:3]),
+                user(result("a"), result("b")),
+                user(document(citations=True), image(data(png(2001, 1)))),
+                user(*[image()] * 11),
+                user(document()),
+                assistant(use("a"), use("b")),
+                assistant(text("x ")),
+                assistant(),
+                system(text()),
+            ]
+        }
+    )
+).messages
+HISTORIES = st.lists(st.sampled_from(POOL), min_size=1, max_size=8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories=st.lists(HISTORIES, min_size=1, max_size=6), cuts=st.data())
+def test_what_was_remembered_changes_no_verdict(
+    histories: list[list[Message]], cuts: st.DataObject
+) -> None:
+    plugin = Preflight()
+    for history in histories:
+        cut: int = cuts.draw(st.integers(1, len(history)))
+        for messages in (history[:cut], history, history):
+            assert found(plugin, messages) == found(Preflight(), messages)
+
+
+def found(plugin: Preflight, messages: list[Message]) -> list[str]:
+    try:
+        plugin.check_request(a_turn(), Request(NEW, 10, messages))
+    except PreflightError as error:
+        return sorted(map(str, error.problems))
+    return []
+
+
+def test_many_threads_share_one_plugin() -> None:
+    plugin = Preflight()
+    start = Message("user", "x")
+    turns = [
+        [start, *[message for n in range(50) for message in structure_request(
+            complete({"messages": [assistant(use(f"{n}")), user(result(f"{n}"))]})
+        ).messages], *[start] * branch]
+        for branch in range(8)
+    ]  # fmt: skip
+
+    def work(messages: list[Message]) -> list[list[str]]:
+        return [found(plugin, messages[:end]) for end in range(1, len(messages) + 1)]
+
+    alone = [[found(Preflight(), each[:end]) for end in range(1, len(each) + 1)] for each in turns]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, turns)) == alone
+
+
 # --- nothing that the simulator accepts is refused
 
 WORDS = st.sampled_from([*"abcdefghijklm", "a b", "ab\n", " "])
@@ -923,7 +992,7 @@ def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
             silent: bool = draw(st.booleans())
             said = [] if open_calls and silent else [words()]
             yield assistant(*said, *[use(name) for name in open_calls])
-        if open_calls or draw(st.integers(0, 3)):
+        if open_calls or draw(st.integers(0, 3)) > 0:
             yield user(*[result(name) for name in open_calls], text())
 
     return list(grow())

@@ -148,12 +148,20 @@ def check(given: "Given") -> Iterator[Problem]:
         yield NO_MESSAGES.broken("messages", "there is no message")
         return
     yield from _system_prompt(given)
-    if history.first_speaker in ("", "assistant") and given.request.thread is None:
+    if history.first_speaker in ("", "assistant") and not _goes_on(given):
         yield FIRST.broken("messages", "the first message must be the user's")
     if given.version == NEW_VERSION:
         yield from history.if_new
     yield from _system_turns(given)
     yield from _ending(given)
+
+
+def _goes_on(given: "Given") -> bool:
+    """Tell whether the conversation began elsewhere: in a thread, or before a compaction."""
+    first = given.request.messages[0]
+    return given.request.thread is not None or any(
+        block.type == "compaction" for block in first.blocks
+    )
 
 
 def _system_prompt(given: "Given") -> Iterator[Problem]:
@@ -201,8 +209,9 @@ def _ending(given: "Given") -> Iterator[Problem]:
         yield PREFILL_FORMAT.broken(at, "a prefill and a structured output exclude each other")
     if given.thinking in ("enabled", "adaptive"):
         yield from _thinking_first(last, history.last_spoken_at)
-    for problem in last.if_last:
-        yield problem.below(at)
+    if given.facts is not None:
+        for problem in last.if_last:
+            yield problem.below(at)
 
 
 def _thinking_first(digest: "Digest | None", position: int) -> Iterator[Problem]:
