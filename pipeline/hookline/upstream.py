@@ -167,7 +167,7 @@ class Upstream:
 
 async def _whole(answer: Answer) -> Response:
     data = await read_json(answer)
-    return structure_response(data).evolve(status=answer.status, headers=dict(answer.headers))
+    return structure_response(data, status=answer.status, headers=answer.headers)
 
 
 async def read_json(answer: Answer) -> Any:

@@ -20,7 +20,7 @@ from hookline._converter import Misfit, Unresolved, converter, is_known, plain, 
 from hookline.blocks import Block
 from hookline.errors import DecodeError, InputError, UnresolvedContent
 from hookline.events import ContentBlockDelta, Event, TextDelta
-from hookline.frozen import Model
+from hookline.frozen import EMPTY, Model, freeze
 from hookline.messages import Message, Request, Response
 
 __all__ = [
@@ -54,11 +54,15 @@ def structure_request(data: Mapping[str, Any]) -> Request:
     return request
 
 
-def structure_response(data: Mapping[str, Any]) -> Response:
+def structure_response(
+    data: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] = EMPTY
+) -> Response:
     """Make a `Response` of its JSON object.
 
     Args:
         data: the body of the answer. Servers that leave fields out are tolerated.
+        status: the HTTP status that it came with.
+        headers: the headers that it came with, names in lower case.
 
     Returns:
         The response; ``unstructure`` gives ``data`` back.
@@ -68,6 +72,9 @@ def structure_response(data: Mapping[str, Any]) -> Response:
 
     """
     response: Response = _structure(data, Response)
+    # Nobody has seen the value yet; a copy by evolve() would cost as much as making it.
+    object.__setattr__(response, "status", status)
+    object.__setattr__(response, "headers", freeze(headers))
     return response
 
 
