@@ -5,6 +5,7 @@ import datetime as dt
 import gc
 import pickle
 import struct
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -942,20 +943,21 @@ def found(plugin: Preflight, messages: list[Message]) -> list[str]:
 
 def test_many_threads_share_one_plugin() -> None:
     plugin = Preflight()
-    start = Message("user", "x")
-    turns = [
-        [start, *[message for n in range(50) for message in structure_request(
-            complete({"messages": [assistant(use(f"{n}")), user(result(f"{n}"))]})
-        ).messages], *[start] * branch]
-        for branch in range(8)
-    ]  # fmt: skip
+    calls = [part for n in range(40) for part in (assistant(use(f"{n}")), user(result(f"{n}")))]
+    shared = structure_request(complete({"messages": [HELLO, *calls]})).messages
+    ends = range(1, len(shared) + 1)
+    alone = [found(Preflight(), list(shared[:end])) for end in ends]
 
-    def work(messages: list[Message]) -> list[list[str]]:
-        return [found(plugin, messages[:end]) for end in range(1, len(messages) + 1)]
+    def work(_: int) -> list[list[str]]:
+        return [found(plugin, list(shared[:end])) for end in ends]
 
-    alone = [[found(Preflight(), each[:end]) for end in range(1, len(each) + 1)] for each in turns]
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(work, turns)) == alone
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert all(verdicts == alone for verdicts in pool.map(work, range(24)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 # --- nothing that the simulator accepts is refused
