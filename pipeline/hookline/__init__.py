@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hookline.models import ModelFacts
     from hookline.pipeline import AsyncPipeline, Pipeline
     from hookline.rate_limits import RateLimit, RateLimits
+    from hookline.received import Deleted
     from hookline.reply import Reply
     from hookline.secret import Secret
     from hookline.streams import AsyncStream, Stream
@@ -88,6 +89,7 @@ _HOMES: Final = {
     "hookline.models": ("ModelFacts",),
     "hookline.pipeline": ("AsyncPipeline", "Pipeline"),
     "hookline.rate_limits": ("RateLimit", "RateLimits"),
+    "hookline.received": ("Deleted",),
     "hookline.reply": ("Reply",),
     "hookline.secret": ("Secret",),
     "hookline.streams": ("AsyncStream", "Stream"),
@@ -113,6 +115,7 @@ __all__ = [
     "Conversation",
     "DeadlineExceeded",
     "DecodeError",
+    "Deleted",
     "Document",
     "File",
     "HooklineError",
