@@ -165,6 +165,8 @@ def read_result(line: bytes, number: int) -> BatchResult | tuple[str, Response]:
             return custom_id, structure_response(result["message"])
         except KeyError:
             raise DecodeError("a result that succeeded has no message", path) from None
+        except DecodeError as error:
+            raise DecodeError(f"in the message: {error}", path) from error
     problem = _api_error(result["error"]) if isinstance(result.get("error"), dict) else None
     return BatchResult(
         custom_id=custom_id,
