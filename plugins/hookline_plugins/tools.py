@@ -14,9 +14,11 @@ from hookline import (
     Block,
     ConfigError,
     Continue,
+    DeadlineExceeded,
     HooklineError,
     InputError,
     Message,
+    PolicyViolation,
     Reply,
     Request,
     TextBlock,
@@ -117,9 +119,9 @@ class Tools:
         """Run one tool; whatever goes wrong in it becomes a result that says so."""
         try:
             content = self._content(await _called(turn, tool.function, call))
+        except (DeadlineExceeded, PolicyViolation):
+            raise  # of the turn, not of the tool
         except HooklineError as error:
-            if not isinstance(error, InputError):
-                raise  # the deadline, a refusal: not the tool's own failure
             return _failed(call, str(error))
         except Exception as error:  # noqa: BLE001 -- the model is told, and may try something else
             return _failed(call, f"{type(error).__name__}: {error}")
