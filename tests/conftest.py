@@ -238,17 +238,15 @@ class Loopback:
 
     answer: Callable[[Received], Any]
     requests: list[Received] = field(factory=list)
+    port: int = 0
     _over: threading.Event = field(factory=threading.Event)
     _socket: Any = None
     _threads: list[threading.Thread] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
         self._start(self._accept)
-
-    @property
-    def port(self) -> int:
-        return int(self._socket.getsockname()[1])
 
     @property
     def url(self) -> str:

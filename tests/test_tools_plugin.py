@@ -1,0 +1,352 @@
+"""The plugin ``tools``: functions and links, their results, and the bounds of the loop."""
+
+import json
+from typing import Any, Literal
+
+import pytest
+
+from hookline import (
+    ConfigError,
+    DeadlineExceeded,
+    Image,
+    InputError,
+    Pipeline,
+    PolicyViolation,
+    TurnLimitExceeded,
+    hookimpl,
+)
+from hookline.simulator import Rule
+from hookline_plugins.tools import Tools
+
+ADD = {"name": "add", "input": {"a": 1, "b": 2}}
+DEFINITION = {
+    "name": "add",
+    "description": "Add.",
+    "input_schema": {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+        "required": ["a", "b"],
+    },
+}
+GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+
+
+def add(a: int, b: int = 0) -> int:
+    """Add two numbers.
+
+    Args:
+        a: the first.
+        b: the second.
+
+    """
+    return a + b
+
+
+async def add_later(a: int, b: int) -> int:
+    """Add, some time."""
+    return a + b
+
+
+def results(server: Any) -> list[Any]:
+    """The tool results of the last request."""
+    return [
+        block for block in server.bodies[-1]["messages"][-1]["content"] if "tool_use_id" in block
+    ]
+
+
+def test_a_function_of_the_call_is_run_and_its_result_sent(
+    run: Any, sim: Any, streamed: Any
+) -> None:
+    server = sim(Rule(tool_use=ADD, times=1), Rule(reply="It is 3."))
+    reply = run.outcome(streamed, line={"base_url": server}, tools=[add])
+    assert reply.text == "It is 3."
+    (definition,) = server.bodies[0]["tools"]
+    assert definition["name"] == "add"
+    assert definition["description"] == "Add two numbers."
+    assert definition["input_schema"]["properties"]["a"] == {
+        "type": "integer",
+        "description": "the first.",
+    }
+    assert definition["input_schema"]["required"] == ["a"]
+    (result,) = results(server)
+    assert result["content"] == "3"
+    assert "is_error" not in result
+    assert server.bodies[1]["messages"][1]["role"] == "assistant"
+    assert server.bodies[1]["messages"][1]["content"][-1]["id"] == result["tool_use_id"]
+    assert len(reply.earlier) == 1
+
+
+def test_an_async_function_is_awaited(run: Any, sim: Any) -> None:
+    server = sim(Rule(tool_use={"name": "add_later", "input": {"a": 1, "b": 2}}, times=1))
+    run.send(line={"base_url": server}, tools=[add_later])
+    assert results(server)[0]["content"] == "3"
+
+
+def test_several_calls_are_answered_in_one_message_in_order(run: Any, sim: Any) -> None:
+    calls = [{"name": "add", "input": {"a": number}} for number in range(5)]
+    server = sim(Rule(tool_use=calls, times=1))
+    run.send(line={"base_url": server}, tools=[add])
+    assert [result["content"] for result in results(server)] == ["0", "1", "2", "3", "4"]
+
+
+def test_tools_of_plugins_are_offered_on_every_turn(run: Any, sim: Any) -> None:
+    server = sim(Rule(tool_use=ADD, times=1))
+
+    class Offers:
+        @hookimpl
+        def register_tools(self, register: Any) -> None:
+            register(add)
+            register({**DEFINITION, "name": "plus"}, lambda **given: sum(given.values()))
+
+    run.send(line={"base_url": server, "plugins": [Offers()]})
+    assert [tool["name"] for tool in server.bodies[0]["tools"]] == ["add", "plus"]
+    assert results(server)[0]["content"] == "3"
+
+
+def test_a_definition_registered_without_a_function_is_refused() -> None:
+    class Offers:
+        @hookimpl
+        def register_tools(self, register: Any) -> None:
+            register(DEFINITION)
+
+    with pytest.raises(Exception, match="and a function"):
+        Pipeline(base_url="sim:", plugins=[Offers()])
+
+
+def routed(routes: Any, **options: Any) -> Any:
+    tools = Tools(routes=routes, **options)
+
+    class Routed:
+        name = "tools"
+        build_history = tools.build_history
+        post_process = tools.post_process
+        rewrites_text = False
+
+    return Routed()
+
+
+def test_a_route_leads_a_tool_of_the_caller_to_a_function(run: Any, sim: Any) -> None:
+    server = sim(Rule(tool_use=ADD, times=1))
+    run.send(line={"base_url": server, "plugins": [routed({"add": add})]}, tools=[DEFINITION])
+    assert [tool["description"] for tool in server.bodies[0]["tools"]] == ["Add."]
+    assert results(server)[0]["content"] == "3"
+
+
+def test_a_route_to_a_function_brings_its_definition(run: Any, sim: Any) -> None:
+    server = sim(Rule(tool_use={"name": "plus", "input": {"a": 4}}, times=1))
+    run.send(line={"base_url": server, "plugins": [routed({"plus": add})]})
+    assert [tool["name"] for tool in server.bodies[0]["tools"]] == ["plus"]
+    assert results(server)[0]["content"] == "4"
+
+
+def test_a_route_in_the_settings_leads_to_a_link(
+    run: Any, sim: Any, loopback: Any, http: Any
+) -> None:
+    tool_server = loopback(lambda request: http(200, {"sum": 3}))
+    server = sim(Rule(tool_use=ADD, times=1))
+    config = {"plugins": {"tools": {"routes": {"add": f"{tool_server.url}/add?x=1"}}}}
+    run.send(line={"base_url": server, "config": config}, tools=[DEFINITION])
+    (request,) = tool_server.requests
+    assert (request.method, request.path) == ("POST", "/add?x=1")
+    assert request.json == {"a": 1, "b": 2}
+    assert "x-api-key" not in request.headers
+    assert "authorization" not in request.headers
+    assert json.loads(results(server)[0]["content"]) == {"sum": 3}
+
+
+@pytest.mark.parametrize("failure", ["status", "refused"])
+def test_a_link_that_fails_becomes_a_result_that_says_so(
+    run: Any, sim: Any, loopback: Any, http: Any, failure: str
+) -> None:
+    tool_server = loopback(lambda request: http(503, b"try later"))
+    if failure == "refused":
+        tool_server.stop()
+    server = sim(Rule(tool_use=ADD, times=1))
+    config = {"plugins": {"tools": {"routes": {"add": tool_server.url}}}}
+    run.send(line={"base_url": server, "config": config}, tools=[DEFINITION])
+    (result,) = results(server)
+    assert result["is_error"] is True
+    assert ("503" if failure == "status" else "127.0.0.1") in result["content"]
+
+
+@pytest.mark.parametrize(
+    "link", ["http://example.com/x", "ftp://example.com", "add", "https://", "file:///etc/passwd"]
+)
+def test_a_link_must_be_https_or_on_this_machine(link: str) -> None:
+    with pytest.raises(ConfigError, match="https"):
+        Tools(routes={"add": link})
+
+
+def test_a_route_that_leads_nowhere_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'add' must be a function or an https link"):
+        Tools(routes={"add": 5})  # type: ignore[dict-item]  # on purpose
+
+
+def test_an_unknown_tool_goes_back_to_the_caller_with_all_the_others(
+    run: Any, sim: Any, streamed: Any
+) -> None:
+    other = {"name": "other", "input": {}}
+    server = sim(Rule(tool_use=[ADD, other]))
+    definition = {**DEFINITION, "name": "other"}
+    reply = run.outcome(streamed, line={"base_url": server}, tools=[add, definition])
+    assert [call.name for call in reply.tool_uses] == ["add", "other"]
+    assert reply.stop_reason == "tool_use"
+    assert len(server.calls) == 1
+
+
+def fails(a: int, b: int) -> int:
+    raise LookupError("no such number")
+
+
+def wants_text(a: str, b: str) -> str:
+    return a + b
+
+
+def refuses(a: int, b: int) -> int:
+    raise InputError("not today")
+
+
+def wants_more(a: int, b: int, c: int) -> int:
+    return a
+
+
+def wants_less(a: int) -> int:
+    return a
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (fails, "LookupError: no such number"),
+        (wants_text, "parameter a"),
+        (refuses, "not today"),
+        (wants_more, "'c'"),
+        (wants_less, "no parameter b"),
+    ],
+)
+def test_what_goes_wrong_in_a_tool_is_told_to_the_model(
+    run: Any, sim: Any, function: Any, text: str
+) -> None:
+    server = sim(Rule(tool_use={**ADD, "name": function.__name__}, times=1))
+    run.send(line={"base_url": server}, tools=[function])
+    (result,) = results(server)
+    assert result["is_error"] is True
+    assert text in result["content"]
+
+
+@pytest.mark.parametrize("error", [DeadlineExceeded("tools", 1.0), PolicyViolation("no")])
+def test_the_turns_own_end_is_not_the_tools_failure(run: Any, sim: Any, error: Any) -> None:
+    def ends(a: int, b: int) -> int:
+        raise error
+
+    server = sim(Rule(tool_use={**ADD, "name": "ends"}, times=1))
+    with pytest.raises(type(error)):
+        run.send(line={"base_url": server}, tools=[ends])
+
+
+def test_the_loop_is_bounded(run: Any, sim: Any, streamed: Any) -> None:
+    server = sim(Rule(tool_use=ADD))
+    with pytest.raises(TurnLimitExceeded, match="plugin 'tools'"):
+        run.outcome(streamed, line={"base_url": server, "max_steps": 4}, tools=[add])
+    assert len(server.calls) == 4
+
+
+@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "add"}])
+def test_a_forced_choice_does_not_loop(run: Any, sim: Any, streamed: Any, choice: Any) -> None:
+    server = sim(Rule(call=1, tool_use=ADD))
+    run.outcome(streamed, line={"base_url": server}, tools=[add], tool_choice=choice)
+    assert server.bodies[0]["tool_choice"] == choice
+    assert "tool_choice" not in server.bodies[1]
+    assert len(server.calls) == 2
+
+
+def test_a_choice_that_forces_nothing_stays(run: Any, sim: Any) -> None:
+    server = sim(Rule(call=1, tool_use=ADD))
+    run.send(line={"base_url": server}, tools=[add], tool_choice={"type": "auto"})
+    assert server.bodies[1]["tool_choice"] == {"type": "auto"}
+
+
+def test_an_image_in_a_result_is_resolved(run: Any, sim: Any) -> None:
+    def camera(a: int, b: int) -> list[Any]:
+        """Look."""
+        return ["what I see", Image(GIF)]
+
+    server = sim(Rule(tool_use={**ADD, "name": "camera"}, times=1))
+    run.send(line={"base_url": server}, tools=[camera])
+    text, image = results(server)[0]["content"]
+    assert text == {"type": "text", "text": "what I see"}
+    assert image["type"] == "image"
+    assert image["source"]["type"] == "base64"
+    assert image["source"]["media_type"] == "image/gif"
+
+
+@pytest.mark.parametrize(
+    ("value", "content"),
+    [
+        ("text", "text"),
+        (None, "done"),
+        ({"a": [1, None]}, '{"a":[1,null]}'),
+        ([], "[]"),
+        (["a", "b"], '["a","b"]'),
+        (1.5, "1.5"),
+        (True, "true"),
+    ],
+)
+def test_results_become_text(run: Any, sim: Any, value: Any, content: str) -> None:
+    def answers(a: int, b: int) -> Any:
+        return value
+
+    server = sim(Rule(tool_use={**ADD, "name": "answers"}, times=1))
+    run.send(line={"base_url": server}, tools=[answers])
+    assert results(server)[0]["content"] == content
+
+
+def test_a_result_too_long_is_cut_and_marked(run: Any, sim: Any) -> None:
+    def talks(a: int, b: int) -> str:
+        return "x" * 50
+
+    server = sim(Rule(tool_use={**ADD, "name": "talks"}, times=1))
+    config = {"plugins": {"tools": {"max_result": 10}}}
+    run.send(line={"base_url": server, "config": config}, tools=[talks])
+    assert results(server)[0]["content"] == "xxxxxxxxxx\n[cut: 50 characters in all]"
+
+
+def test_a_stream_shows_every_step_and_ends_with_the_last_reply(run: Any, sim: Any) -> None:
+    server = sim(Rule(tool_use=ADD, reply="I add.", times=1), Rule(reply="It is 3."))
+
+    async def body(line: Any) -> tuple[str, Any]:
+        async with line.stream("Add", tools=[add]) as stream:
+            pieces = [piece async for piece in stream.text]
+            return "".join(pieces), await stream.reply
+
+    text, reply = run(body, base_url=server)
+    assert text == "I add.It is 3."
+    assert reply.text == "It is 3."
+
+
+def test_a_conversation_keeps_the_whole_exchange(run: Any, sim: Any) -> None:
+    server = sim(Rule(tool_use=ADD, times=1))
+
+    async def body(line: Any) -> None:
+        chat = line.conversation(tools=[add])
+        await chat.send("Add")
+        assert [message.role for message in chat.messages] == ["user", "assistant"] * 2
+        await chat.send("Thanks")
+
+    run(body, base_url=server)
+    assert len(server.bodies[-1]["messages"]) == 5
+
+
+def test_two_functions_of_one_name_or_a_wrong_thing_are_refused(run: Any) -> None:
+    with pytest.raises(InputError, match=r"tools\[0\] must be a function, a Tool or a dict"):
+        run.send(line={}, tools=[5])
+
+
+def test_an_enumeration_reaches_the_function_as_it_is(run: Any, sim: Any) -> None:
+    def paint(colour: Literal["red", "blue"]) -> str:
+        """Paint."""
+        return f"{colour}!"
+
+    server = sim(Rule(tool_use={"name": "paint", "input": {"colour": "blue"}}, times=1))
+    run.send(line={"base_url": server}, tools=[paint])
+    assert results(server)[0]["content"] == "blue!"
