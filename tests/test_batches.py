@@ -1,7 +1,9 @@
 """Batches: every item takes the journey of a message, and so does every result."""
 
 import json
+from collections.abc import AsyncIterator
 from inspect import isawaitable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +16,6 @@ from hookline import (
     AsyncItems,
     Batch,
     BatchItem,
-    BatchResult,
     Continue,
     DeadlineExceeded,
     DecodeError,
@@ -37,6 +38,7 @@ from hookline.json_lines import lines
 from hookline.simulator import Rule
 from hookline.turn import Turn
 
+ODD: Any = {"modle": "y"}
 TWO = [BatchItem("a", "How do ants smell?"), BatchItem("b", "And bees?")]
 
 
@@ -51,7 +53,7 @@ async def everything(items: Any) -> list[Any]:
     return list(items)
 
 
-async def finished(line: Any, items: Any) -> dict[str, BatchResult]:
+async def finished(line: Any, items: Any) -> dict[str, Any]:
     """Create a batch, wait for it, and return its results by id."""
     batch = await settled(line.batches.create(items))
     batch = await settled(line.batches.wait(batch))
@@ -73,7 +75,7 @@ class Clock:
 # The whole way ------------------------------------------------------------------------------------
 
 
-def test_a_batch_from_its_creation_to_its_deletion(run, sim) -> None:
+def test_a_batch_from_its_creation_to_its_deletion(run: Any, sim: Any) -> None:
     async def body(line: Any) -> None:
         batch = await settled(line.batches.create(TWO))
         assert isinstance(batch, Batch)
@@ -102,7 +104,7 @@ def test_a_batch_from_its_creation_to_its_deletion(run, sim) -> None:
     run(body, base_url=sim())
 
 
-def test_a_result_costs_half(run) -> None:
+def test_a_result_costs_half(run: Any) -> None:
     async def body(line: Any) -> None:
         found = await finished(line, [BatchItem("a", "Hello")])
         reply = await line.send("Hello")
@@ -111,7 +113,7 @@ def test_a_result_costs_half(run) -> None:
     run(body)
 
 
-def test_the_reply_knows_its_request_where_the_batch_was_made(run) -> None:
+def test_the_reply_knows_its_request_where_the_batch_was_made(run: Any) -> None:
     items = [BatchItem("a", "The answer?", prefill="The answer is", system="Be brief.")]
 
     async def body(line: Any) -> None:
@@ -129,7 +131,7 @@ def test_the_reply_knows_its_request_where_the_batch_was_made(run) -> None:
     run(body)
 
 
-def test_results_may_be_read_twice(run) -> None:
+def test_results_may_be_read_twice(run: Any) -> None:
     async def body(line: Any) -> None:
         batch = await settled(line.batches.create(TWO))
         first = await everything(line.batches.results(batch))
@@ -155,55 +157,55 @@ class Watcher:
         self.surfaces.add(turn.surface)
 
     @hookimpl
-    def build_history(self, turn, request):
+    def build_history(self, turn: Any, request: Any) -> Any:
         self._note("build_history", turn)
         return request.evolve(system="From a transform.")
 
     @hookimpl
-    def inject_prefill(self, turn, request):
+    def inject_prefill(self, turn: Any, request: Any) -> Any:
         self._note("inject_prefill", turn)
 
     @hookimpl
-    def resolve_images(self, turn, request):
+    def resolve_images(self, turn: Any, request: Any) -> Any:
         self._note("resolve_images", turn)
 
     @hookimpl
-    async def send(self, turn, request, call_next):
+    async def send(self, turn: Any, request: Any, call_next: Any) -> Any:
         self._note("send", turn)
         return await call_next(request.evolve(metadata={"user_id": "from the onion"}))
 
     @hookimpl
-    def check_request(self, turn, request):
+    def check_request(self, turn: Any, request: Any) -> Any:
         self._note("check_request", turn)
         assert request.metadata is not None
 
     @hookimpl
-    def filter_stream(self, turn):
+    def filter_stream(self, turn: Any) -> Any:
         self._note("filter_stream", turn)
 
     @hookimpl
-    def post_process(self, turn, reply):
+    def post_process(self, turn: Any, reply: Any) -> Any:
         self._note("post_process", turn)
 
     @hookimpl
-    def on_turn_start(self, turn, request):
+    def on_turn_start(self, turn: Any, request: Any) -> Any:
         self._note("on_turn_start", turn)
 
     @hookimpl
-    def on_attempt(self, turn, request, attempt):
+    def on_attempt(self, turn: Any, request: Any, attempt: Any) -> Any:
         self._note(f"on_attempt {attempt.number} {attempt.status} {request.system}", turn)
 
     @hookimpl
-    def on_event(self, turn, event):
+    def on_event(self, turn: Any, event: Any) -> Any:
         self._note("on_event", turn)
 
     @hookimpl
-    def on_turn_end(self, turn, reply, error):
+    def on_turn_end(self, turn: Any, reply: Any, error: Any) -> Any:
         self._note("on_turn_end", turn)
         self.ends.append((reply, error))
 
 
-def test_an_item_and_its_result_pass_every_hook(run, sim) -> None:
+def test_an_item_and_its_result_pass_every_hook(run: Any, sim: Any) -> None:
     watcher, server = Watcher(), sim()
     found = results(run, [BatchItem("a", "Hello")], base_url=server, plugins=[watcher])
     assert watcher.seen == [
@@ -229,7 +231,7 @@ def test_an_item_and_its_result_pass_every_hook(run, sim) -> None:
     assert reply is found["a"].reply
 
 
-def test_what_leaves_is_what_the_hooks_made_of_it(run, sim) -> None:
+def test_what_leaves_is_what_the_hooks_made_of_it(run: Any, sim: Any) -> None:
     server = sim()
     run(
         lambda line: settled(line.batches.create([BatchItem("a", "Hello", max_tokens=7)])),
@@ -249,7 +251,7 @@ def test_what_leaves_is_what_the_hooks_made_of_it(run, sim) -> None:
     }
 
 
-def test_images_are_resolved(run, sim) -> None:
+def test_images_are_resolved(run: Any, sim: Any) -> None:
     pytest.importorskip("PIL")
     from PIL import Image as Picture  # noqa: PLC0415 -- only where it is installed
 
@@ -261,7 +263,7 @@ def test_images_are_resolved(run, sim) -> None:
     assert item["params"]["messages"][0]["content"][0]["source"]["type"] == "base64"
 
 
-def test_the_betas_of_all_items_go_into_the_header(run, loopback, http) -> None:
+def test_the_betas_of_all_items_go_into_the_header(run: Any, loopback: Any, http: Any) -> None:
     batch = {"id": "b", "type": "message_batch", "processing_status": "in_progress"}
     server = loopback(lambda _: http(200, batch))
     items = [BatchItem("a", "x", betas=["one", "two"]), BatchItem("b", "x", betas=["two"])]
@@ -273,12 +275,12 @@ class Refuser:
     role = "enforcer"
 
     @hookimpl
-    def check_request(self, request):
+    def check_request(self, request: Any) -> Any:
         if "secret" in request.messages[-1].text:
             raise PolicyViolation("no secrets", rule="secrets")
 
 
-def test_one_refused_item_refuses_the_batch_and_is_named(run, sim) -> None:
+def test_one_refused_item_refuses_the_batch_and_is_named(run: Any, sim: Any) -> None:
     server, watcher = sim(), Watcher()
     items = [BatchItem("fine", "Hello"), BatchItem("leak", "A secret"), BatchItem("late", "x")]
 
@@ -296,12 +298,14 @@ def test_one_refused_item_refuses_the_batch_and_is_named(run, sim) -> None:
     ("item", "kind", "text"),
     [
         (BatchItem("empty", ""), InputError, "batch item 'empty': the message is empty"),
-        (BatchItem("odd", "x", modle="y"), InputError, "batch item 'odd': there is no parameter"),
+        (BatchItem("odd", "x", **ODD), InputError, "batch item 'odd': there is no parameter"),
         (BatchItem("none"), InputError, "batch item 'none': there is nothing to send"),
         (BatchItem("gone", [Image("gone.png")]), InputError, "batch item 'gone': "),
     ],
 )
-def test_an_item_that_cannot_be_sent_is_named(run, sim, item: Any, kind: Any, text: str) -> None:
+def test_an_item_that_cannot_be_sent_is_named(
+    run: Any, sim: Any, item: Any, kind: Any, text: str
+) -> None:
     server = sim()
 
     async def body(line: Any) -> None:
@@ -312,14 +316,14 @@ def test_an_item_that_cannot_be_sent_is_named(run, sim, item: Any, kind: Any, te
     assert server.calls == []
 
 
-def test_a_failing_plugin_names_the_item_too(run) -> None:
+def test_a_failing_plugin_names_the_item_too(run: Any) -> None:
     class Broken:
         @hookimpl
-        def build_history(self, request):
+        def build_history(self, request: Any) -> Any:
             raise ZeroDivisionError
 
     async def body(line: Any) -> None:
-        with pytest.raises(PluginError, match="batch item 'a': .*ZeroDivisionError") as caught:
+        with pytest.raises(PluginError, match=r"batch item 'a': .*ZeroDivisionError") as caught:
             await settled(line.batches.create(TWO))
         assert caught.value.hook == "build_history"
 
@@ -327,24 +331,24 @@ def test_a_failing_plugin_names_the_item_too(run) -> None:
 
 
 def test_an_onion_that_answers_by_itself_cannot_hide_an_item_from_what_lies_inside(
-    run, sim
+    run: Any, sim: Any
 ) -> None:
     class Cache:
         @hookimpl
-        def send(self, request, call_next):
+        def send(self, request: Any, call_next: Any) -> Any:
             return Response(id="cached")
 
     server = sim()
 
     async def body(line: Any) -> None:
-        with pytest.raises(InputError, match="batch item 'a': .*without sending"):
+        with pytest.raises(InputError, match=r"batch item 'a': .*without sending"):
             await settled(line.batches.create(TWO))
 
     run(body, base_url=server, plugins=[Cache()])
     assert server.calls == []
 
 
-def test_a_batch_that_the_api_refuses_ends_every_turn(run, loopback, http) -> None:
+def test_a_batch_that_the_api_refuses_ends_every_turn(run: Any, loopback: Any, http: Any) -> None:
     error = {"type": "error", "error": {"type": "invalid_request_error", "message": "Too odd"}}
     server, watcher = loopback(lambda _: http(400, error)), Watcher()
 
@@ -377,7 +381,9 @@ def test_a_batch_that_the_api_refuses_ends_every_turn(run, loopback, http) -> No
         ([BatchItem("a", "x")] * 100_001, "100,000 items at most, not 100,001"),
     ],
 )
-def test_a_malformed_batch_is_refused_at_once(blocking, sim, items: Any, text: str) -> None:
+def test_a_malformed_batch_is_refused_at_once(
+    blocking: Any, sim: Any, items: Any, text: str
+) -> None:
     server = sim()
 
     async def body(line: Any) -> None:
@@ -388,7 +394,7 @@ def test_a_malformed_batch_is_refused_at_once(blocking, sim, items: Any, text: s
     assert server.calls == []
 
 
-def test_ids_at_the_limit_are_fine(run) -> None:
+def test_ids_at_the_limit_are_fine(run: Any) -> None:
     found = results(run, [BatchItem("a" * 64, "x"), BatchItem("A-z_09", "x")])
     assert set(found) == {"a" * 64, "A-z_09"}
 
@@ -396,7 +402,7 @@ def test_ids_at_the_limit_are_fine(run) -> None:
 # Results ------------------------------------------------------------------------------------------
 
 
-def test_an_errored_item_has_the_error_of_the_api(run) -> None:
+def test_an_errored_item_has_the_error_of_the_api(run: Any) -> None:
     items = [BatchItem("a", "Hello"), BatchItem("b", "Hello", model="claude-none")]
     found = results(run, items, unknown_models="allow")
     assert found["a"].error is None
@@ -407,7 +413,7 @@ def test_an_errored_item_has_the_error_of_the_api(run) -> None:
     assert not error.retryable
 
 
-def test_canceled_and_expired_items_have_neither_reply_nor_error(run, sim) -> None:
+def test_canceled_and_expired_items_have_neither_reply_nor_error(run: Any, sim: Any) -> None:
     clock = Clock()
     server = sim(clock=clock, batch_seconds=10 * 24 * 3600)
 
@@ -430,26 +436,26 @@ def test_canceled_and_expired_items_have_neither_reply_nor_error(run, sim) -> No
     run(body, base_url=server)
 
 
-def test_filters_and_post_process_work_on_results(run) -> None:
+def test_filters_and_post_process_work_on_results(run: Any) -> None:
     class Rewriter:
         @hookimpl
-        def filter_stream(self):
+        def filter_stream(self) -> Any:
             return StreamFilter.deltas(lambda text: text.replace("ants", "****"), look_behind=4)
 
         @hookimpl
-        def post_process(self, reply):
+        def post_process(self, reply: Any) -> Any:
             return reply.with_text(reply.text.upper())
 
     found = results(run, plugins=[Rewriter()])
     assert "HOW DO **** SMELL?" in found["a"].reply.text
 
 
-def test_a_second_step_is_an_error_that_keeps_the_reply(run, sim) -> None:
+def test_a_second_step_is_an_error_that_keeps_the_reply(run: Any, sim: Any) -> None:
     server = sim(Rule(tool_use={"name": "smell", "input": {}}))
 
     class Goer:
         @hookimpl
-        def post_process(self, reply):
+        def post_process(self, reply: Any) -> Any:
             return Continue(reply.request.append(Message("user", "Go on")))
 
     found = results(run, base_url=server, plugins=[Goer()])
@@ -458,15 +464,16 @@ def test_a_second_step_is_an_error_that_keeps_the_reply(run, sim) -> None:
     error = found["a"].error
     assert isinstance(error, TurnLimitExceeded)
     assert "a batch has no second step" in str(error)
+    assert error.partial is not None
     assert error.partial.tool_uses[0].name == "smell"
 
 
-def test_what_a_plugin_refuses_spares_the_other_results(run) -> None:
+def test_what_a_plugin_refuses_spares_the_other_results(run: Any) -> None:
     class Picky:
         role = "enforcer"
 
         @hookimpl
-        def post_process(self, reply):
+        def post_process(self, reply: Any) -> Any:
             if "bees" in reply.text:
                 raise PolicyViolation("no bees")
 
@@ -478,16 +485,16 @@ def test_what_a_plugin_refuses_spares_the_other_results(run) -> None:
     assert watcher.ends[-1] == (None, found["b"].error)
 
 
-def test_context_and_state_of_an_item_reach_its_result(run) -> None:
+def test_context_and_state_of_an_item_reach_its_result(run: Any) -> None:
     seen: list[Any] = []
 
     class Keeper:
         @hookimpl
-        def build_history(self, turn):
+        def build_history(self, turn: Any) -> Any:
             turn.state[self] = turn.context["user"]
 
         @hookimpl
-        def post_process(self, turn):
+        def post_process(self, turn: Any) -> Any:
             seen.append((turn.context["user"], turn.state[self]))
 
     results(run, [BatchItem("a", "x", context={"user": "ann"})], plugins=[Keeper()])
@@ -525,7 +532,7 @@ def patient(clock: Clock, **options: Any) -> tuple[Pipeline, list[float]]:
     return PatientPipeline(model="claude-haiku-4-5", **options), io.waits
 
 
-def test_waiting_asks_as_often_as_the_api_likes(sim) -> None:
+def test_waiting_asks_as_often_as_the_api_likes(sim: Any) -> None:
     clock = Clock()
     server = sim(clock=clock, batch_seconds=25)
     line, waits = patient(clock, base_url=server)
@@ -535,7 +542,7 @@ def test_waiting_asks_as_often_as_the_api_likes(sim) -> None:
     assert waits == [10, 10, 10]
 
 
-def test_waiting_ends_in_time_and_asks_once_more(sim) -> None:
+def test_waiting_ends_in_time_and_asks_once_more(sim: Any) -> None:
     clock = Clock()
     server = sim(clock=clock, batch_seconds=3600)
     line, waits = patient(clock, base_url=server)
@@ -547,7 +554,7 @@ def test_waiting_ends_in_time_and_asks_once_more(sim) -> None:
     assert len(server.calls) == 1 + 4
 
 
-def test_waiting_without_a_hint_is_polite(loopback, http) -> None:
+def test_waiting_without_a_hint_is_polite(loopback: Any, http: Any) -> None:
     states = ["ended", "in_progress"]
     server = loopback(lambda _: http(200, {"id": "b", "processing_status": states.pop()}))
     line, waits = patient(Clock(), base_url=server.url, api_key="k")
@@ -563,7 +570,9 @@ def result_line(custom_id: str, **result: Any) -> bytes:
     return json.dumps({"custom_id": custom_id, "result": result}).encode() + b"\n"
 
 
-def test_results_are_read_as_a_stream(run, loopback, http, message, wait) -> None:
+def test_results_are_read_as_a_stream(
+    run: Any, loopback: Any, http: Any, message: Any, wait: Any
+) -> None:
     first = result_line("a", type="succeeded", message=message("Yes"))
     kind = {"content-type": "application/x-jsonl"}
     server = loopback(lambda _: (http(200, first, kind, length=10_000), wait))
@@ -578,7 +587,9 @@ def test_results_are_read_as_a_stream(run, loopback, http, message, wait) -> Non
     run(body, **server.line)
 
 
-def test_an_iterator_of_results_is_a_context_manager(run, loopback, http, message) -> None:
+def test_an_iterator_of_results_is_a_context_manager(
+    run: Any, loopback: Any, http: Any, message: Any
+) -> None:
     one = result_line("a", type="succeeded", message=message("Yes"))
     server = loopback(lambda _: http(200, one + one))
 
@@ -601,7 +612,9 @@ def test_an_iterator_of_results_is_a_context_manager(run, loopback, http, messag
     run(body, **server.line)
 
 
-def test_results_that_break_off_are_an_error(run, loopback, http, message) -> None:
+def test_results_that_break_off_are_an_error(
+    run: Any, loopback: Any, http: Any, message: Any
+) -> None:
     one = result_line("a", type="succeeded", message=message("Yes"))
     server = loopback(lambda _: http(200, one, length=10_000))
 
@@ -624,17 +637,17 @@ def test_results_that_break_off_are_an_error(run, loopback, http, message) -> No
         b'{"custom_id": "a", "result": {"type": "succeeded", "message": {}}}',
     ],
 )
-def test_a_malformed_line_says_where(run, loopback, http, line: bytes) -> None:
+def test_a_malformed_line_says_where(run: Any, loopback: Any, http: Any, line: bytes) -> None:
     server = loopback(lambda _: http(200, result_line("a", type="expired") + line))
 
     async def body(pipeline: Any) -> None:
-        with pytest.raises(DecodeError, match="^line 2: "):
+        with pytest.raises(DecodeError, match=r"^line 2: "):
             await everything(pipeline.batches.results("b"))
 
     run(body, **server.line)
 
 
-def test_results_newer_than_ours_are_kept(run, loopback, http) -> None:
+def test_results_newer_than_ours_are_kept(run: Any, loopback: Any, http: Any) -> None:
     body_lines = result_line("a", type="postponed", until="2027") + result_line(
         "b", type="errored", error={"type": "error", "error": {"type": "overloaded_error"}}
     )
@@ -649,7 +662,7 @@ def test_results_newer_than_ours_are_kept(run, loopback, http) -> None:
     run(body, **server.line)
 
 
-async def _pieces(pieces: list[bytes]) -> Any:
+async def _pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
 
@@ -661,7 +674,7 @@ async def _gathered(pieces: list[bytes], most: int) -> list[bytes]:
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=8))
 def test_lines_do_not_depend_on_how_they_arrive(body: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    pieces = [body[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [body[a:b] for a, b in pairwise(edges)]
     expected = [line for line in body.split(b"\n") if line.strip()]
     assert drive(_gathered(pieces, 1000)) == expected
 

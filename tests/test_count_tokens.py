@@ -42,51 +42,51 @@ class Watcher:
         self.surfaces.add(turn.surface)
 
     @hookimpl
-    def build_history(self, turn, request):
+    def build_history(self, turn: Any, request: Any) -> Any:
         self._note("build_history", turn)
         return request.evolve(system="Marked.")
 
     @hookimpl
-    def inject_prefill(self, turn, request):
+    def inject_prefill(self, turn: Any, request: Any) -> Any:
         self._note("inject_prefill", turn)
 
     @hookimpl
-    def resolve_images(self, turn, request):
+    def resolve_images(self, turn: Any, request: Any) -> Any:
         self._note("resolve_images", turn)
 
     @hookimpl
-    async def send(self, turn, request, call_next):
+    async def send(self, turn: Any, request: Any, call_next: Any) -> Any:
         self._note("send", turn)
         response = await call_next(request.evolve(metadata={"user_id": "u"}))
         self._note(f"sent {response.usage.input_tokens > 0} {response.content}", turn)
         return response
 
     @hookimpl
-    def check_request(self, turn, request):
+    def check_request(self, turn: Any, request: Any) -> Any:
         self._note("check_request", turn)
 
     @hookimpl
-    def post_process(self, turn, reply):
+    def post_process(self, turn: Any, reply: Any) -> Any:
         self._note("post_process", turn)
 
     @hookimpl
-    def filter_stream(self, turn):
+    def filter_stream(self, turn: Any) -> Any:
         self._note("filter_stream", turn)
 
     @hookimpl
-    def on_turn_start(self, turn, request):
+    def on_turn_start(self, turn: Any, request: Any) -> Any:
         self._note("on_turn_start", turn)
 
     @hookimpl
-    def on_attempt(self, turn, request, attempt):
+    def on_attempt(self, turn: Any, request: Any, attempt: Any) -> Any:
         self._note(f"on_attempt {attempt.status}", turn)
 
     @hookimpl
-    def on_event(self, turn, event):
+    def on_event(self, turn: Any, event: Any) -> Any:
         self._note("on_event", turn)
 
     @hookimpl
-    def on_turn_end(self, turn, reply, error):
+    def on_turn_end(self, turn: Any, reply: Any, error: Any) -> Any:
         self._note("on_turn_end", turn)
         self.ends.append((reply, error))
 
@@ -95,7 +95,7 @@ def test_the_watcher_takes_part_in_every_hook_of_a_turn() -> None:
     assert {hook for hook in HOOKS if not hook.startswith("register_")} <= set(dir(Watcher))
 
 
-def test_a_count_passes_every_stage_but_those_that_work_on_a_reply(run) -> None:
+def test_a_count_passes_every_stage_but_those_that_work_on_a_reply(run: Any) -> None:
     watcher = Watcher()
     counted(run, "Hello", line={"plugins": [watcher]})
     assert watcher.seen == [
@@ -115,7 +115,7 @@ def test_a_count_passes_every_stage_but_those_that_work_on_a_reply(run) -> None:
     assert reply.usage.input_tokens > 0
 
 
-def test_the_count_is_what_the_message_then_costs(run) -> None:
+def test_the_count_is_what_the_message_then_costs(run: Any) -> None:
     async def body(line: Any) -> None:
         found = await count(line, "How do ants find home?", system="Be brief.", prefill="They")
         reply = await line.send("How do ants find home?", system="Be brief.", prefill="They")
@@ -127,7 +127,7 @@ def test_the_count_is_what_the_message_then_costs(run) -> None:
     run(body)
 
 
-def test_only_the_fields_that_the_endpoint_takes_are_sent(run, sim) -> None:
+def test_only_the_fields_that_the_endpoint_takes_are_sent(run: Any, sim: Any) -> None:
     server = sim()
     counted(
         run,
@@ -146,7 +146,9 @@ def test_only_the_fields_that_the_endpoint_takes_are_sent(run, sim) -> None:
     assert len(server.bodies[0]["messages"]) == 3
 
 
-def test_betas_and_fields_of_an_api_newer_than_ours_are_sent(run, loopback, http) -> None:
+def test_betas_and_fields_of_an_api_newer_than_ours_are_sent(
+    run: Any, loopback: Any, http: Any
+) -> None:
     server = loopback(lambda _: http(200, {"input_tokens": 9, "new": [1]}))
     found = counted(
         run, "Hello", line=server.line, betas=["some-beta-2026-12-01"], extra={"newer": True}
@@ -159,14 +161,14 @@ def test_betas_and_fields_of_an_api_newer_than_ours_are_sent(run, loopback, http
     assert (int(found), dict(found.extra)) == (9, {"new": (1,)})
 
 
-def test_context_editing_tells_the_count_before_it(run, loopback, http) -> None:
+def test_context_editing_tells_the_count_before_it(run: Any, loopback: Any, http: Any) -> None:
     answer = {"input_tokens": 9, "context_management": {"original_input_tokens": 99}}
     server = loopback(lambda _: http(200, answer))
     found = counted(run, "Hello", line=server.line)
     assert found.context_management == {"original_input_tokens": 99}
 
 
-def test_a_native_prefill_is_refused_by_models_without_it(run, sim) -> None:
+def test_a_native_prefill_is_refused_by_models_without_it(run: Any, sim: Any) -> None:
     server = sim()
     with pytest.raises(InputError, match="does not continue an assistant message"):
         counted(
@@ -180,12 +182,12 @@ def test_a_native_prefill_is_refused_by_models_without_it(run, sim) -> None:
     assert server.calls == []
 
 
-def test_a_policy_refuses_a_count_too(run, sim) -> None:
+def test_a_policy_refuses_a_count_too(run: Any, sim: Any) -> None:
     class Policy:
         role = "enforcer"
 
         @hookimpl
-        def check_request(self, request):
+        def check_request(self, request: Any) -> Any:
             raise PolicyViolation("nothing leaves")
 
     server, watcher = sim(), Watcher()
@@ -195,10 +197,10 @@ def test_a_policy_refuses_a_count_too(run, sim) -> None:
     assert watcher.ends == [(None, caught.value)]
 
 
-def test_a_retry_in_the_onion_works_on_counts(run, loopback, http) -> None:
+def test_a_retry_in_the_onion_works_on_counts(run: Any, loopback: Any, http: Any) -> None:
     class Again:
         @hookimpl
-        async def send(self, request, call_next):
+        async def send(self, request: Any, call_next: Any) -> Any:
             try:
                 return await call_next(request)
             except APIError:
@@ -212,20 +214,22 @@ def test_a_retry_in_the_onion_works_on_counts(run, loopback, http) -> None:
     assert len(server.requests) == 2
 
 
-def test_an_error_of_the_api_is_typed(run) -> None:
+def test_an_error_of_the_api_is_typed(run: Any) -> None:
     with pytest.raises(APIError, match="model: claude-none") as caught:
         counted(run, "Hello", model="claude-none", line={"unknown_models": "allow"})
     assert (caught.value.status, caught.value.type) == (404, "not_found_error")
 
 
 @pytest.mark.parametrize("answer", [{}, {"input_tokens": "9"}, {"input_tokens": True}, [9]])
-def test_an_answer_without_a_count_is_an_error(run, loopback, http, answer: Any) -> None:
+def test_an_answer_without_a_count_is_an_error(
+    run: Any, loopback: Any, http: Any, answer: Any
+) -> None:
     server = loopback(lambda _: http(200, answer))
     with pytest.raises(DecodeError):
         counted(run, "Hello", line=server.line)
 
 
-def test_a_count_has_a_deadline(run, loopback, wait) -> None:
+def test_a_count_has_a_deadline(run: Any, loopback: Any, wait: Any) -> None:
     server = loopback(lambda _: (wait,))
     watcher = Watcher()
     with pytest.raises(DeadlineExceeded) as caught:

@@ -70,7 +70,7 @@ def test_the_endpoints_hang_on_both_pipelines() -> None:
 # Models -------------------------------------------------------------------------------------------
 
 
-def test_models_are_listed_page_by_page(run) -> None:
+def test_models_are_listed_page_by_page(run: Any) -> None:
     async def body(line: Any) -> None:
         page = await settled(line.models.list(limit=2))
         assert isinstance(page, Page)
@@ -87,7 +87,7 @@ def test_models_are_listed_page_by_page(run) -> None:
     run(body)
 
 
-def test_all_models_are_gone_through_whatever_the_page_size(run, sim) -> None:
+def test_all_models_are_gone_through_whatever_the_page_size(run: Any, sim: Any) -> None:
     server = sim()
 
     async def body(line: Any) -> None:
@@ -100,7 +100,7 @@ def test_all_models_are_gone_through_whatever_the_page_size(run, sim) -> None:
     run(body, base_url=server)
 
 
-def test_an_iterator_over_pages_asks_no_more_than_it_is_asked_for(run, sim) -> None:
+def test_an_iterator_over_pages_asks_no_more_than_it_is_asked_for(run: Any, sim: Any) -> None:
     server = sim()
 
     async def body(line: Any) -> None:
@@ -115,7 +115,7 @@ def test_an_iterator_over_pages_asks_no_more_than_it_is_asked_for(run, sim) -> N
     run(body, base_url=server)
 
 
-def test_a_stage_of_life_can_be_asked_for(run) -> None:
+def test_a_stage_of_life_can_be_asked_for(run: Any) -> None:
     async def body(line: Any) -> None:
         retired = await settled(line.models.list(lifecycle=["retired"], limit=1000))
         assert retired.data
@@ -124,7 +124,7 @@ def test_a_stage_of_life_can_be_asked_for(run) -> None:
     run(body)
 
 
-def test_one_model_by_id_or_alias(run) -> None:
+def test_one_model_by_id_or_alias(run: Any) -> None:
     async def body(line: Any) -> None:
         model = await settled(line.models.get("claude-haiku-4-5"))
         assert isinstance(model, ModelInfo)
@@ -140,7 +140,9 @@ def test_one_model_by_id_or_alias(run) -> None:
     run(body)
 
 
-def test_what_is_not_known_is_kept_and_what_is_missing_is_none(run, loopback, http) -> None:
+def test_what_is_not_known_is_kept_and_what_is_missing_is_none(
+    run: Any, loopback: Any, http: Any
+) -> None:
     server = loopback(
         lambda _: http(200, {"data": [{"id": "llama", "object": "model"}], "object": "list"})
     )
@@ -166,7 +168,9 @@ def test_what_is_not_known_is_kept_and_what_is_missing_is_none(run, loopback, ht
         ({"data": [{"id": 1}]}, r"\$\.data\[0\]\.id"),
     ],
 )
-def test_an_answer_of_another_shape_says_where(run, loopback, http, answer: Any, path: str) -> None:
+def test_an_answer_of_another_shape_says_where(
+    run: Any, loopback: Any, http: Any, answer: Any, path: str
+) -> None:
     server = loopback(lambda _: http(200, answer))
 
     async def body(line: Any) -> None:
@@ -176,7 +180,7 @@ def test_an_answer_of_another_shape_says_where(run, loopback, http, answer: Any,
     run(body, **server.line)
 
 
-def test_a_server_that_repeats_itself_ends_the_walk(run, loopback, http) -> None:
+def test_a_server_that_repeats_itself_ends_the_walk(run: Any, loopback: Any, http: Any) -> None:
     page = {"data": [{"id": "a"}], "has_more": True, "first_id": "a", "last_id": "a"}
     server = loopback(lambda _: http(200, page))
 
@@ -189,7 +193,7 @@ def test_a_server_that_repeats_itself_ends_the_walk(run, loopback, http) -> None
 # Who asks -----------------------------------------------------------------------------------------
 
 
-def test_the_caller_is_the_same_as_for_messages(run, loopback, http) -> None:
+def test_the_caller_is_the_same_as_for_messages(run: Any, loopback: Any, http: Any) -> None:
     server = loopback(lambda _: http(200, {"data": []}))
 
     async def body(line: Any) -> None:
@@ -207,7 +211,7 @@ def test_the_caller_is_the_same_as_for_messages(run, loopback, http) -> None:
     assert "content-type" not in request.headers
 
 
-def test_a_bearer_token_is_sent_as_one(run, loopback, http) -> None:
+def test_a_bearer_token_is_sent_as_one(run: Any, loopback: Any, http: Any) -> None:
     server = loopback(lambda _: http(200, {"data": []}))
     options = {**server.line, "api_key": None, "auth_token": "token"}
     run(lambda line: settled(line.models.list()), **options)
@@ -215,7 +219,7 @@ def test_a_bearer_token_is_sent_as_one(run, loopback, http) -> None:
     assert "x-api-key" not in server.requests[0].headers
 
 
-def test_without_a_key_nothing_is_sent(run) -> None:
+def test_without_a_key_nothing_is_sent(run: Any) -> None:
     async def body(line: Any) -> None:
         with pytest.raises(ConfigError, match="no API key"):
             await settled(line.models.list())
@@ -224,7 +228,7 @@ def test_without_a_key_nothing_is_sent(run) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", None, 7])
-def test_what_is_no_id_is_refused(run, sim, name: Any) -> None:
+def test_what_is_no_id_is_refused(run: Any, sim: Any, name: Any) -> None:
     server = sim()
 
     async def body(line: Any) -> None:
@@ -240,7 +244,7 @@ def test_an_id_cannot_lead_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("options", [{"timout": 3}, {"timeout": -1}, {"timeout": "long"}])
-def test_a_wrong_option_is_refused(run, sim, options: Any) -> None:
+def test_a_wrong_option_is_refused(run: Any, sim: Any, options: Any) -> None:
     server = sim()
 
     async def body(line: Any) -> None:
@@ -280,7 +284,7 @@ def patient(**options: Any) -> tuple[PatientPipeline, list[float]]:
     return line, io.waits
 
 
-def test_reading_is_tried_again_and_waits_as_asked(loopback, http) -> None:
+def test_reading_is_tried_again_and_waits_as_asked(loopback: Any, http: Any) -> None:
     answers = [
         http(200, {"data": []}),
         http(429, error_body("rate_limit_error"), {"retry-after": "7"}),
@@ -295,7 +299,7 @@ def test_reading_is_tried_again_and_waits_as_asked(loopback, http) -> None:
     assert 7 <= waits[1] <= 8
 
 
-def test_reading_is_given_up_after_the_third_time(loopback, http) -> None:
+def test_reading_is_given_up_after_the_third_time(loopback: Any, http: Any) -> None:
     server = loopback(lambda _: http(529, error_body("overloaded_error")))
     line, waits = patient(**server.line)
     with line, pytest.raises(APIError) as caught:
@@ -305,7 +309,7 @@ def test_reading_is_given_up_after_the_third_time(loopback, http) -> None:
     assert len(waits) == 2
 
 
-def test_what_cannot_get_better_is_not_tried_again(loopback, http) -> None:
+def test_what_cannot_get_better_is_not_tried_again(loopback: Any, http: Any) -> None:
     server = loopback(lambda _: http(401, error_body("authentication_error")))
     line, waits = patient(**server.line)
     with line, pytest.raises(APIError):
@@ -313,7 +317,7 @@ def test_what_cannot_get_better_is_not_tried_again(loopback, http) -> None:
     assert waits == []
 
 
-def test_a_wait_that_outlasts_the_time_is_not_begun(loopback, http) -> None:
+def test_a_wait_that_outlasts_the_time_is_not_begun(loopback: Any, http: Any) -> None:
     server = loopback(lambda _: http(429, error_body("rate_limit_error"), {"retry-after": "60"}))
     line, waits = patient(**server.line)
     with line, pytest.raises(APIError, match="rate_limit_error"):
@@ -323,7 +327,7 @@ def test_a_wait_that_outlasts_the_time_is_not_begun(loopback, http) -> None:
 
 @pytest.mark.parametrize(("status", "times"), [(429, 3), (529, 3), (500, 1), (504, 1), (409, 1)])
 def test_writing_is_tried_again_only_where_nothing_was_done(
-    loopback, http, status: int, times: int
+    loopback: Any, http: Any, status: int, times: int
 ) -> None:
     server = loopback(lambda _: http(status, error_body("api_error")))
     line, _ = patient(**server.line)
@@ -332,7 +336,9 @@ def test_writing_is_tried_again_only_where_nothing_was_done(
     assert len(server.requests) == times
 
 
-def test_a_connection_that_breaks_is_tried_again_for_reading_only(loopback, reset) -> None:
+def test_a_connection_that_breaks_is_tried_again_for_reading_only(
+    loopback: Any, reset: Any
+) -> None:
     server = loopback(lambda _: (reset,))
     line, _ = patient(**server.line)
     with line:
@@ -344,7 +350,7 @@ def test_a_connection_that_breaks_is_tried_again_for_reading_only(loopback, rese
         assert len(server.requests) == 4
 
 
-def test_a_server_that_says_nothing_is_left_in_time(run, loopback, wait) -> None:
+def test_a_server_that_says_nothing_is_left_in_time(run: Any, loopback: Any, wait: Any) -> None:
     server = loopback(lambda _: (wait,))
 
     async def body(line: Any) -> None:
@@ -354,7 +360,9 @@ def test_a_server_that_says_nothing_is_left_in_time(run, loopback, wait) -> None
     run(body, **server.line)
 
 
-def test_a_body_that_never_ends_is_left_in_time(run, loopback, http, wait) -> None:
+def test_a_body_that_never_ends_is_left_in_time(
+    run: Any, loopback: Any, http: Any, wait: Any
+) -> None:
     begun = http(200, b"[", {"content-type": "application/json"}, length=1000)
     server = loopback(lambda _: (begun, wait))
 
@@ -365,7 +373,7 @@ def test_a_body_that_never_ends_is_left_in_time(run, loopback, http, wait) -> No
     run(body, **server.line)
 
 
-def test_a_redirect_is_not_followed(run, loopback, http) -> None:
+def test_a_redirect_is_not_followed(run: Any, loopback: Any, http: Any) -> None:
     server = loopback(lambda _: http(302, b"", {"location": "https://elsewhere.example/"}))
 
     async def body(line: Any) -> None:
@@ -376,7 +384,7 @@ def test_a_redirect_is_not_followed(run, loopback, http) -> None:
     assert len(server.requests) == 1
 
 
-def test_a_page_of_a_proxy_is_an_error_that_shows_it(run, loopback, http) -> None:
+def test_a_page_of_a_proxy_is_an_error_that_shows_it(run: Any, loopback: Any, http: Any) -> None:
     server = loopback(lambda _: http(403, b"<html><h1>Blocked by the proxy</h1></html>"))
 
     async def body(line: Any) -> None:

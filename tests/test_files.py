@@ -30,7 +30,7 @@ def uploaded(run: Any, source: Any, **options: Any) -> File:
     return found
 
 
-def test_a_file_from_its_upload_to_its_deletion(run) -> None:
+def test_a_file_from_its_upload_to_its_deletion(run: Any) -> None:
     async def body(line: Any) -> None:
         file = await settled(line.files.upload(b"An ant.", filename="ant.txt"))
         assert isinstance(file, File)
@@ -50,7 +50,7 @@ def test_a_file_from_its_upload_to_its_deletion(run) -> None:
     run(body)
 
 
-def test_a_path_gives_name_and_type(run, tmp_path: Path) -> None:
+def test_a_path_gives_name_and_type(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "ant map.pdf"
     path.write_bytes(b"%PDF-1.4")
     for source in (path, str(path)):
@@ -58,7 +58,7 @@ def test_a_path_gives_name_and_type(run, tmp_path: Path) -> None:
         assert (file.filename, file.mime_type) == ("ant map.pdf", "application/pdf")
 
 
-def test_an_open_file_is_read_from_where_it_stands_and_not_closed(run, tmp_path: Path) -> None:
+def test_an_open_file_is_read_from_where_it_stands_and_not_closed(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "ant.txt"
     path.write_bytes(b"skip me")
     with path.open("rb") as opened:
@@ -68,18 +68,18 @@ def test_an_open_file_is_read_from_where_it_stands_and_not_closed(run, tmp_path:
     assert (file.filename, file.size_bytes) == ("ant.txt", 2)
 
 
-def test_bytes_in_memory_are_a_file_without_a_name(run) -> None:
+def test_bytes_in_memory_are_a_file_without_a_name(run: Any) -> None:
     for source in (b"x", bytearray(b"x"), memoryview(b"x"), io.BytesIO(b"x")):
         file = uploaded(run, source)
         assert (file.filename, file.mime_type) == ("file", "application/octet-stream")
 
 
-def test_name_and_type_may_be_said(run) -> None:
+def test_name_and_type_may_be_said(run: Any) -> None:
     file = uploaded(run, b"x", filename="a.bin", media_type="text/plain; charset=utf-8")
     assert (file.filename, file.mime_type) == ("a.bin", "text/plain")
 
 
-def test_a_file_may_expire(run) -> None:
+def test_a_file_may_expire(run: Any) -> None:
     file = uploaded(run, b"x", expires_in_seconds=3600)
     assert file.expires_at is not None
     with pytest.raises(APIError, match="greater than or equal to 3600"):
@@ -98,7 +98,7 @@ def test_a_file_may_expire(run) -> None:
         (None, "not NoneType"),
     ],
 )
-def test_what_cannot_be_uploaded_is_refused(run, sim, source: Any, text: str) -> None:
+def test_what_cannot_be_uploaded_is_refused(run: Any, sim: Any, source: Any, text: str) -> None:
     server = sim()
 
     async def body(line: Any) -> None:
@@ -109,7 +109,7 @@ def test_what_cannot_be_uploaded_is_refused(run, sim, source: Any, text: str) ->
     assert server.calls == []
 
 
-def test_a_file_that_is_too_large_is_not_read(run, tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_not_read(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "huge"
     with path.open("wb") as sparse:
         sparse.truncate(500 * 1024 * 1024 + 1)
@@ -118,12 +118,12 @@ def test_a_file_that_is_too_large_is_not_read(run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["png", "image/", "image/png\r\nX-Evil: 1", "ä/ö", "a b/c"])
-def test_a_media_type_that_is_none_is_refused(run, kind: str) -> None:
+def test_a_media_type_that_is_none_is_refused(run: Any, kind: str) -> None:
     with pytest.raises(InputError, match="media_type must look like"):
         uploaded(run, b"x", media_type=kind)
 
 
-def test_files_are_listed_page_by_page_and_by_id(run) -> None:
+def test_files_are_listed_page_by_page_and_by_id(run: Any) -> None:
     async def body(line: Any) -> None:
         made = [await settled(line.files.upload(bytes([65 + n]))) for n in range(5)]
         page = await settled(line.files.list(limit=2))
@@ -139,7 +139,7 @@ def test_files_are_listed_page_by_page_and_by_id(run) -> None:
     run(body)
 
 
-def test_a_made_file_is_downloaded(run, loopback, http) -> None:
+def test_a_made_file_is_downloaded(run: Any, loopback: Any, http: Any) -> None:
     server = loopback(lambda _: http(200, b"\x00\xffbytes", {"content-type": "image/png"}))
 
     async def body(line: Any) -> None:
@@ -149,7 +149,7 @@ def test_a_made_file_is_downloaded(run, loopback, http) -> None:
     assert server.requests[0].path == "/v1/files/file_1/content"
 
 
-def test_an_upload_says_who_sends_it(run, loopback, http) -> None:
+def test_an_upload_says_who_sends_it(run: Any, loopback: Any, http: Any) -> None:
     server = loopback(lambda _: http(200, {"id": "file_1", "type": "file", "newer": 1}))
 
     async def body(line: Any) -> None:

@@ -76,13 +76,19 @@ def checked_items(items: Sequence[BatchItem]) -> None:
 
 @frozen(eq=False, repr=False, field_transformer=checked)
 class RequestCounts(Received):
-    """How many items of a batch are in which state; all are processing until the batch ends."""
+    """How many items of a batch are in which state; all are processing until the batch ends.
 
-    processing: int | None = None
-    succeeded: int | None = None
-    errored: int | None = None
-    canceled: int | None = None
-    expired: int | None = None
+    Attributes:
+        absent: names of the counts that the server left out; they read as 0.
+
+    """
+
+    processing: int = 0
+    succeeded: int = 0
+    errored: int = 0
+    canceled: int = 0
+    expired: int = 0
+    absent: frozenset[str] = field(default=frozenset(), kw_only=True, repr=False)
 
 
 @frozen(eq=False, repr=False, field_transformer=checked)
@@ -99,6 +105,7 @@ class Batch(Received):
         cancel_initiated_at: when it was asked to end early, or None.
         archived_at: when its results were archived, or None.
         results_url: where the results are, once it has ended.
+        absent: names of the fields that the server left out although they should be there.
         turns: by ``custom_id``, the turns of the items, as long as this value comes from the
             ``create`` of this process. They are what lets a result know its request, prefill,
             options and context; the API does not keep them.
@@ -108,13 +115,14 @@ class Batch(Received):
     type: ClassVar[str] = "message_batch"
     id: str
     processing_status: str
-    request_counts: RequestCounts | None = None
+    request_counts: RequestCounts = field(factory=RequestCounts)
     created_at: str | None = None
     expires_at: str | None = None
     ended_at: str | None = None
     cancel_initiated_at: str | None = None
     archived_at: str | None = None
     results_url: str | None = None
+    absent: frozenset[str] = field(default=frozenset(), kw_only=True, repr=False)
     turns: Mapping[str, Turn] = field(
         default=EMPTY, kw_only=True, eq=False, repr=False, metadata={"local": True}
     )
