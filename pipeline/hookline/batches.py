@@ -1,7 +1,7 @@
 """``line.batches``: many messages at once, at half the price, within a day (facts 12.5)."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Final, TypeAlias, Unpack
 
@@ -34,6 +34,7 @@ __all__ = ["AsyncBatches", "Batches", "Journeys"]
 
 _PATH: Final = "/v1/messages/batches"
 _MOST_BODY: Final = 256 * 1024 * 1024
+_LEAST_SECONDS: Final = 1.0  # for one question about a batch, however little time is left
 _POLL_SECONDS: Final = 30.0  # where the API does not say how long to wait
 
 BatchOrId: TypeAlias = Batch | str
@@ -118,7 +119,8 @@ class AsyncBatches:
             )
         except BaseException as error:
             seconds = access.io.now() - began
-            await access.io.shielded(tell(seconds=seconds, answered=None, problem=error))
+            with suppress(TimeoutError):  # an observer's; it must not take the error's place
+                await access.io.shielded(tell(seconds=seconds, answered=None, problem=error))
             raise
         answered = Response(headers=batch.headers)
         await tell(seconds=access.io.now() - began, answered=answered, problem=None)
@@ -156,7 +158,10 @@ class AsyncBatches:
         io = self._access.io
         until = None if timeout is None else io.now() + timeout
         while True:
-            found = await self.get(batch, betas=betas)
+            limit = self._access.timeout
+            if until is not None:
+                limit = min(limit, max(_LEAST_SECONDS, until - io.now()))
+            found = await self.get(batch, timeout=limit, betas=betas)
             if found.ended:
                 return found
             pause = retry_after(found.headers) or _POLL_SECONDS
