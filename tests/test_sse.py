@@ -141,3 +141,32 @@ def test_an_endless_line_costs_linear_time() -> None:
     small = min(_seconds_for(5_000) for _ in range(3))
     large = min(_seconds_for(100_000) for _ in range(3))
     assert large < small * 20 * 4
+
+
+_PAYLOAD_FRAMES = (
+    b"event: ping\ndata: {}\n\n",
+    b'event: content_block_delta\ndata: {"a": "\xc3\xa9"}\n\n',
+    b"data: alone\n\n",
+    b"data:  two spaces\n\n",
+    b"data:none\n\n",
+    b"data: one\ndata: two\n\n",
+    b": comment\n\n",
+    b"event: named\n\n",
+    b"id: 7\nretry: 3\ndata: with an id\n\n",
+    b"event: crlf\r\ndata: x\r\n\r\n",
+    b"data: cut",
+    b"\n",
+    b"\n\n",
+)
+
+
+@given(frames=st.lists(st.sampled_from(_PAYLOAD_FRAMES), max_size=12), data=st.data())
+def test_payloads_are_the_data_of_the_events_however_the_bytes_are_cut(frames, data) -> None:
+    whole = b"".join(frames)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
+    chunks = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    quick, plain = SSEDecoder(), SSEDecoder()
+    found = [payload for chunk in chunks for payload in quick.payloads(chunk)]
+    expected = [event.data.encode() for chunk in chunks for event in plain.feed(chunk)]
+    assert found == expected
+    assert [each.data for each in quick.flush()] == [each.data for each in plain.flush()]

@@ -4,7 +4,7 @@ Order of things for each event that arrives: filters, assembly, observers, calle
 caller sees, what the conversation stores and what observers hear is the same text.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from attrs import evolve
@@ -81,9 +81,11 @@ class Delivery:
             HooklineError: a filter refused or failed, or the time was up.
 
         """
-        source = _arriving(self._response)
+        source = self._response.events or _replayed(self._response)
         try:
             async for arrived in source:
+                if isinstance(arrived, ErrorEvent):
+                    raise api_error(arrived, self._response.headers)
                 for event in self._passed(arrived):
                     if self._observers:
                         await told(self._observers, self._turn, event)
@@ -94,26 +96,29 @@ class Delivery:
             if not self._assembler.complete:  # after message_stop nothing is missing
                 raise StreamInterrupted(f"the stream broke off: {error}", self.partial()) from error
         finally:
-            await source.aclose()
+            close = getattr(source, "aclose", None)  # a plugin's own iterator may have none
+            if close is not None:
+                await close()
         if not self._assembler.complete:
             raise StreamTruncated("the stream ended before message_stop", self.partial())
 
-    def _passed(self, arrived: Event) -> Iterator[Event]:
+    def _passed(self, arrived: Event) -> Iterable[Event]:
         """Assemble what the filters let through; return what need not wait for ``post_process``."""
-        if isinstance(arrived, ErrorEvent):
-            raise api_error(arrived, self._response.headers)
+        if not self._filters and not self._holds_all:  # as in most streams
+            self._assembler.feed(arrived)
+            return (arrived,)
         self._turn.check_deadline("the stream")
-        silent = True
-        for event in _through(self._filters, arrived):
+        passed = list(_through(self._filters, arrived))
+        for event in passed:
             self._assembler.feed(event)
-            if not self._holds_all or isinstance(event, Ping):
-                silent = False
-                yield event
-        if not silent:
-            self._spoke = self._turn.io.now()
-        elif self._turn.io.now() - self._spoke >= _PING_SECONDS:
-            self._spoke = self._turn.io.now()
-            yield Ping()
+        if self._holds_all:
+            passed = [event for event in passed if isinstance(event, Ping)]
+        now = self._turn.io.now()
+        if not passed and now - self._spoke >= _PING_SECONDS:
+            passed = [Ping()]
+        if passed:
+            self._spoke = now
+        return passed
 
     async def held_back(self, reply: Reply) -> AsyncGenerator[Event, None]:
         """Yield the events that waited for ``post_process``, as it left the reply."""
@@ -277,16 +282,7 @@ def _rewrites_late(plugins: PluginSet) -> bool:
     )
 
 
-async def _arriving(response: Response) -> AsyncGenerator[Event, None]:
-    """Yield the events of a response, live or replayed, and close the live ones."""
-    if response.events is None:
-        for event in events_of(response):
-            yield event
-        return
-    try:
-        async for event in response.events:
-            yield event
-    finally:
-        close = getattr(response.events, "aclose", None)
-        if close is not None:
-            await close()
+async def _replayed(response: Response) -> AsyncGenerator[Event, None]:
+    """Yield a whole response (from a cache, say) as the events of a stream."""
+    for event in events_of(response):
+        yield event

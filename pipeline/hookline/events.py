@@ -6,7 +6,7 @@ They are made by the decoder, thousands a second, and hardly ever by people: no 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from hookline.blocks import Block, Citation
 from hookline.frozen import Model, freeze
@@ -37,14 +37,19 @@ __all__ = [
 ]
 
 
-@frozen(eq=False, repr=False)
+def unchecked(_cls: type, attributes: list["Attribute[Any]"]) -> list["Attribute[Any]"]:
+    """Take ``extra`` as it comes: the decoder freezes it, and a converter costs every event."""
+    return [a.evolve(converter=None) if a.name == "extra" else a for a in attributes]
+
+
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class Delta(Model):
     """Base of what a ``content_block_delta`` adds to its block."""
 
     type: ClassVar[str]
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class TextDelta(Delta):
     """More text."""
 
@@ -52,7 +57,7 @@ class TextDelta(Delta):
     text: str
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class InputJSONDelta(Delta):
     """More of the JSON text of a tool's input; may be cut anywhere."""
 
@@ -60,7 +65,7 @@ class InputJSONDelta(Delta):
     partial_json: str
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class CitationsDelta(Delta):
     """One more citation."""
 
@@ -68,7 +73,7 @@ class CitationsDelta(Delta):
     citation: Citation
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class ThinkingDelta(Delta):
     """More thinking."""
 
@@ -76,7 +81,7 @@ class ThinkingDelta(Delta):
     thinking: str
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class SignatureDelta(Delta):
     """The signature of a thinking block, just before it stops."""
 
@@ -84,7 +89,7 @@ class SignatureDelta(Delta):
     signature: str
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class CompactionDelta(Delta):
     """A whole compaction summary (beta)."""
 
@@ -93,7 +98,7 @@ class CompactionDelta(Delta):
     encrypted_content: str | None = None
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class UnknownDelta(Delta):
     """A delta that this version has no class for, kept whole in ``data``."""
 
@@ -102,7 +107,7 @@ class UnknownDelta(Delta):
     data: Mapping[str, Any] = field(converter=freeze)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class MessageChange(Model):
     """What a ``message_delta`` sets on the message; None is "not mentioned"."""
 
@@ -112,14 +117,14 @@ class MessageChange(Model):
     container: Mapping[str, Any] | None = field(default=None, converter=freeze)
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class Event(Model):
     """Base of all events; ``type`` names the kind on the wire."""
 
     type: ClassVar[str]
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class MessageStart(Event):
     """The first event: the response without its content."""
 
@@ -127,7 +132,7 @@ class MessageStart(Event):
     message: Response
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class ContentBlockStart(Event):
     """A block begins, still empty; results of server tools arrive whole."""
 
@@ -136,7 +141,7 @@ class ContentBlockStart(Event):
     content_block: Block
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class ContentBlockDelta(Event):
     """A block grows."""
 
@@ -145,7 +150,7 @@ class ContentBlockDelta(Event):
     delta: Delta
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class ContentBlockStop(Event):
     """A block is complete."""
 
@@ -153,7 +158,7 @@ class ContentBlockStop(Event):
     index: int
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class MessageDelta(Event):
     """The message's own fields change. ``usage`` holds totals so far, not differences."""
 
@@ -162,21 +167,21 @@ class MessageDelta(Event):
     usage: Usage | None = None
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class MessageStop(Event):
     """The proper end of a stream."""
 
     type: ClassVar[str] = "message_stop"
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class Ping(Event):
     """A sign of life."""
 
     type: ClassVar[str] = "ping"
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class ErrorEvent(Event):
     """The stream failed although its HTTP status was 200; ``error`` has ``type`` and ``message``."""
 
@@ -185,7 +190,7 @@ class ErrorEvent(Event):
     request_id: str | None = None
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=unchecked)
 class UnknownEvent(Event):
     """An event that this version has no class for, kept whole in ``data``."""
 

@@ -8,6 +8,7 @@ One departure: an event whose lines are all complete is delivered at the end of 
 without its closing blank line (`SSEDecoder.flush`). A line that was cut is dropped, as it must be.
 """
 
+import re
 from typing import Final, NamedTuple
 
 from hookline.errors import DecodeError
@@ -18,6 +19,11 @@ _BOM: Final = b"\xef\xbb\xbf"
 _RETRY_DIGITS: Final = (
     15  # of milliseconds; more is nonsense, and int() refuses thousands of digits
 )
+
+# What servers of the Messages API send: an optional name, one line of data, a blank line. Scanned in
+# C, a whole chunk at a time. No id and no retry may stand between, so no state can change.
+_USUAL_FRAMES: Final = re.compile(rb"(?:(?:event: [^\n]*\n)?data: [^\n]+\n\n)+")
+_USUAL_DATA: Final = re.compile(rb"(?:event: [^\n]*\n)?data: ([^\n]+)\n\n")
 
 
 class ServerSentEvent(NamedTuple):
@@ -105,6 +111,40 @@ class SSEDecoder:
         if self._too_large and not events:
             raise self._overflow()
         return events
+
+    def payloads(self, chunk: bytes) -> list[bytes]:
+        """Take in some bytes and return only the data of the events that they complete.
+
+        For readers that find all they need in the data, as with the Messages API: much quicker than
+        `feed` where frames are of the usual form, and the same otherwise.
+
+        Args:
+            chunk: as for `feed`; the two may be mixed.
+
+        Returns:
+            The data of each event, as bytes; not necessarily UTF-8.
+
+        Raises:
+            DecodeError: as `feed`.
+
+        """
+        if b"\r" in chunk or self._too_large:
+            return self._slowly(chunk)
+        found: list[bytes] = []
+        start = 0
+        if self._pieces or self._data or self._event or self._first_line or self._after_cr:
+            start = chunk.find(b"\n\n") + 2  # the rest of the event that an earlier chunk began
+            if start < 2:  # noqa: PLR2004 -- find's -1, and the two bytes
+                return self._slowly(chunk)
+            found = self._slowly(chunk[:start])
+        end = chunk.rfind(b"\n\n", start) + 2
+        if end - start > 2 and _USUAL_FRAMES.fullmatch(chunk, start, end):  # noqa: PLR2004 -- as above
+            found += _USUAL_DATA.findall(chunk, start, end)
+            start = end
+        return found + self._slowly(chunk[start:]) if start < len(chunk) else found
+
+    def _slowly(self, chunk: bytes) -> list[bytes]:
+        return [event.data.encode() for event in self.feed(chunk)]
 
     def flush(self) -> list[ServerSentEvent]:
         """Tell the decoder that the stream has ended.

@@ -201,12 +201,12 @@ async def _assembled(turn: Turn, answer: Answer) -> Response:
     The caller has seen nothing of it, so whatever breaks it is what it would be for a plain call.
     """
     assembler = Assembler()
-    async with aclosing(_events(answer)) as events:
+    async with aclosing(_events(turn, answer)) as events:
         async for event in events:
-            turn.check_deadline("the answer")
             if isinstance(event, ErrorEvent):
                 raise api_error(event, answer.headers)
-            assembler.feed(event)
+            if isinstance(event, Event):
+                assembler.feed(event)
     if not assembler.complete:
         raise TransportError("the answer ended before its last event", phase="read")
     return assembler.response.evolve(status=answer.status, headers=dict(answer.headers))
@@ -214,54 +214,64 @@ async def _assembled(turn: Turn, answer: Answer) -> Response:
 
 async def _begun(turn: Turn, answer: Answer) -> Response:
     """Wait for the first event that says something, so that an early failure is an ordinary one."""
-    events = _events(answer)
-    waiting: list[Event] = []
-    async for event in events:
-        if isinstance(event, ErrorEvent):
-            await events.aclose()
-            raise api_error(event, answer.headers)
-        waiting.append(event)
-        if not isinstance(event, Ping):
-            break
-    else:
+    events = _events(turn, answer, peek=True)
+    waiting = await anext(events, None)
+    if not isinstance(waiting, list):
         raise TransportError("the stream ended before its first event", phase="protocol")
     turn.live.append(events)
     first = waiting[-1]
+    if isinstance(first, ErrorEvent):
+        await events.aclose()
+        raise api_error(first, answer.headers)
     begun = first.message if isinstance(first, MessageStart) else Response()
     begun = begun.evolve(status=answer.status, headers=dict(answer.headers))
     if isinstance(first, MessageStart):  # filters may ask who answers, as in a whole response
         waiting[-1] = first.evolve(message=begun)
-    return begun.evolve(events=_rejoined(waiting, events))
+    return begun.evolve(events=events)
 
 
-async def _rejoined(
-    waiting: list[Event], events: AsyncGenerator[Event, None]
-) -> AsyncGenerator[Event, None]:
-    try:
-        for event in waiting:
-            yield event
-        async for event in events:
-            yield event
-    finally:
-        await events.aclose()
+async def _events(
+    turn: Turn, answer: Answer, *, peek: bool = False
+) -> AsyncGenerator[Event | list[Event], None]:
+    """Yield the events of an answer.
 
-
-async def _events(answer: Answer) -> AsyncGenerator[Event, None]:
+    With ``peek``, what is yielded first is the list of the events up to the first that says
+    something; they come again then, each by itself. (One generator does both, because every layer
+    of generators is paid for with every event.)
+    """
     decoder = SSEDecoder()
     chunks = answer.chunks()
+    held: list[Event] | None = [] if peek else None
     try:
         async for chunk in chunks:
-            for sse in decoder.feed(chunk):
-                if sse.data:
-                    yield structure_event(_json.loads(sse.data))
+            turn.check_deadline("the stream")
+            for payload in decoder.payloads(chunk):
+                event = _event(payload)
+                if held is None:
+                    yield event
+                    continue
+                held.append(event)
+                if not isinstance(event, Ping):
+                    yield held
+                    for early in held:
+                        yield early
+                    held = None
         for sse in decoder.flush():
-            if sse.data:
-                yield structure_event(_json.loads(sse.data))
-    except _json.JSONDecodeError as error:
-        raise DecodeError(f"an event's data is not JSON: {error.msg}") from error
+            yield _event(sse.data.encode())
     finally:
         await chunks.aclose()
         await answer.aclose()
+
+
+def _event(payload: bytes) -> Event:
+    try:
+        return structure_event(_json.loads(payload))
+    except _json.JSONDecodeError:
+        text = payload.decode("utf-8", "replace")  # what is no UTF-8 is damage, not the end
+    try:
+        return structure_event(_json.loads(text))
+    except _json.JSONDecodeError as error:
+        raise DecodeError(f"an event's data is not JSON: {error.msg}") from error
 
 
 async def _problem(answer: Answer) -> APIError | TransportError:

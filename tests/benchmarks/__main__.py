@@ -1,7 +1,8 @@
 """Run every benchmark and print its figures: ``make bench``."""
 
-from benchmarks import hook_machinery, import_time
+from benchmarks import calls, hook_machinery, import_time, payloads
 
-for module in (import_time, hook_machinery):
-    for line in module.report():
-        print(line)  # noqa: T201 -- a benchmark prints
+if __name__ == "__main__":
+    for module in (import_time, hook_machinery, calls, payloads):
+        for line in module.report():
+            print(line)  # noqa: T201 -- a benchmark prints

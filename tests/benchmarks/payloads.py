@@ -1,0 +1,163 @@
+"""What history, a large image and a long stream cost, and the first answer of a cold process."""
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from time import perf_counter, process_time
+from typing import Any
+
+from benchmarks import interleaved, row
+from benchmarks.stub_server import stub_server
+
+_MODEL = "claude-haiku-4-5"
+_DELTAS = 5000
+_TURNS = 1000
+_IMAGE_BYTES = 4 * 1024 * 1024
+
+_COLD = {
+    "httpx": (
+        "import httpx; c = httpx.Client(); "
+        "c.post({url!r} + '/v1/messages', json={body!r}, headers={headers!r}).json()"
+    ),
+    "hookline": (
+        "from hookline import Pipeline; line = Pipeline(base_url={url!r}, api_key='none', "
+        "http='httpx', model='claude-haiku-4-5'); line.send('Hello').text"
+    ),
+    "anthropic SDK": (
+        "import anthropic; c = anthropic.Anthropic(base_url={url!r}, api_key='none'); "
+        "c.messages.create(**{body!r})"
+    ),
+}
+_BODY = {"model": _MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]}
+_HEADERS = {"x-api-key": "none", "anthropic-version": "2023-06-01"}
+
+
+def _timed(call: Callable[[], Any], times: int) -> Callable[[], float]:
+    def measure() -> float:
+        began = process_time()
+        for _ in range(times):
+            call()
+        return (process_time() - began) / times
+
+    return measure
+
+
+def _pipelines(url: str) -> tuple[Any, Any]:
+    import anthropic
+
+    from hookline import Pipeline
+
+    line = Pipeline(base_url=url, api_key="none", model=_MODEL, max_tokens=64)
+    return line, anthropic.Anthropic(base_url=url, api_key="none")
+
+
+def _history(url: str, rounds: int) -> Iterator[str]:
+    from hookline import Message
+
+    line, sdk = _pipelines(url)
+    turns = [
+        Message("user" if number % 2 == 0 else "assistant", f"turn {number}")
+        for number in range(_TURNS)
+    ]
+    plain = [{"role": turn.role, "content": turn.content} for turn in turns]
+    line.send("warm", messages=turns)
+    found = interleaved(
+        {
+            "one": _timed(lambda: line.send("Hello"), 20),
+            "thousand": _timed(lambda: line.send("Hello", messages=turns), 20),
+            "sdk one": _timed(lambda: sdk.messages.create(**_BODY), 5),
+            "sdk thousand": _timed(
+                lambda: sdk.messages.create(
+                    model=_MODEL, max_tokens=64, messages=[*plain, {"role": "user", "content": "x"}]
+                ),
+                5,
+            ),
+        },
+        rounds,
+    )
+    ours = found["thousand"] - found["one"]
+    theirs = found["sdk thousand"] - found["sdk one"]
+    yield from row("1,000 turns of history, CPU, above one", ours, "anthropic SDK", theirs, "at most 300 µs")
+
+
+def _image(url: str, rounds: int) -> Iterator[str]:
+    from hookline import Message
+    from hookline.blocks import Base64Source, ImageBlock
+
+    line, sdk = _pipelines(url)
+    # A PNG's head and noise: nobody decodes an image that is within the limits.
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\2\0\0\0\2\0\x08\2\0\0\0"
+    data = base64.b64encode(head + bytes(_IMAGE_BYTES - len(head))).decode()
+    picture = Message("user", (ImageBlock(Base64Source("image/png", data)), "What is it?"))
+    answer = Message("assistant", "An ant.")
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    content = [{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}]
+    plain = [
+        {"role": "user", "content": content},
+        {"role": "assistant", "content": "An ant."},
+        {"role": "user", "content": "Sure?"},
+    ]
+    line.send("Sure?", messages=[picture, answer])
+    found = interleaved(
+        {
+            "ours": _timed(lambda: line.send("Sure?", messages=[picture, answer]), 5),
+            "sdk": _timed(
+                lambda: sdk.messages.create(model=_MODEL, max_tokens=64, messages=plain), 3
+            ),
+        },
+        rounds,
+    )
+    yield from row("a 4 MB image in history, CPU", found["ours"], "anthropic SDK", found["sdk"], "at most 4 ms")
+
+
+def _stream(url: str, rounds: int) -> Iterator[str]:
+    import httpx
+
+    line, sdk = _pipelines(url)
+    client = httpx.Client()
+
+    def bare() -> None:
+        headers = {**_HEADERS, "accept": "text/event-stream"}
+        with client.stream("POST", f"{url}/v1/messages", json=_BODY, headers=headers) as response:
+            for text in response.iter_lines():
+                if text.startswith("data:"):
+                    json.loads(text[5:])
+
+    def ours() -> None:
+        with line.stream("Hello") as stream:
+            for _ in stream.text:
+                pass
+
+    def helper() -> None:
+        with sdk.messages.stream(**_BODY, extra_headers={"accept": "text/event-stream"}) as stream:
+            for _ in stream.text_stream:
+                pass
+
+    found = interleaved(
+        {"bare": _timed(bare, 1), "ours": _timed(ours, 1), "sdk": _timed(helper, 1)}, rounds
+    )
+    per = {name: seconds / _DELTAS for name, seconds in found.items()}
+    yield from row("one event of a long stream, CPU", per["ours"], "bare lines and json", per["bare"], "at most 1.4")
+    yield from row("  the SDK's helper", per["sdk"], "bare lines and json", per["bare"], "–")
+
+
+def _cold(url: str, rounds: int) -> Iterator[str]:
+    def run(name: str) -> float:
+        code = _COLD[name].format(url=url, body=_BODY, headers=_HEADERS)
+        began = perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # noqa: S603 -- our own interpreter
+        return perf_counter() - began
+
+    found = interleaved({name: lambda name=name: run(name) for name in _COLD}, rounds)  # type: ignore[misc]
+    for name in ("hookline", "anthropic SDK"):
+        aim = "at most 1.6" if name == "hookline" else "–"
+        yield from row(f"first answer of a cold process, {name}", found[name], "bare httpx", found["httpx"], aim)
+
+
+def report(rounds: int = 5) -> Iterator[str]:
+    """Yield the report's lines."""
+    with stub_server(_DELTAS) as url:
+        for part in (_history, _image, _stream, _cold):
+            yield from part(url, rounds)
