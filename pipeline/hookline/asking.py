@@ -147,7 +147,7 @@ def asked(
 def _new_message(message: Input, images: Sequence[Any], *, optional: bool) -> Message | None:
     from hookline.attachments import Image  # noqa: PLC0415 -- only where a message is made
 
-    if isinstance(images, str | bytes):
+    if not isinstance(images, list | tuple):
         raise InputError("images= takes a list: images=[…]")
     pictures = [item if isinstance(item, Block) else Image(item) for item in images]
     if message is None and not pictures:
@@ -160,8 +160,8 @@ def _new_message(message: Input, images: Sequence[Any], *, optional: bool) -> Me
         if not message.strip():
             raise InputError("the message is empty; the API refuses a message without text")
         return Message("user", message)
-    parts = [message] if isinstance(message, str | Block | Mapping) else list(message or ())
-    content = [*pictures, *(_part(part) for part in parts)]
+    parts = message if isinstance(message, list | tuple) else [message]
+    content = [*pictures, *(_part(part) for part in parts if part is not None)]
     if not content:
         raise InputError("the message is empty; give it text or an image")
     for block in content:
@@ -320,11 +320,14 @@ def _check_model(settings: "Settings", models: "ModelTable", model: Any) -> None
         raise InputError(f"model must be the id of a model, not {model!r}")
     if settings.unknown_models == "allow" or models.get(model) is not None:
         return
-    base_url = str(settings.base_url)
-    anthropic = base_url.startswith("sim:") or ".anthropic.com" in base_url
+    base_url: Any = settings.base_url  # or a simulator, which has the API's models
+    anthropic = (
+        not isinstance(base_url, str) or base_url.startswith("sim:") or ".anthropic.com" in base_url
+    )
     if not anthropic and not model.startswith("claude-"):
         return
-    near = get_close_matches(model, [facts.id for facts in models], 1, cutoff=0.7)
+    names = [name for facts in models for name in (*facts.aliases, facts.id)]
+    near = get_close_matches(model, names, 1, cutoff=0.7)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(
         f"unknown model {model!r}; {hint}`hookline models` lists those that Hookline knows. For a "

@@ -19,6 +19,7 @@ the variables that every client of the API knows: ``ANTHROPIC_API_KEY``, ``ANTHR
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -37,6 +38,8 @@ __all__ = ["FILE_NAME", "Settings", "load_settings"]
 
 FILE_NAME: Final = "hookline.toml"
 _PREFIX: Final = "HOOKLINE_"
+_KEY: Final = re.compile(r"[!-~]+")
+_HEADER: Final = re.compile(r"[ -~]*")
 
 
 def _secret(value: "str | Secret | None") -> Secret | None:
@@ -77,7 +80,7 @@ class Settings:
     api_key: Secret | None = field(default=None, converter=_secret)
     auth_token: Secret | None = field(default=None, converter=_secret)
     api_version: str = "2023-06-01"
-    headers: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)  # some are credentials
     timeout: float = 120.0
     stream_timeout: float = 600.0
     max_steps: int = 26
@@ -279,12 +282,33 @@ def _check(settings: Settings) -> None:
     base_url = settings.base_url
     if isinstance(base_url, str) and not base_url.startswith("sim:"):
         parts = urlsplit(base_url)
+        if parts.username or parts.password:
+            raise ConfigError("base_url must not hold a user name or password")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(
                 f"base_url must be an http(s) address, or sim: for the simulator, not {base_url!r}"
             )
-        if parts.username or parts.password:
-            raise ConfigError("base_url must not hold a user name or password")
+    _check_headers(settings)
+
+
+def _check_headers(settings: Settings) -> None:
+    """Refuse what cannot be sent, without showing it: the HTTP libraries' errors would."""
+    for name in ("api_key", "auth_token"):
+        key: Any = getattr(settings, name)
+        if key is not None and not (isinstance(key, Secret) and _KEY.fullmatch(key.reveal())):
+            raise ConfigError(
+                f"{name} must be a string of printable ASCII characters without white space; was a "
+                "line break copied along?"
+            )
+    for header, value in settings.headers.items():
+        if not (_is_text(header, _KEY) and _is_text(value, _HEADER)):
+            raise ConfigError(
+                f"headers: the value of {header!r} must be one line of printable ASCII"
+            )
+
+
+def _is_text(value: Any, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _is_local(base_url: str) -> bool:
