@@ -60,6 +60,10 @@ def library(client: Any = None, wanted: Library = "auto") -> Any:
     )
 
 
+# A server that breaks the protocol does so again; one that went away, or said that it goes, may not.
+_WENT_AWAY: Final = ("disconnected", "closed connection", "ConnectionTerminated", "StreamReset")
+
+
 @contextmanager
 def translated(module: Any) -> Iterator[None]:
     """Turn the library's exceptions into ours, once, here at the edge; the cause is kept."""
@@ -68,7 +72,10 @@ def translated(module: Any) -> Iterator[None]:
     except (module.HTTPError, module.InvalidURL) as error:
         for name, phase, retryable in _FAILURES:
             if isinstance(error, getattr(module, name)):
-                raise failed(error, phase, retryable=retryable) from error
+                broken = name == "RemoteProtocolError" and not any(
+                    sign in str(error) for sign in _WENT_AWAY
+                )
+                raise failed(error, phase, retryable=retryable and not broken) from error
         raise failed(error, "protocol", retryable=False) from error
 
 

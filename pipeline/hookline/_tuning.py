@@ -8,6 +8,9 @@ alone, but for the repair of lost pool slots.
 import socket
 import ssl
 import threading
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from time import monotonic
 from typing import Any, Final
 
@@ -80,6 +83,44 @@ def keep_alive() -> list[tuple[int, int, int]]:
     return options
 
 
+class _Attempt:
+    """A connection that is made in another thread, unless everybody has gone home by then."""
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._abandoned = False
+        self._stream: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._stream = self._connect()
+        except BaseException as error:  # noqa: BLE001 -- raised where the connection is waited for
+            self._error = error
+        with self._lock:
+            self._done.set()
+            if self._abandoned and self._stream is not None:
+                self._stream.close()
+
+    def is_over(self, seconds: float) -> bool:
+        over = False
+        try:
+            over = self._done.wait(seconds)
+        finally:  # after a ctrl-C, too, somebody must close the connection
+            with self._lock:
+                self._abandoned = not over
+                if self._abandoned and self._stream is not None:
+                    self._stream.close()
+        return over
+
+    def result(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._stream
+
+
 class _BoundedBackend:
     """A network backend of httpcore whose waits end with the deadline of the current thread."""
 
@@ -87,9 +128,24 @@ class _BoundedBackend:
         self._backend = backend
         self._deadline = deadline
 
-    def connect_tcp(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
-        stream = self._backend.connect_tcp(*args, timeout=self._deadline.within(timeout), **kwargs)
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **kwargs: Any) -> Any:
+        limit = self._deadline.within(timeout)
+        connect = partial(self._backend.connect_tcp, host, port, timeout=limit, **kwargs)
+        numeric = ":" in host or host.rpartition(".")[2].isdigit()
+        stream = connect() if numeric or limit is None else self._looked_up(connect, limit)
         return _BoundedStream(stream, self._deadline)
+
+    def _looked_up(self, connect: Callable[[], Any], limit: float) -> Any:
+        """Connect in a thread of its own: a look-up of a name knows no time-out.
+
+        A thread whose look-up hangs is left to itself; it closes the connection that comes too late.
+        """
+        attempt = _Attempt(connect)
+        threading.Thread(target=attempt.run, name="hookline-connect", daemon=True).start()
+        if attempt.is_over(limit):
+            return attempt.result()
+        library = import_module(type(self._backend).__module__.partition(".")[0])
+        raise library.ConnectTimeout("the look-up of the name, or the connection, took too long")
 
     def connect_unix_socket(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         stream = self._backend.connect_unix_socket(

@@ -5,7 +5,7 @@ Three libraries stand behind it: httpx, httpx2 (preferred where installed) and a
 import an HTTP client. Everything above sees bytes, statuses and Hookline's own errors.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -138,18 +138,45 @@ def failed(error: BaseException, phase: str, *, retryable: bool) -> TransportErr
         retryable: whether sending again may help, as far as the library's class tells.
 
     """
-    text = (str(error) or type(error).__name__).rstrip(".")
-    if "certificate" in text.lower() or "[ssl" in text.lower() or "ssl:" in text.lower():
-        # A handshake that was cut off may work the next time; a wrong certificate never does.
-        phase, retryable = "tls", "EOF" in text
+    told = list(_told_by(error))
+    text = next(filter(None, map(str, told)), type(error).__name__).rstrip(".")
     if phase == "pool":
         return PoolTimeout(f"pool time-out: {text}.{_HINTS['pool']}")
-    unknown = any(sign in text for sign in ("Name or service not known", "No address associated"))
+    if phase in ("connect", "tls"):
+        phase, retryable, text = _while_connecting(told, phase, text, retryable=retryable)
     return TransportError(
-        f"{phase} failed: {text}.{_HINTS.get(phase, '')}",
-        phase=phase,
-        retryable=retryable and not unknown,
+        f"{phase} failed: {text}.{_HINTS.get(phase, '')}", phase=phase, retryable=retryable
     )
+
+
+def _while_connecting(
+    told: list[BaseException], phase: str, text: str, *, retryable: bool
+) -> tuple[str, bool, str]:
+    """Return phase, retryable and text, corrected by what the resolver or TLS had to say."""
+    import socket  # noqa: PLC0415 -- the HTTP library has loaded them by now; we must not before
+    import ssl  # noqa: PLC0415 -- as above
+
+    for cause in told:
+        if isinstance(cause, socket.gaierror):
+            no_such_name = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+            return phase, retryable and cause.errno not in no_such_name, text
+        if isinstance(cause, ssl.SSLError) and not isinstance(
+            cause, ssl.SSLWantReadError | ssl.SSLWantWriteError
+        ):
+            # A handshake that was cut off may work the next time; a wrong certificate never does.
+            cut_off = isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+            return "tls", cut_off or "EOF" in str(cause), (str(cause) or text).rstrip(".")
+    return phase, retryable, text
+
+
+def _told_by(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, outermost first: libraries wrap what a socket said."""
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        following = following.__cause__ or following.__context__
 
 
 def is_encoded(headers: Mapping[str, Any]) -> str:
