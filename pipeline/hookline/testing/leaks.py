@@ -11,6 +11,7 @@ from typing import Any, Final
 __all__ = ["Leak", "busy_connections", "no_leaks"]
 
 _GRACE: Final = 1.0  # seconds in which threads and sockets may still go away by themselves
+_POOLED: Final = "Trio thread"  # trio keeps idle threads of its own for ten seconds
 _DESCRIPTORS: Final = ("/proc/self/fd", "/dev/fd")  # Linux, macOS; Windows has none
 
 
@@ -62,7 +63,11 @@ def no_leaks() -> Iterator[None]:
 
 
 def _left(threads: set[threading.Thread], descriptors: dict[str, str]) -> list[str]:
-    left = [f"thread {thread.name}" for thread in set(threading.enumerate()) - threads]
+    left = [
+        f"thread {thread.name}"
+        for thread in set(threading.enumerate()) - threads
+        if not thread.name.startswith(_POOLED)
+    ]
     now = _descriptors()
     left += [
         f"descriptor {number} ({target})"

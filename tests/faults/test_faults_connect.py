@@ -1,0 +1,212 @@
+"""F01 to F12: what can go wrong before a request has been sent."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hookline import DeadlineExceeded
+from hookline.testing import (
+    AtOnce,
+    Authority,
+    Close,
+    CutHandshake,
+    FaultServer,
+    Reset,
+    Send,
+    Stall,
+    http_answer,
+)
+from hookline.transport import Timeouts
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[Authority]:
+    with Authority() as made:
+        yield made
+
+
+def closed_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_f01_a_refused_connection_is_retried(way: Any) -> None:
+    outcome = way.meet(base_url=closed_port())
+    assert (outcome.error.phase, outcome.error.retryable) == ("connect", True)
+    assert len(outcome.attempts) == 3
+    assert len(outcome.waits) == 2
+    assert "base_url" in str(outcome.error)
+
+
+def test_f02_a_connection_that_hangs_meets_the_connect_timeout(way: Any) -> None:
+    def let_in(server: FaultServer) -> Any:
+        return lambda number: server.let_in() if number == 1 else None
+
+    outcome = way.meet(
+        way.good,
+        server={"accepting": False},
+        timeouts=Timeouts(connect=0.2, read=30),
+        at_attempt=let_in,
+    )
+    assert outcome.text == "Hello!"
+    assert "connect failed" in outcome.attempts[0].error
+
+
+def resolver(monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> list[Any]:
+    """Let the first look-ups fail; look up the loopback address from then on."""
+    real, asked, left = socket.getaddrinfo, [], list(errors)
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host not in ("api.test", b"api.test"):
+            return real(host, *arguments, **options)
+        asked.append(host)
+        if left:
+            raise left.pop(0)
+        return real("127.0.0.1", *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+def test_f03_a_name_that_does_not_exist_is_not_retried(
+    way: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = socket.gaierror(socket.EAI_NONAME, "nodename nor servname provided, or not known")
+    resolver(monkeypatch, *[unknown] * 9)
+    outcome = way.meet(base_url="http://api.test:9")
+    assert (outcome.error.phase, outcome.error.retryable) == ("connect", False)
+    assert len(outcome.attempts) == 1
+
+
+def test_f04_a_resolver_that_fails_for_now_is_retried(
+    way: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    resolver(monkeypatch, again)
+    with FaultServer(way.good) as server:
+        outcome = way.meet(base_url=f"http://api.test:{server.port}")
+    assert outcome.text == "Hello!"
+    assert len(outcome.attempts) == 2
+
+
+def test_f04_a_resolver_that_hangs_is_bounded_by_the_deadline(
+    way: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        numeric = arguments[4] if len(arguments) > 4 else options.get("flags", 0)
+        if host not in ("api.test", b"api.test") or numeric & socket.AI_NUMERICHOST:
+            return real(host, *arguments, **options)
+        over.wait(2)
+        return real("127.0.0.1", *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    threading.Timer(1.0, over.set).start()
+    outcome = way.meet(base_url="http://api.test:9", asked={"timeout": 0.3}, real_time=True)
+    assert isinstance(outcome.error, DeadlineExceeded)
+    assert outcome.seconds < 0.55
+
+
+@pytest.mark.parametrize(
+    ("row", "certificate", "reason"),
+    [
+        ("F06", "expired", "expired"),
+        ("F07", "wrong_host", "mismatch|valid for"),
+        ("F08", "self_signed", "local issuer|self.signed"),
+    ],
+)
+def test_f06_f07_f08_a_bad_certificate_is_final(
+    way: Any, authority: Authority, row: str, certificate: str, reason: str
+) -> None:
+    outcome = way.meet(
+        way.good,
+        server={"tls": getattr(authority, certificate)()},
+        ca_bundle=authority.ca_bundle,
+    )
+    assert (outcome.error.phase, outcome.error.retryable) == ("tls", False)
+    assert len(outcome.attempts) == 1
+    assert any(each in str(outcome.error) for each in reason.split("|")), outcome.error
+    assert outcome.server.requests == []
+
+
+def test_a_good_certificate_is_accepted(way: Any, authority: Authority) -> None:
+    outcome = way.meet(way.good, server={"tls": authority.valid()}, ca_bundle=authority.ca_bundle)
+    assert outcome.text == "Hello!"
+
+
+def test_f09_a_handshake_that_is_cut_off_is_retried(way: Any, authority: Authority) -> None:
+    outcome = way.meet(
+        CutHandshake(),
+        way.good,
+        server={"tls": authority.valid()},
+        ca_bundle=authority.ca_bundle,
+    )
+    assert outcome.text == "Hello!"
+    assert len(outcome.attempts) == 2
+
+
+def test_f09_a_handshake_that_is_reset_is_retried(way: Any, authority: Authority) -> None:
+    with FaultServer((AtOnce(), Reset())) as server:
+        outcome = way.meet(
+            base_url=f"https://127.0.0.1:{server.port}", ca_bundle=authority.ca_bundle
+        )
+    assert outcome.error.retryable
+    assert len(outcome.attempts) == 3
+
+
+def test_f10_a_protocol_that_is_too_old_is_final(way: Any, authority: Authority) -> None:
+    alert = b"\x15\x03\x01\x00\x02\x02\x46"  # fatal: protocol_version
+    with FaultServer((AtOnce(), Send(alert), Stall())) as server:
+        outcome = way.meet(
+            base_url=f"https://127.0.0.1:{server.port}", ca_bundle=authority.ca_bundle
+        )
+    assert (outcome.error.phase, outcome.error.retryable) == ("tls", False)
+    assert len(outcome.attempts) == 1
+    assert "protocol version" in str(outcome.error).lower().replace("_", " ")
+
+
+@pytest.mark.parametrize("status", [407, 403, 502])
+def test_f11_a_proxy_that_refuses_is_named(
+    way: Any, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with FaultServer((http_answer(status, b"no"), Close())) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://me:pa55word@127.0.0.1:{proxy.port}")
+        outcome = way.meet(base_url="https://api.test")
+        assert proxy.requests[0].method == "CONNECT"
+    assert outcome.error.phase == "proxy"
+    assert "pa55word" not in f"{outcome.error} {outcome.error!r}"
+    assert str(status) in str(outcome.error)
+    assert len(outcome.attempts) == 1
+
+
+def test_f12_http_on_a_tls_port_is_final(way: Any, authority: Authority) -> None:
+    with FaultServer((AtOnce(), Send(http_answer(400)), Stall())) as server:
+        outcome = way.meet(
+            base_url=f"https://127.0.0.1:{server.port}", ca_bundle=authority.ca_bundle
+        )
+    assert outcome.error.retryable is False
+    assert outcome.error.phase in ("tls", "protocol")
+    assert len(outcome.attempts) == 1
+
+
+def test_f12_tls_on_an_http_port_is_final(way: Any) -> None:
+    alert = b"\x15\x03\x01\x00\x02\x02\x0a"  # what a TLS server says to bytes that are no handshake
+    outcome = way.meet((Send(alert), Close()))
+    assert (outcome.error.phase, outcome.error.retryable) == ("protocol", False)
+    assert len(outcome.attempts) == 1
+
+
+def test_a_connection_that_closes_without_a_word_is_retried(way: Any) -> None:
+    began = time.monotonic()
+    outcome = way.meet(Close(), Reset(), way.good)
+    assert outcome.text == "Hello!"
+    assert len(outcome.attempts) == 3
+    assert time.monotonic() - began < 1
