@@ -32,6 +32,7 @@ class Relay:
         source: the events of a response.
         passing: reads the source; closes it in a ``finally`` once it has begun.
         unread: awaited instead, with False, if nobody ever began to read.
+        begun: whether the source has been read from already.
 
     """
 
@@ -40,11 +41,14 @@ class Relay:
         source: AsyncIterator[Event],
         passing: AsyncGenerator[Event, None],
         unread: End | None = None,
+        *,
+        begun: bool = False,
     ) -> None:
         self._source = source
         self._passing = passing
         self._unread = unread
         self._begun = False
+        self._source_begun = begun
         self._closed = False
 
     def __aiter__(self) -> Self:
@@ -63,7 +67,7 @@ class Relay:
         if self._begun:
             return
         try:
-            await discard(self._source)
+            await (close if self._source_begun else discard)(self._source)
         finally:
             if self._unread is not None:
                 await self._unread(False)  # noqa: FBT003 -- the one argument that ends take
