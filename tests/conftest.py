@@ -85,6 +85,9 @@ class _SyncFace:
     async def send(self, *given: Any, **options: Any) -> Any:
         return self.inner.send(*given, **options)
 
+    async def count_tokens(self, *given: Any, **options: Any) -> Any:
+        return self.inner.count_tokens(*given, **options)
+
     async def explain(self, *given: Any, **options: Any) -> Any:
         return self.inner.explain(*given, **options)
 
@@ -442,7 +445,7 @@ def wait() -> Wait:
 @pytest.fixture
 def logged() -> Iterator[list[Any]]:
     """The loguru records of Hookline and its plugins, all levels, while the test runs."""
-    from loguru import logger  # noqa: PLC0415 -- only tests of logging need it
+    from loguru import logger
 
     records: list[Any] = []
     handler = logger.add(lambda message: records.append(message.record), level=0)

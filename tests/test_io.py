@@ -1,0 +1,179 @@
+"""The sync driver and the two kinds of ``turn.io``."""
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+import trio
+
+from hookline._io import AsyncIO, SuspendedError, SyncIO, drive
+
+
+async def nothing(**wanted: Any) -> Any:
+    raise AssertionError(wanted)
+
+
+def sync_io() -> SyncIO:
+    return SyncIO(nothing)
+
+
+def async_io() -> AsyncIO:
+    return AsyncIO(nothing)
+
+
+async def seven() -> int:
+    return 7
+
+
+def test_drive_runs_a_coroutine_that_never_suspends() -> None:
+    async def outer() -> int:
+        return await seven() + await seven()
+
+    assert drive(outer()) == 14
+
+
+def test_drive_raises_what_the_coroutine_raises() -> None:
+    async def fails() -> None:
+        raise LookupError("own")
+
+    with pytest.raises(LookupError, match="own"):
+        drive(fails())
+
+
+def test_drive_steps_an_async_generator() -> None:
+    async def numbers() -> Any:
+        yield 1
+        yield 2
+
+    items = numbers()
+    assert [drive(anext(items)), drive(anext(items))] == [1, 2]
+    with pytest.raises(StopAsyncIteration):
+        drive(anext(items))
+
+
+def test_drive_refuses_at_the_very_await_that_waits() -> None:
+    seen: list[str] = []
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(0)
+        except SuspendedError as error:
+            seen.append(str(error))
+            raise
+
+    with pytest.raises(SuspendedError):
+        drive(waits())
+    assert "AsyncPipeline" in seen[0]
+
+
+def test_code_that_swallows_the_refusal_does_not_wait_for_ever() -> None:
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(0)
+            except SuspendedError:
+                continue
+
+    with pytest.raises(SuspendedError):
+        drive(stubborn())
+
+
+def test_code_that_gives_up_its_wait_may_finish() -> None:
+    async def reasonable() -> str:
+        try:
+            await asyncio.sleep(0)
+        except SuspendedError:
+            return "without waiting"
+        return "waited"
+
+    assert drive(reasonable()) == "without waiting"
+
+
+def test_gather_in_threads_really_runs_side_by_side() -> None:
+    io, meeting = sync_io(), threading.Barrier(3, timeout=10)
+
+    async def meets(number: int) -> int:
+        meeting.wait()  # passes only when all three are here
+        return number
+
+    assert drive(io.gather(meets(1), meets(2), meets(3))) == [1, 2, 3]
+
+
+def test_gather_raises_the_first_failure_of_the_threads() -> None:
+    async def fails() -> int:
+        raise LookupError("own")
+
+    with pytest.raises(LookupError, match="own"):
+        drive(sync_io().gather(seven(), fails(), seven()))
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, lambda main: trio.run(lambda: main)])
+def test_gather_in_tasks_really_runs_side_by_side(runner: Any) -> None:
+    async def main() -> list[int]:
+        here: list[int] = []
+
+        async def meets(number: int) -> int:
+            here.append(number)
+            while len(here) < 3:
+                await async_io().sleep(0)
+            return number
+
+        return await async_io().gather(meets(1), meets(2), meets(3))
+
+    assert runner(main()) == [1, 2, 3]
+
+
+def test_gather_raises_one_failure_and_cancels_the_others() -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        async def fails() -> None:
+            raise LookupError("own")
+
+        async def waits() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                ended.append("cancelled")
+
+        await async_io().gather(waits(), fails())
+
+    with pytest.raises(LookupError, match="own"):
+        trio.run(main)
+    assert ended == ["cancelled"]
+
+
+def test_blocking_work_leaves_the_event_loop_free() -> None:
+    async def main() -> tuple[int, int]:
+        other = await async_io().run_blocking(threading.get_ident)
+        return threading.get_ident(), other
+
+    for here, there in (asyncio.run(main()), trio.run(main)):
+        assert here != there
+    assert drive(sync_io().run_blocking(threading.get_ident)) == threading.get_ident()
+
+
+def test_shielded_work_finishes_in_a_cancelled_scope() -> None:
+    done: list[int] = []
+
+    async def work() -> None:
+        await trio.lowlevel.checkpoint()
+        done.append(1)
+
+    async def main() -> None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await async_io().shielded(work())
+
+    trio.run(main)
+    assert done == [1]
+
+
+def test_time_only_moves_forward() -> None:
+    io = sync_io()
+    before = io.now()
+    drive(io.sleep(0.001))
+    drive(io.sleep(-5))
+    assert before + 0.001 <= io.now() <= time.monotonic()
