@@ -34,7 +34,7 @@ class TaskRace(Generic[T]):
         self._discard = discard
         self._shielded = shielded
         self._won: list[tuple[int, T]] = []
-        self._failed: list[Exception] = []
+        self._failed: dict[int, Exception] = {}
 
     async def run(self, factories: Sequence[Factory[T]], delay: float) -> tuple[int, T]:
         """Hold the race; see ``hookline.turn.IO.race``."""
@@ -54,7 +54,7 @@ class TaskRace(Generic[T]):
             raise _alone(error) from error.__cause__
         if self._won:
             return self._won[0]
-        raise self._failed[0]
+        raise self._failed[min(self._failed)]
 
     async def _race(
         self, place: int, factory: Factory[T], ended: anyio.Event, scope: anyio.CancelScope
@@ -62,7 +62,7 @@ class TaskRace(Generic[T]):
         try:
             answer = await factory()
         except Exception as error:  # noqa: BLE001 -- raised by run(), if nobody wins
-            self._failed.append(error)
+            self._failed[place] = error
         else:
             if self._won:
                 await self._shielded(self._discard(answer))
@@ -88,7 +88,7 @@ class ThreadRace(Generic[T]):
         self._drive = drive
         self._changed = threading.Condition()
         self._won: list[tuple[int, T]] = []
-        self._failed: list[BaseException] = []
+        self._failed: dict[int, BaseException] = {}
         self._started = 0
         self._abandoned = False
 
@@ -109,7 +109,7 @@ class ThreadRace(Generic[T]):
             raise
         if self._won:
             return self._won[0]
-        raise self._failed[0]
+        raise self._failed[min(self._failed)]
 
     def _decided(self) -> bool:
         return bool(self._won) or len(self._failed) == self._started
@@ -129,7 +129,7 @@ class ThreadRace(Generic[T]):
             answer: T = self._drive(factory())
         except BaseException as error:  # noqa: BLE001 -- raised in the thread that waits
             with self._changed:
-                self._failed.append(error)
+                self._failed[place] = error
                 self._changed.notify_all()
             return
         with self._changed:

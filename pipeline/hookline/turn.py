@@ -70,7 +70,8 @@ class IO(Protocol):
 
         The others are cancelled. In a ``Pipeline`` they run in threads, which nothing can cancel:
         there a loser is left to finish by itself. An answer that comes too late goes to
-        ``discard``. A failure counts only once nothing else is running: then it is raised.
+        ``discard``. A failure counts only once nothing else is running: then that of the earliest
+        starter is raised.
 
         Args:
             *factories: each makes the coroutine of one runner.
