@@ -101,7 +101,7 @@ class _HTTP(Generic[H]):
             raise ConfigError(f"this pipeline's client= takes a {self.kind}; {self.other}")
         self._given = client
         self._simulator = simulator
-        self._wanted = wanted
+        self._wanted: Library = wanted
         self._ca_bundle = ca_bundle
         self._own: tuple[H, Any] | None = None
         self._address: tuple[str, Any] = ("", None)
