@@ -152,7 +152,7 @@ class Runner:
         result: tuple[str, Any] = self(body, **line)
         return result
 
-    def outcome(self, streamed: bool, message: Any = "Hello", **given: Any) -> Any:  # noqa: FBT001 -- a parameter of tests
+    def outcome(self, streamed: bool, message: Any = "Hello", **given: Any) -> Any:
         """Return the reply of a plain or a streamed turn."""
         if streamed:
             return self.stream(message, **given)[1]

@@ -253,7 +253,7 @@ def test_what_leaves_is_what_the_hooks_made_of_it(run: Any, sim: Any) -> None:
 
 def test_images_are_resolved(run: Any, sim: Any) -> None:
     pytest.importorskip("PIL")
-    from PIL import Image as Picture  # noqa: PLC0415 -- only where it is installed
+    from PIL import Image as Picture
 
     Picture.new("RGB", (8, 8)).save("ant.png")
     server = sim()

@@ -374,7 +374,7 @@ def test_explaining_answers_nothing_from_the_cache(run, sim) -> None:
 
 
 def test_two_threads_share_a_file(sim, tmp_path) -> None:
-    import threading  # noqa: PLC0415 -- only here
+    import threading
 
     store = Cache(path=tmp_path / "cache.db")._store
     problems: list[BaseException] = []
@@ -398,8 +398,8 @@ def test_two_threads_share_a_file(sim, tmp_path) -> None:
 
 
 def test_an_unread_stream_gives_its_connection_back() -> None:
-    from hookline import Response  # noqa: PLC0415 -- only here
-    from hookline_plugins.relay import watched  # noqa: PLC0415 -- only here
+    from hookline import Response
+    from hookline_plugins.relay import watched
 
     closed: list[str] = []
     ended: list[bool] = []

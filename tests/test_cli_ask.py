@@ -45,7 +45,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def hookline(*arguments: str, stdin: bytes | None = None) -> "subprocess.CompletedProcess[str]":
     """Run the command line in a process of its own."""
-    done = subprocess.run(  # noqa: S603 -- our own program
+    done = subprocess.run(
         [sys.executable, "-m", "hookline.cli", *arguments],
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
@@ -103,7 +103,7 @@ def test_json(stream: str, capfd: pytest.CaptureFixture[str]) -> None:
 def test_system_image_and_temperature_reach_the_request(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from PIL import Image  # noqa: PLC0415 -- one test needs it
+    from PIL import Image
 
     Image.new("RGB", (7, 5), (200, 10, 10)).save(tmp_path / "red.png")
     options = ["--system", "Be brief.", "--temperature", "0.5", "--model", "claude-haiku-4-5"]
@@ -115,7 +115,7 @@ def test_system_image_and_temperature_reach_the_request(
 
 
 def test_an_image_needs_no_text(tmp_path: Path) -> None:
-    from PIL import Image  # noqa: PLC0415 -- one test needs it
+    from PIL import Image
 
     Image.new("RGB", (7, 5), (200, 10, 10)).save(tmp_path / "red.png")
     done = hookline("ask", "--image", "red.png")
@@ -314,7 +314,7 @@ def test_without_the_extra(package: str) -> None:
         f"import sys; sys.modules[{package!r}] = None\n"
         "from hookline.cli import main\nsys.exit(main(['ask', 'Hi']))"
     )
-    done = subprocess.run(  # noqa: S603 -- our own program
+    done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=False, timeout=60
     )
     assert done.returncode == 2
@@ -323,7 +323,7 @@ def test_without_the_extra(package: str) -> None:
 
 
 def test_version_and_help(capfd: pytest.CaptureFixture[str]) -> None:
-    from hookline import __version__  # noqa: PLC0415 -- looked up lazily
+    from hookline import __version__
 
     assert main(["--version"]) == 0
     assert capfd.readouterr().out == f"hookline {__version__}\n"
@@ -367,11 +367,11 @@ def silent() -> Iterator[HTTPServer]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_ctrl_c_ends_with_130(silent: HTTPServer) -> None:
-    import signal  # noqa: PLC0415 -- POSIX only
+    import signal
 
     url = f"http://127.0.0.1:{silent.server_port}"
     program = [sys.executable, "-m", "hookline.cli", "ask", "Hi", "--base-url", url]
-    process = subprocess.Popen(  # noqa: S603 -- our own program
+    process = subprocess.Popen(
         program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert silent.arrived.wait(60)  # type: ignore[attr-defined]

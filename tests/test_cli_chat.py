@@ -49,7 +49,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def piped(
     text: str, environment: dict[str, str], directory: Path, *arguments: str
 ) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 -- our own program
+    return subprocess.run(
         [sys.executable, "-m", "hookline.cli", "chat", *arguments],
         input=text,
         env=environment,
@@ -129,7 +129,7 @@ def test_a_failure_is_told_and_the_chat_goes_on(
 
 
 def test_an_image_goes_with_the_next_message(environment: dict[str, str], tmp_path: Path) -> None:
-    from PIL import Image  # noqa: PLC0415 -- one test needs it
+    from PIL import Image
 
     Image.new("RGB", (7, 5), (200, 10, 10)).save(tmp_path / "a red.png")
     (tmp_path / "no.png").write_text("no image")
@@ -199,12 +199,12 @@ class Terminal:
     """A chat at a pty; whoever waits reads until the text is there."""
 
     def __init__(self, environment: dict[str, str], directory: Path, *arguments: str) -> None:
-        import pty  # noqa: PLC0415 -- POSIX only
+        import pty
 
         self._seen = ""
         ours, theirs = pty.openpty()
         self._ours = ours
-        self._process = subprocess.Popen(  # noqa: S603 -- our own program
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "hookline.cli", "chat", *arguments],
             stdin=theirs,
             stdout=theirs,
@@ -255,8 +255,8 @@ class Terminal:
 
 
 def _own_terminal() -> None:
-    import fcntl  # noqa: PLC0415 -- POSIX only
-    import termios  # noqa: PLC0415 -- POSIX only
+    import fcntl
+    import termios
 
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

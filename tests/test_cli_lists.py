@@ -68,7 +68,7 @@ def distribution(directory: Path, **points: str) -> None:
 def hookline(*arguments: str, path: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run the command line where the distributions of ``path`` are installed."""
     search = os.pathsep.join([str(path), *filter(None, sys.path)])
-    return subprocess.run(  # noqa: S603 -- our own program
+    return subprocess.run(
         [sys.executable, "-m", "hookline.cli", *arguments],
         stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": search, **variables},
@@ -266,7 +266,7 @@ def test_sim_serves_until_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             )
         ) as answer:
             assert json.load(answer)["content"][0]["text"] == "scripted"
-        taken = subprocess.run(  # noqa: S603 -- our own program
+        taken = subprocess.run(
             [sys.executable, "-m", "hookline.cli", "sim", "--port", url.rsplit(":", 1)[1]],
             stdin=subprocess.DEVNULL,
             capture_output=True,

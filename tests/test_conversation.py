@@ -241,7 +241,7 @@ def test_options_of_a_turn_win_over_those_of_the_conversation(run: Any, sim: Any
 
 
 def test_what_the_onion_changed_is_not_remembered(run: Any, sim: Any) -> None:
-    from hookline import hookimpl  # noqa: PLC0415
+    from hookline import hookimpl
 
     server = sim()
 
@@ -259,7 +259,7 @@ def test_what_the_onion_changed_is_not_remembered(run: Any, sim: Any) -> None:
 
 
 def test_what_the_transforms_changed_is_remembered(run: Any, sim: Any) -> None:
-    from hookline import hookimpl  # noqa: PLC0415
+    from hookline import hookimpl
 
     server = sim()
 

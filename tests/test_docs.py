@@ -84,7 +84,7 @@ def run_bash(example: Example) -> None:
 
 
 def run(command: list[str]) -> None:
-    done = subprocess.run(  # noqa: S603 -- our own documentation
+    done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -231,7 +231,7 @@ def hookline_commands() -> Callable[[], list[str]]:
 
     def commands() -> list[str]:
         script = "from hookline.cli import main; raise SystemExit(main(['--help']))"
-        done = subprocess.run(  # noqa: S603 -- our own command line
+        done = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
         )
         listing = done.stdout.partition("Commands:\n")[2]

@@ -35,7 +35,7 @@ def clean_environment(**more: str) -> dict[str, str]:
 def simulator() -> Iterator[str]:
     """Serve the simulator on a free port of this machine, in a process of its own."""
     command = [sys.executable, "-c", SERVE]
-    with subprocess.Popen(  # noqa: S603 -- our own script
+    with subprocess.Popen(
         command, env=clean_environment(), stdout=subprocess.PIPE, text=True
     ) as server:
         try:
@@ -51,7 +51,7 @@ def scripts() -> list[Path]:
 
 @pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)
 def test_an_example_runs(script: Path, tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603 -- our own script
+    done = subprocess.run(
         [sys.executable, "-W", "error", script],
         cwd=tmp_path,  # an example must not depend on where it is called
         env=clean_environment(),
@@ -92,7 +92,7 @@ def test_the_picture_is_small() -> None:
 @pytest.mark.skipif(not shutil.which("curl") or not shutil.which("bash"), reason="needs curl, bash")
 def test_the_plain_curl_requests_are_answered(tmp_path: Path) -> None:
     with simulator() as url:
-        done = subprocess.run(  # noqa: S603 -- our own script
+        done = subprocess.run(
             ["bash", EXAMPLES / "curl.sh"],  # noqa: S607 -- wherever bash is
             cwd=tmp_path,
             env=clean_environment(BASE_URL=url),
@@ -116,7 +116,7 @@ def test_the_plain_curl_requests_are_answered(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("curl") or not shutil.which("bash"), reason="needs curl, bash")
 def test_the_curl_script_fails_when_a_request_fails(tmp_path: Path) -> None:
     with simulator() as url:
-        done = subprocess.run(  # noqa: S603 -- our own script
+        done = subprocess.run(
             ["bash", EXAMPLES / "curl.sh"],  # noqa: S607 -- wherever bash is
             cwd=tmp_path,
             env=clean_environment(BASE_URL=f"{url}/nowhere"),

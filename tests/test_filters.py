@@ -114,7 +114,7 @@ def test_each_block_begins_afresh() -> None:
 def test_text_that_stands_in_the_start_of_a_block_is_rewritten_too() -> None:
     filter_ = StreamFilter.deltas(lambda part: part.replace("secret", "……"), look_behind=6)
     assembler = Assembler()
-    from hookline import Response  # noqa: PLC0415
+    from hookline import Response
 
     events = [
         MessageStart(Response()),
@@ -291,7 +291,7 @@ def test_a_post_process_that_may_rewrite_text_holds_the_stream_back(run: Any, si
 
 
 def test_what_was_held_back_is_not_in_the_partial_of_a_broken_stream(run: Any, sim: Any) -> None:
-    from hookline import StreamInterrupted  # noqa: PLC0415
+    from hookline import StreamInterrupted
 
     server = sim(Rule(reply=TEXT, chunk=3, cut_after=20))
     plugin = late(lambda self, reply: reply.rewrite(lambda text: CARD.sub("[card]", text)))
@@ -347,7 +347,7 @@ def test_who_leaves_text_alone_holds_nothing_back(run: Any) -> None:
 
 
 def test_pings_go_through_while_text_is_held_back(run: Any) -> None:
-    from hookline.events import Ping  # noqa: PLC0415
+    from hookline.events import Ping
 
     plugin = late(lambda self, reply: None)
 
@@ -361,7 +361,7 @@ def test_pings_go_through_while_text_is_held_back(run: Any) -> None:
 def test_a_long_silence_while_text_is_held_back_is_bridged_by_pings(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hookline.events import Ping  # noqa: PLC0415
+    from hookline.events import Ping
 
     monkeypatch.setattr("hookline._delivery._PING_SECONDS", 0.0)
     plugin = late(lambda self, reply: None)

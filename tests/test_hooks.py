@@ -159,7 +159,7 @@ def test_call_next_refuses_what_is_no_request(run: Any) -> None:
 
 
 def test_continue_with_something_that_is_no_request_is_reported(run: Any) -> None:
-    from hookline import Continue  # noqa: PLC0415
+    from hookline import Continue
 
     plugin = with_hook("post_process", lambda self: Continue("again"))  # type: ignore[arg-type]  # on purpose
     with pytest.raises(PluginError, match="post_process"):
@@ -229,7 +229,7 @@ def test_every_hook_that_waits_for_a_loop_is_named(blocking: Any, hook: str, str
 
 
 def test_an_async_pipeline_lets_a_hook_wait_for_its_own_loop() -> None:
-    from hookline import AsyncPipeline  # noqa: PLC0415
+    from hookline import AsyncPipeline
 
     async def main(hook: Any) -> str:
         async with AsyncPipeline(**line_of(with_hook("build_history", hook))) as line:
@@ -410,7 +410,7 @@ def test_a_register_hook_that_raises_is_reported() -> None:
 
 
 def test_a_module_and_a_static_method_can_be_plugins(run: Any, sim: Any) -> None:
-    import types  # noqa: PLC0415
+    import types
 
     module = types.ModuleType("my_module")
 

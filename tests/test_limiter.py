@@ -128,7 +128,7 @@ def test_a_call_larger_than_a_minute_goes_when_the_bucket_is_full() -> None:
 
 
 def test_an_image_counts_by_what_it_is_not_by_its_bytes() -> None:
-    from hookline.blocks import Base64Source, ImageBlock  # noqa: PLC0415 -- only here
+    from hookline.blocks import Base64Source, ImageBlock
 
     image = ImageBlock(Base64Source("image/png", "A" * 4_000_000))
     assert estimate(REQUEST.evolve(messages=[Message("user", [image, "Hi"])])) < 2000
@@ -328,7 +328,7 @@ class Busy:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_tasks_share_the_places(sim, backend: str) -> None:
-    from hookline import hookimpl  # noqa: PLC0415 -- only here
+    from hookline import hookimpl
 
     busy = Busy()
 
@@ -360,7 +360,7 @@ def test_tasks_share_the_places(sim, backend: str) -> None:
 
 
 def test_threads_share_the_places(sim) -> None:
-    from hookline import hookimpl  # noqa: PLC0415 -- only here
+    from hookline import hookimpl
 
     busy = Busy()
     both = threading.Barrier(2, timeout=10)

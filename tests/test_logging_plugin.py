@@ -72,9 +72,7 @@ def test_the_library_is_silent_until_it_is_enabled() -> None:
         "with Pipeline(base_url='sim:', model='claude-haiku-4-5', plugins=[Broken()]) as line:\n"
         "    line.send('Hello')\n"
     )
-    done = subprocess.run(  # noqa: S603 -- our own interpreter and code
-        [sys.executable, "-c", code], capture_output=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
     assert (done.stdout, done.stderr) == (b"", b"")
 
 

@@ -323,7 +323,7 @@ class Positive:
         ),
     ],
 )
-def test_failures_are_typed_and_keep_the_text(  # noqa: PLR0917 -- a parameter each
+def test_failures_are_typed_and_keep_the_text(
     run: Any,
     sim: Sim,
     streamed: bool,  # noqa: FBT001 -- a parameter of tests

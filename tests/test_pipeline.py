@@ -73,10 +73,10 @@ def test_the_constructors_take_the_same_parameters() -> None:
 
 
 def test_send_and_stream_take_every_field_of_a_request() -> None:
-    from attrs import fields  # noqa: PLC0415
+    from attrs import fields
 
-    from hookline.asking import SendOptions  # noqa: PLC0415
-    from hookline.messages import Request  # noqa: PLC0415
+    from hookline.asking import SendOptions
+    from hookline.messages import Request
 
     known = {field.name for field in fields(Request) if not field.name.startswith("_")}
     ours = {"prefill", "images", "output", "tools", "timeout", "context", "extra"}
@@ -203,7 +203,7 @@ def test_context_of_pipeline_and_call_are_merged(run: Any) -> None:
 
 
 def test_models_of_a_plugin_are_known_to_the_pipeline(run: Any, sim: Any) -> None:
-    from hookline import ModelFacts  # noqa: PLC0415
+    from hookline import ModelFacts
 
     class Models:
         @hookimpl

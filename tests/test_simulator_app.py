@@ -244,7 +244,7 @@ def test_serve_tells_its_url_and_answers(tmp_path: Path) -> None:
     )
     command = [sys.executable, str(script)]
     # S603: our own interpreter, our own script.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         try:
             assert run.stdout is not None
             url = run.stdout.readline().strip()
@@ -275,5 +275,5 @@ def test_the_core_imports_nothing_heavy() -> None:
     )
     command = [sys.executable, "-c", code]
     # S603: our own interpreter, our own script.
-    run = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

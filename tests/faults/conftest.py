@@ -184,7 +184,7 @@ class Way:
                     if self.streamed:
                         async with line.stream(prompt, **asked) as stream:
                             async for piece in stream.text:
-                                pieces.append(piece)  # noqa: PERF401 -- what came before an error counts
+                                pieces.append(piece)
                             reply = await stream.reply
                     else:
                         reply = await line.send(prompt, **asked)
@@ -204,7 +204,7 @@ def _set(line: Any, timeouts: Timeouts | None) -> None:
 
 
 def _now() -> float:
-    import time  # noqa: PLC0415 -- tests replace time.monotonic, never this one
+    import time
 
     return time.perf_counter()
 
