@@ -5,6 +5,7 @@ import os
 import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any, Final
 
 import aiohttp
@@ -16,6 +17,7 @@ from hookline.transport import Answer, Outgoing, failed
 __all__ = ["AiohttpHTTP"]
 
 _MOST_CONNECTIONS: Final = 1000
+_LARGE: Final = 256 * 1024  # bytes; aiohttp itself warns from 1 MiB on
 
 # Most specific first: (class, phase, may sending again help).
 _FAILURES: Final[tuple[tuple[type[BaseException], str, bool], ...]] = (
@@ -68,7 +70,7 @@ class AiohttpHTTP:
                 outgoing.method,
                 outgoing.url,
                 headers={"accept-encoding": ACCEPTED, **outgoing.headers},
-                data=outgoing.content,
+                data=_body(outgoing.content),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     total=None,
@@ -101,6 +103,12 @@ class AiohttpHTTP:
                 aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=True),
             )
         return self._own[1]
+
+
+def _body(content: bytes | None) -> bytes | BytesIO | None:
+    """Return a body as aiohttp sends it best: large bytes at once would hold the event loop up."""
+    large = content is not None and len(content) > _LARGE
+    return BytesIO(content) if large and content is not None else content
 
 
 def _kept_alive(address: Any) -> Any:

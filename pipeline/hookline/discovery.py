@@ -53,7 +53,7 @@ class Installed:
             thing = self.entry_point.load()
         except HooklineError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a module that ends the program is broken too
             raise ConfigError(
                 f"plugin {self.name!r} of {self.distribution} cannot be loaded "
                 f"({type(error).__name__}: {error}). Repair its installation, or leave it out: "
@@ -183,8 +183,12 @@ def configured(name: str, plugin_class: type, options: Mapping[str, Any]) -> Any
             raise ConfigError(f"plugins.{name}.{option}: {error}") from error
     try:
         return plugin_class(**values)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"plugin {name!r}: {error}") from error
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"plugin {name!r} cannot be made: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _unknown(name: str, available: Mapping[str, Installed]) -> ConfigError:

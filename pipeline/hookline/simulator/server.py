@@ -46,5 +46,11 @@ def serve(
         if on_ready is not None:
             shown = f"[{host}]" if ":" in host else host
             on_ready(f"http://{shown}:{listener.getsockname()[1]}")
-        config = uvicorn.Config(SimulatorApp(simulator), log_level="warning")
+        config = uvicorn.Config(
+            SimulatorApp(simulator),
+            # Whoever stops it does not want to wait for a scripted drip, nor read of it; nor that
+            # a scenario cut a connection.
+            timeout_graceful_shutdown=1,
+            log_level="critical",
+        )
         uvicorn.Server(config).run(sockets=[listener])
