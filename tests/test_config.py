@@ -177,7 +177,7 @@ def test_plugins_can_be_disabled_and_chosen(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("where", ["enable", "disable"])
 def test_a_plugin_that_there_is_not_is_named(where: str) -> None:
-    with pytest.raises(ConfigError, match="no plugin called 'imagse'; did you mean 'images'?"):
+    with pytest.raises(ConfigError, match=r"no plugin called 'imagse'; did you mean 'images'\?"):
         Pipeline(base_url="sim:", config={"plugins": {where: ["imagse"]}})
 
 

@@ -1,5 +1,6 @@
 """Conversations: what is remembered, what is sent again, and when nothing changes."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_body_of_a_turn_begins_with_the_bytes_of_the_one_before(
 
     run(body, base_url=server)
     bodies = [call.body for call in server.calls]
-    for earlier, later in zip(bodies, bodies[1:], strict=False):
+    for earlier, later in pairwise(bodies):
         assert earlier.endswith(b"]}")
         assert later.startswith(earlier[:-2])
 

@@ -1,6 +1,7 @@
 """Stream filters: the same rule for a stream and a whole reply, wherever the chunks end."""
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from hookline.simulator import Rule
 
 def chunked(text: str, cuts: list[int]) -> list[str]:
     places = [0, *sorted({cut % (len(text) + 1) for cut in cuts}), len(text)]
-    pieces = [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [text[a:b] for a, b in pairwise(places)]
     return [piece for piece in pieces if piece]
 
 
