@@ -27,26 +27,16 @@ def line_of(*plugins: Any, base_url: Any = "sim:") -> dict[str, Any]:
 
 
 def tagger(tag: str, *, kind: str = "def") -> Any:
-    """A plugin that appends its tag to the system prompt, in each of the transforms."""
+    """A plugin that appends its tag to the system prompt, when history is built."""
 
-    def changed(request: Request) -> Request:
+    def plain(self: Any, request: Request) -> Request:
         return request.evolve(system=f"{request.system or ''}{tag}")
 
-    class Tagger:
-        name = f"tagger-{tag}"
+    async def later(self: Any, request: Request) -> Request:
+        return plain(self, request)
 
-        if kind == "def":
-
-            @hookimpl
-            def build_history(self, request: Request) -> Request:
-                return changed(request)
-        else:
-
-            @hookimpl
-            async def build_history(self, request: Request) -> Request:  # type: ignore[misc]  # the other colour of the same hook
-                return changed(request)
-
-    return Tagger()
+    function: Any = hookimpl(plain if kind == "def" else later)
+    return type("Tagger", (), {"name": f"tagger-{tag}", "build_history": function})()
 
 
 def with_hook(hook: str, function: Any, **attributes: Any) -> Any:

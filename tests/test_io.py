@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ def test_drive_raises_what_the_coroutine_raises() -> None:
 
 
 def test_drive_steps_an_async_generator() -> None:
-    async def numbers() -> Any:
+    async def numbers() -> AsyncGenerator[int, None]:
         yield 1
         yield 2
 
