@@ -12,9 +12,12 @@ from typing import Any
 from attrs import frozen
 
 from hookline import _json
-from hookline._core import Engine, cut_short, despite, outgoing, post_process, prepared
+from hookline._core import cut_short
 from hookline._delivery import settle
+from hookline._engine import Engine
 from hookline._guard import told
+from hookline._onion import despite, outgoing
+from hookline._stages import post_process, prepared
 from hookline.batch_values import BatchItem, BatchResult
 from hookline.errors import APIError, DecodeError, HooklineError, InputError, TurnLimitExceeded
 from hookline.messages import Request, Response

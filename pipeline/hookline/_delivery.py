@@ -5,12 +5,11 @@ caller sees, what the conversation stores and what observers hear is the same te
 """
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from attrs import evolve
 
-from hookline._guard import blame, told
-from hookline._log import log_failure
+from hookline._guard import blame, excused, told
 from hookline.assembler import Assembler, events_of
 from hookline.errors import (
     APIError,
@@ -24,7 +23,6 @@ from hookline.filters import StreamFilter
 from hookline.messages import Request, Response
 from hookline.plugins import Implementation, PluginSet
 from hookline.reply import Reply
-from hookline.trace import Verdict
 from hookline.turn import Turn
 
 __all__ = ["Delivery", "api_error", "settle", "shown_already"]
@@ -193,7 +191,7 @@ class _Applied:
             passed = tuple(self._filter.feed(event))
         except Exception as error:  # noqa: BLE001 -- excused or blamed
             self._silenced = True
-            if not _excused(self._turn, self._implementation, error):
+            if not excused(self._turn, self._implementation, error):
                 blame(self._implementation, error)
             return (event,)
         if self._compare:
@@ -209,28 +207,7 @@ class _Applied:
             shadow.feed(each)
         if isinstance(event, MessageStop) and real.partial() != shadow.partial():
             self._silenced = True
-            _judged(self._turn, self._implementation, "would change", "the filtered reply differs")
-
-
-def _excused(turn: Turn, implementation: Implementation, error: Exception) -> bool:
-    """Say whether a filter's failure must not touch the turn, and record it if so."""
-    if implementation.shadow:
-        _judged(turn, implementation, "would refuse", str(error))
-    elif implementation.role == "observer":
-        log_failure(implementation.plugin, "filter_stream", error)
-    else:
-        return False
-    return True
-
-
-def _judged(
-    turn: Turn,
-    implementation: Implementation,
-    decision: Literal["would refuse", "would change"],
-    reason: str,
-) -> None:
-    verdict = Verdict(implementation.plugin, "filter_stream", decision, reason)
-    turn.trace.verdicts.append(verdict)
+            excused(self._turn, self._implementation, None, "the filtered reply differs")
 
 
 def _filters(plugins: PluginSet, turn: Turn) -> list[_Applied]:
@@ -244,7 +221,7 @@ def _filters(plugins: PluginSet, turn: Turn) -> list[_Applied]:
                     f"it gave {type(wanted).__name__!r}, where the hook wants a StreamFilter or None"
                 )
         except Exception as error:  # noqa: BLE001 -- excused or blamed
-            if _excused(turn, implementation, error):
+            if excused(turn, implementation, error):
                 continue
             blame(implementation, error)
         if wanted is not None:

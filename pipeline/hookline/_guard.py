@@ -3,10 +3,14 @@
 from inspect import isawaitable
 from typing import Any, NoReturn
 
+from hookline._log import log_failure
 from hookline.errors import HooklineError, PluginError, PolicyViolation
+from hookline.messages import Request
 from hookline.plugins import Implementation
+from hookline.trace import Verdict
+from hookline.turn import Continue, Turn
 
-__all__ = ["blame", "failure", "told"]
+__all__ = ["blame", "excused", "failure", "misfit", "told", "wrong"]
 
 
 def failure(implementation: Implementation, error: Exception) -> HooklineError:
@@ -56,6 +60,49 @@ async def told(implementations: tuple[Implementation, ...], *arguments: Any) -> 
             if isawaitable(result):
                 await result
         except Exception as error:  # noqa: BLE001 -- observers are isolated, whatever they raise
-            from hookline._log import log_failure  # noqa: PLC0415 -- loguru only when needed
-
             log_failure(implementation.plugin, implementation.hook, error)
+
+
+def excused(
+    turn: Turn,
+    implementation: Implementation,
+    error: Exception | None,
+    change: str = "it returned something new",
+) -> bool:
+    """Say whether an outcome must not touch the turn: an observer's, or one judged in shadow.
+
+    Args:
+        turn: its trace gets a shadow's verdict.
+        implementation: whose outcome it is.
+        error: what it raised, or None if it returned.
+        change: what a return value means, for a shadow's verdict.
+
+    """
+    if implementation.shadow:
+        verdict = (
+            Verdict(implementation.plugin, implementation.hook, "would change", change)
+            if error is None
+            else Verdict(implementation.plugin, implementation.hook, "would refuse", str(error))
+        )
+        turn.trace.verdicts.append(verdict)
+    elif implementation.role == "observer":
+        if error is not None:
+            log_failure(implementation.plugin, implementation.hook, error)
+    else:
+        return False
+    return True
+
+
+def misfit(
+    implementation: Implementation, result: Any, wanted: tuple[type, ...], described: str
+) -> HooklineError | None:
+    """Return the error of a result of the wrong type, or None if it fits."""
+    if isinstance(result, Continue) and not isinstance(result.request, Request):
+        return wrong(implementation, result.request, "a Request in a Continue")
+    return None if isinstance(result, wanted) else wrong(implementation, result, described)
+
+
+def wrong(implementation: Implementation, result: object, wanted: str) -> HooklineError:
+    """Return the error of a result that is not what a hook wants."""
+    problem = TypeError(f"it gave {type(result).__name__!r}, where the hook wants {wanted}")
+    return failure(implementation, problem)

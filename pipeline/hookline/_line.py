@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
-from hookline._core import Engine
+from hookline._engine import Engine
 from hookline._io import AsyncIO, SyncIO
 from hookline.asking import Asked, Input, asked, bound
 from hookline.config import Settings, load_settings

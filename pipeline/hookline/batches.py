@@ -17,8 +17,9 @@ from hookline._batching import (
     tell_attempt,
     tell_end,
 )
-from hookline._core import Engine, despite
+from hookline._engine import Engine
 from hookline._io import drive
+from hookline._onion import despite
 from hookline.batch_values import Batch, BatchItem, BatchResult, checked_items
 from hookline.endpoints import Access, CallOptions, identified
 from hookline.errors import DeadlineExceeded, InputError

@@ -12,8 +12,11 @@ from typing import Any, Final
 from attrs import field, fields, frozen
 
 from hookline import _json
-from hookline._core import Engine, cut_short, despite, prepared, send
+from hookline._core import cut_short
+from hookline._engine import Engine
 from hookline._guard import told
+from hookline._onion import despite, send
+from hookline._stages import prepared
 from hookline.frozen import checked, freeze
 from hookline.messages import Request, Response, Usage
 from hookline.received import Received, read

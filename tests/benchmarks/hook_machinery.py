@@ -8,7 +8,8 @@ from attrs import frozen
 
 from benchmarks import interleaved, row
 from hookline import Request, Response, Turn, hookimpl
-from hookline._core import Engine, journey
+from hookline._core import journey
+from hookline._engine import Engine
 from hookline._io import SyncIO, drive
 from hookline._pinned import SyncPinned
 from hookline.messages import Message, Usage
