@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import threading
 import time
 from typing import Any
 
@@ -85,6 +86,40 @@ def test_a_redirect_of_the_users_client_is_not_followed_either(
     ):
         line.send("Hello")
     assert other.requests == []
+
+
+def test_threads_that_begin_together_share_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    def client(**options: Any) -> Any:
+        made.append(httpx2.Client(**options))
+        time.sleep(0.01)  # so that the others come in between
+        return made[-1]
+
+    monkeypatch.setattr("hookline._httpx.library", lambda **_: Library(client))
+    with Pipeline(base_url="sim:") as line:
+        together = threading.Barrier(8)
+
+        def work() -> None:
+            together.wait()
+            line.send("Hello")
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(made) == 1
+
+
+class Library:
+    """The module httpx2 with another ``Client``."""
+
+    def __init__(self, client: Any) -> None:
+        self.Client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(httpx2, name)
 
 
 # No answer

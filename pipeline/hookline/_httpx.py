@@ -5,6 +5,7 @@ A client may be handed in by the user, of either library; ours prefers httpx2.
 
 import os
 import sys
+import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from importlib import import_module
@@ -104,15 +105,20 @@ class _HTTP(Generic[H]):
         self._wanted: Library = wanted
         self._ca_bundle = ca_bundle
         self._own: tuple[H, Any] | None = None
+        self._making = threading.Lock()
         self._address: tuple[str, Any] = ("", None)
 
     def _client(self, home: H, url: str) -> Any:
         """Return the client for this place: sockets survive neither a fork nor another loop."""
         if self._given is not None:
             return self._given
-        if self._own is None or self._own[0] != home:
-            self._own = (home, self._new_client(url))
-        return self._own[1]
+        own = self._own
+        if own is None or own[0] != home:
+            with self._making:  # threads that begin together share one pool
+                own = self._own
+                if own is None or own[0] != home:
+                    own = self._own = (home, self._new_client(url))
+        return own[1]
 
     def _new_client(self, url: str) -> Any:
         if self._module is None:
