@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import trio
 
-from hookline._io import AsyncIO, SuspendedError, SyncIO, drive
+from hookline._io import AsyncIO, SyncIO, drive
+from hookline.errors import NeedsEventLoop
 
 
 async def nothing(**wanted: Any) -> Any:
@@ -60,11 +61,11 @@ def test_drive_refuses_at_the_very_await_that_waits() -> None:
     async def waits() -> None:
         try:
             await asyncio.sleep(0)
-        except SuspendedError as error:
+        except NeedsEventLoop as error:
             seen.append(str(error))
             raise
 
-    with pytest.raises(SuspendedError):
+    with pytest.raises(NeedsEventLoop):
         drive(waits())
     assert "AsyncPipeline" in seen[0]
 
@@ -74,10 +75,10 @@ def test_code_that_swallows_the_refusal_does_not_wait_for_ever() -> None:
         while True:
             try:
                 await asyncio.sleep(0)
-            except SuspendedError:
+            except NeedsEventLoop:
                 continue
 
-    with pytest.raises(SuspendedError):
+    with pytest.raises(NeedsEventLoop):
         drive(stubborn())
 
 
@@ -85,7 +86,7 @@ def test_code_that_gives_up_its_wait_may_finish() -> None:
     async def reasonable() -> str:
         try:
             await asyncio.sleep(0)
-        except SuspendedError:
+        except NeedsEventLoop:
             return "without waiting"
         return "waited"
 

@@ -11,11 +11,12 @@ from hookline import (
     Image,
     InputError,
     Pipeline,
+    PluginError,
     PolicyViolation,
     TurnLimitExceeded,
     hookimpl,
 )
-from hookline.simulator import Rule
+from hookline.simulator import Rule, Scenario, Simulator
 from hookline_plugins.tools import Tools
 
 ADD = {"name": "add", "input": {"a": 1, "b": 2}}
@@ -350,3 +351,21 @@ def test_an_enumeration_reaches_the_function_as_it_is(run: Any, sim: Any) -> Non
     server = sim(Rule(tool_use={"name": "paint", "input": {"colour": "blue"}}, times=1))
     run.send(line={"base_url": server}, tools=[paint])
     assert results(server)[0]["content"] == "blue!"
+
+
+async def needs_a_loop(city: str) -> str:
+    """Look the weather up."""
+    import asyncio
+
+    await asyncio.sleep(0.01)
+    return city
+
+
+def test_an_async_tool_in_a_pipeline_is_the_developers_error_not_the_models() -> None:
+    simulator = Simulator(
+        Scenario.of(
+            Rule(when="weather", tool_use={"name": "needs_a_loop", "input": {"city": "Bern"}})
+        )
+    )
+    with Pipeline(base_url=simulator) as line, pytest.raises(PluginError, match="AsyncPipeline"):
+        line.send("weather?", tools=[needs_a_loop])

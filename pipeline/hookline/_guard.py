@@ -4,7 +4,13 @@ from inspect import isawaitable
 from typing import Any, NoReturn
 
 from hookline._log import log_failure
-from hookline.errors import HooklineError, PluginError, PolicyViolation
+from hookline.errors import (
+    HooklineError,
+    NeedsEventLoop,
+    PluginError,
+    PolicyViolation,
+    needs_event_loop,
+)
 from hookline.messages import Request
 from hookline.plugins import Implementation
 from hookline.trace import Verdict
@@ -22,7 +28,7 @@ def failure(implementation: Implementation, error: Exception) -> HooklineError:
     if isinstance(error, PolicyViolation):
         error.plugin = error.plugin or implementation.plugin
         return error
-    if isinstance(error, HooklineError):
+    if isinstance(error, HooklineError) and not isinstance(error, NeedsEventLoop):
         return error
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if implementation.role == "enforcer":
@@ -32,7 +38,7 @@ def failure(implementation: Implementation, error: Exception) -> HooklineError:
             plugin=implementation.plugin,
             rule="fail-closed",
         )
-    if "event loop" in said or "async context" in said or "async backend" in said:
+    if needs_event_loop(error) and not isinstance(error, NeedsEventLoop):  # which says it itself
         said += (
             ". In a Pipeline an `async def` hook may await only turn.io and call_next; await "
             "turn.io, or use AsyncPipeline"

@@ -13,13 +13,13 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, TypeVarTuple
 
-from hookline.errors import DeadlineExceeded
+from hookline.errors import DeadlineExceeded, NeedsEventLoop
 
 if TYPE_CHECKING:
     from hookline.fetch import Fetched
     from hookline.turn import Turn
 
-__all__ = ["AsyncIO", "SuspendedError", "SyncIO", "drive", "within_deadline"]
+__all__ = ["AsyncIO", "SyncIO", "drive", "within_deadline"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -27,16 +27,6 @@ Args = TypeVarTuple("Args")
 _MOST_THREADS: Final = 8
 _CLEAN_UP_SECONDS: Final = 5.0
 _MOST_REFUSALS: Final = 16
-
-
-class SuspendedError(RuntimeError):
-    """Thrown into a coroutine that waits for an event loop where there is none."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this await needs an event loop, and a Pipeline has none. Await turn.io (sleep, fetch, "
-            "run_blocking, gather) instead, or use AsyncPipeline"
-        )
 
 
 class Exchange(Protocol):
@@ -70,7 +60,7 @@ def drive(awaitable: Awaitable[T]) -> T:
         What it returns.
 
     Raises:
-        SuspendedError: it waited for an event loop. The error is thrown in at the place that
+        NeedsEventLoop: it waited for an event loop. The error is thrown in at the place that
             waited, so that whoever called can say which plugin it was.
 
     """
@@ -79,11 +69,11 @@ def drive(awaitable: Awaitable[T]) -> T:
         next(steps)
         # Code that swallows the refusal gets it again at its next wait, but not for ever.
         for _ in range(_MOST_REFUSALS):
-            steps.throw(SuspendedError())
+            steps.throw(NeedsEventLoop())
     except StopIteration as done:
         result: T = done.value
         return result
-    raise SuspendedError
+    raise NeedsEventLoop
 
 
 async def within_deadline(turn: "Turn", awaitable: Awaitable[T]) -> T:

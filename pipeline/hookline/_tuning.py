@@ -19,6 +19,7 @@ from hookline._pool_repair import pools
 __all__ = ["Deadline", "tls_context", "tune"]
 
 _IDLE, _INTERVAL, _COUNT = 60, 60, 5  # seconds, seconds, probes; those of the official SDK
+_LARGE: Final = 64 * 1024  # bytes; what is smaller is gone before anybody could refuse it
 _LEAST: Final = 0.001  # a time-out of 0 would mean "do not wait at all" to a socket
 
 
@@ -65,8 +66,13 @@ def tune(client: Any, deadline: Deadline | None = None) -> None:
         if getattr(pool, "_socket_options", 0) is None:
             pool._socket_options = keep_alive()  # noqa: SLF001 -- passing a transport would switch proxies off
         backend = getattr(pool, "_network_backend", None)
-        if deadline is not None and hasattr(backend, "connect_tcp"):
-            pool._network_backend = _BoundedBackend(backend, deadline)  # noqa: SLF001 -- no public way
+        if hasattr(backend, "connect_tcp"):
+            tuned = (
+                _ListeningBackend(backend)
+                if deadline is None
+                else _BoundedBackend(backend, deadline)
+            )
+            pool._network_backend = tuned  # noqa: SLF001 -- no public way
 
 
 def keep_alive() -> list[tuple[int, int, int]]:
@@ -174,3 +180,43 @@ class _BoundedStream:
     def start_tls(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         stream = self._stream.start_tls(*args, timeout=self._deadline.within(timeout), **kwargs)
         return _BoundedStream(stream, self._deadline)
+
+
+class _ListeningBackend:
+    """An async network backend that hears what a server says while it is being sent a large body.
+
+    A server that refuses a body answers and breaks the connection off. anyio does not read while it
+    writes, so on asyncio the answer ("too large") would be lost, and only the break be seen.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    async def connect_tcp(self, *args: Any, **kwargs: Any) -> Any:
+        return _ListeningStream(await self._backend.connect_tcp(*args, **kwargs))
+
+    async def connect_unix_socket(self, *args: Any, **kwargs: Any) -> Any:
+        return _ListeningStream(await self._backend.connect_unix_socket(*args, **kwargs))
+
+    async def sleep(self, seconds: float) -> None:
+        await self._backend.sleep(seconds)
+
+
+class _ListeningStream:
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.read = stream.read
+        self.aclose = stream.aclose
+        self.get_extra_info = stream.get_extra_info
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- the interface of httpcore
+        if len(buffer) > _LARGE:
+            inner = getattr(self._stream, "_stream", None)
+            inner = getattr(inner, "transport_stream", inner)  # below TLS
+            listen = getattr(getattr(inner, "_transport", None), "resume_reading", None)
+            if listen is not None:  # there is none on trio, which needs none
+                listen()
+        await self._stream.write(buffer, timeout)
+
+    async def start_tls(self, *args: Any, **kwargs: Any) -> Any:
+        return _ListeningStream(await self._stream.start_tls(*args, **kwargs))

@@ -10,6 +10,7 @@
     ├── PluginError                  a plugin failed, or answered with the wrong thing
     ├── PolicyViolation              a rule of the organisation refused the turn
     ├── DecodeError (ValueError)     bytes that do not have the shape the API promises
+    ├── NeedsEventLoop (RuntimeError)  async code waited where there is no event loop
     ├── TurnLimitExceeded            the turn asked for more steps than it may take
     ├── OutputError                  the reply is not what ``output=`` asked for; keeps its text
     ├── DeadlineExceeded             the turn's time was up
@@ -43,6 +44,7 @@ __all__ = [
     "InputError",
     "LimitExceeded",
     "MissingExtra",
+    "NeedsEventLoop",
     "OutputError",
     "PluginError",
     "PolicyViolation",
@@ -333,3 +335,27 @@ class StreamInterrupted(HooklineError):
 
 class StreamTruncated(StreamInterrupted):
     """The connection ended in good order, but before ``message_stop``."""
+
+
+class NeedsEventLoop(HooklineError, RuntimeError):
+    """A coroutine waited for an event loop where there is none: in a ``Pipeline``."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this await needs an event loop, and a Pipeline has none. Await turn.io (sleep, fetch, "
+            "run_blocking, gather) instead, or use AsyncPipeline"
+        )
+
+
+def needs_event_loop(error: BaseException) -> bool:
+    """Say whether an error means that code for an event loop ran without one.
+
+    Args:
+        error: ours, or what asyncio, trio and anyio say when they are called outside of a loop.
+
+    """
+    said = str(error)
+    return isinstance(error, NeedsEventLoop) or (
+        isinstance(error, RuntimeError)
+        and any(sign in said for sign in ("event loop", "async context", "async backend"))
+    )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, get_args, get_origin
 
-from attrs import Attribute, evolve, field, fields, frozen
+from attrs import Attribute, field, fields, frozen
 
 from hookline._brief import base64_size, brief
 from hookline.errors import InputError
@@ -181,6 +181,9 @@ def checked(_cls: type, attributes: list["Attribute[Any]"]) -> list["Attribute[A
     return [a if a.validator else a.evolve(validator=_validator(a.type)) for a in attributes]
 
 
+_set: Final = object.__setattr__  # for values that nobody has seen yet
+
+
 @frozen(eq=False, repr=False)
 class Model:
     """Base of the data model: equality, hash, a short repr, and ``evolve``.
@@ -195,10 +198,14 @@ class Model:
     extra: Mapping[str, Any] = field(default=EMPTY, kw_only=True, converter=freeze)
 
     _compared: ClassVar[tuple[str, ...]] = ()
+    _settable: ClassVar[Mapping[str, "Attribute[Any]"]] = {}
+    _caches: ClassVar[tuple["Attribute[Any]", ...]] = ()
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
         cls._compared = tuple(a.name for a in fields(cls) if a.eq)
+        cls._settable = {a.alias: a for a in fields(cls) if a.init}
+        cls._caches = tuple(a for a in fields(cls) if not a.init)
 
     def _key(self) -> tuple[Any, ...]:
         return tuple([getattr(self, name) for name in self._compared])
@@ -236,11 +243,24 @@ class Model:
             InputError: no such field, or a value of the wrong type.
 
         """
-        unknown = changes.keys() - {a.alias for a in fields(type(self)) if a.init}
-        if unknown:
-            names = ", ".join(sorted(unknown))
+        settable = self._settable
+        if not changes.keys() <= settable.keys():
+            names = ", ".join(sorted(changes.keys() - settable.keys()))
             raise InputError(
                 f"{type(self).__name__} has no field {names}; put what the API knows and Hookline "
                 "does not into extra={…}"
             )
-        return evolve(self, **changes)
+        # attrs.evolve would convert and check every field again; only the changed ones are new.
+        copy = object.__new__(type(self))
+        for a in settable.values():
+            _set(copy, a.name, getattr(self, a.name))
+        for a in self._caches:
+            _set(copy, a.name, a.default)
+        for name, value in changes.items():
+            a = settable[name]
+            converter: Any = a.converter
+            converted = value if converter is None else converter(value)
+            _set(copy, a.name, converted)
+            if a.validator is not None:
+                a.validator(copy, a, converted)
+        return copy

@@ -135,7 +135,7 @@ class Stream(_Reading):
 
     @property
     def text(self) -> Iterator[str]:
-        """The reply's text in pieces, the prefill first; together they are ``reply.text``."""
+        """The text in pieces, the prefill first: ``reply.text``, after that of earlier steps."""
         for event in self.events:
             text = self._text_of(event)
             if text:
@@ -203,7 +203,7 @@ class AsyncStream(_Reading):
 
     @property
     def text(self) -> AsyncIterator[str]:
-        """The reply's text in pieces, the prefill first; together they are ``reply.text``."""
+        """The text in pieces, the prefill first: ``reply.text``, after that of earlier steps."""
         return _Pulled(self._next_text)
 
     @property

@@ -3,7 +3,7 @@
 Silent until the application says ``logger.enable("hookline_plugins")``; no message content, no keys.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import frozen
 from loguru import logger
@@ -14,6 +14,9 @@ __all__ = ["Logging"]
 
 # The custom of libraries: an application that wants these lines enables them.
 logger.disable("hookline_plugins")
+
+_ANSWERED: Final = "attempt {number}: {status} after {seconds:.3f} s"
+_FAILED: Final = "attempt {number} failed after {seconds:.3f} s: {error}"
 
 
 @frozen(eq=False)
@@ -35,51 +38,56 @@ class Logging:
     def on_turn_start(self, turn: Turn, request: Request) -> None:
         """Log at DEBUG that a turn begins."""
         turn.state[self] = turn.io.now()
-        logger.bind(turn=turn.id, surface=turn.surface, model=request.model).debug(
-            "turn begins: {surface} to {model}", surface=turn.surface, model=request.model
+        logger.debug(
+            "turn begins: {surface} to {model}",
+            turn=turn.id,
+            surface=turn.surface,
+            model=request.model,
         )
 
     @hookimpl
     def on_attempt(self, turn: Turn, attempt: AttemptRecord) -> None:
         """Log an attempt: DEBUG if it was answered, WARNING if it failed."""
-        log = logger.bind(turn=turn.id, **attempt.to_dict())
-        if attempt.error is None:
-            log.debug(
-                "attempt {number}: {status} after {seconds:.3f} s",
-                number=attempt.number,
-                status=attempt.status,
-                seconds=attempt.seconds,
-            )
-        else:
-            log.warning(
-                "attempt {number} failed after {seconds:.3f} s: {error}",
-                number=attempt.number,
-                seconds=attempt.seconds,
-                error=attempt.error,
-            )
+        # Keyword arguments become record["extra"]. bind() would too, but costs its time even while
+        # nobody listens; a logger that is silent must be free.
+        logger.log(
+            "DEBUG" if attempt.error is None else "WARNING",
+            _ANSWERED if attempt.error is None else _FAILED,
+            turn=turn.id,
+            number=attempt.number,
+            step=attempt.step,
+            model=attempt.model,
+            status=attempt.status,
+            seconds=attempt.seconds,
+            request_id=attempt.request_id,
+            error=attempt.error,
+        )
 
     @hookimpl
     def on_turn_end(self, turn: Turn, reply: Reply | None, error: BaseException | None) -> None:
         """Log the outcome with tokens, cost and time."""
-        seconds = turn.io.now() - turn.state.get(self, turn.io.now())
-        log = logger.bind(turn=turn.id, surface=turn.surface, seconds=round(seconds, 4))
+        now = turn.io.now()
+        seconds = round(now - turn.state.get(self, now), 4)
         if reply is None:
-            kind = type(error).__name__
-            log.bind(error=kind).error("turn failed after {s:.3f} s: {kind}", s=seconds, kind=kind)
+            logger.error(
+                "turn failed after {seconds:.3f} s: {error}",
+                turn=turn.id,
+                surface=turn.surface,
+                seconds=seconds,
+                error=type(error).__name__,
+            )
             return
         usage = reply.usage
-        log.bind(
+        logger.log(
+            self.level,
+            "turn done in {seconds:.3f} s: {model}, {input_tokens} + {output_tokens} tokens, "
+            "{stop_reason}",
+            turn=turn.id,
+            surface=turn.surface,
+            seconds=seconds,
             model=reply.model,
             stop_reason=reply.stop_reason,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost=reply.cost,
-        ).log(
-            self.level,
-            "turn done in {s:.3f} s: {model}, {inp} + {out} tokens, {stop}",
-            s=seconds,
-            model=reply.model,
-            inp=usage.input_tokens,
-            out=usage.output_tokens,
-            stop=reply.stop_reason,
         )

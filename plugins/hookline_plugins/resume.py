@@ -77,7 +77,7 @@ class Resume:
             events=Relay(source, self._resumed(turn, request, response, call_next))
         )
 
-    async def _resumed(  # noqa: C901 -- one loop, and what may end it, in one place
+    async def _resumed(
         self, turn: Turn, request: Request, response: Response, call_next: CallNext
     ) -> AsyncGenerator[Event, None]:
         splice = Splice()

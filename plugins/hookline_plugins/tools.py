@@ -28,6 +28,7 @@ from hookline import (
     hookimpl,
 )
 from hookline._json import dumps
+from hookline.errors import needs_event_loop
 from hookline.schema import describe
 from hookline.structuring import fitted_arguments
 from hookline.turn import BoundTool
@@ -122,8 +123,12 @@ class Tools:
         except (DeadlineExceeded, PolicyViolation):
             raise  # of the turn, not of the tool
         except HooklineError as error:
+            if needs_event_loop(error):
+                raise  # the developer must know; the model could only shrug
             return _failed(call, str(error))
-        except Exception as error:  # noqa: BLE001 -- the model is told, and may try something else
+        except Exception as error:
+            if needs_event_loop(error):
+                raise
             return _failed(call, f"{type(error).__name__}: {error}")
         return ToolResultBlock(tool_use_id=call.id, content=content)
 
