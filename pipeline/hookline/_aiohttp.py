@@ -4,8 +4,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
-from io import BytesIO
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -17,7 +16,8 @@ from hookline.transport import Answer, Outgoing, failed
 __all__ = ["AiohttpHTTP"]
 
 _MOST_CONNECTIONS: Final = 1000
-_LARGE: Final = 256 * 1024  # bytes; aiohttp itself warns from 1 MiB on
+_LARGE: Final = 256 * 1024  # bytes; at once they would hold up the event loop
+_PIECE: Final = 64 * 1024  # bytes of a large body
 
 # Most specific first: (class, phase, may sending again help).
 _FAILURES: Final[tuple[tuple[type[BaseException], str, bool], ...]] = (
@@ -66,19 +66,20 @@ class AiohttpHTTP:
         """See ``Transport.open``."""
         times = outgoing.timeouts
         with _translated():
-            response = await self._session().request(
-                outgoing.method,
-                outgoing.url,
-                headers={"accept-encoding": ACCEPTED, **outgoing.headers},
-                data=_body(outgoing.content),
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=times.pool + times.connect,
-                    sock_connect=times.connect,
-                    sock_read=times.read,
-                ),
-            )
+            async with _limited(outgoing.content, times.write) as (body, described):
+                response = await self._session().request(
+                    outgoing.method,
+                    outgoing.url,
+                    headers={"accept-encoding": ACCEPTED, **described, **outgoing.headers},
+                    data=body,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(
+                        total=None,
+                        connect=times.pool + times.connect,
+                        sock_connect=times.connect,
+                        sock_read=times.read,
+                    ),
+                )
         return _AiohttpAnswer(response)
 
     async def aclose(self) -> None:
@@ -105,10 +106,39 @@ class AiohttpHTTP:
         return self._own[1]
 
 
-def _body(content: bytes | None) -> bytes | BytesIO | None:
-    """Return a body as aiohttp sends it best: large bytes at once would hold the event loop up."""
-    large = content is not None and len(content) > _LARGE
-    return BytesIO(content) if large and content is not None else content
+@asynccontextmanager
+async def _limited(
+    content: bytes | None, seconds: float
+) -> AsyncGenerator[tuple[Any, Mapping[str, str]], None]:
+    """Yield a body, and headers that go with it, to be sent inside the ``async with`` block.
+
+    A large one is sent piece by piece, none of which may take too long; aiohttp has no such limit.
+    Small ones, which the kernel takes at once, go as they are.
+    """
+    if content is None or len(content) <= _LARGE:
+        yield content, {}
+        return
+    limit = asyncio.timeout(None)
+    try:
+        async with limit:
+            yield _pieces(content, seconds, limit), {"content-length": str(len(content))}
+    except TimeoutError as late:
+        if not limit.expired():
+            raise
+        stuck = TimeoutError(f"the server took nothing for {seconds:g} s")
+        raise failed(stuck, "write", retryable=True) from late
+
+
+async def _pieces(
+    content: bytes, seconds: float, limit: asyncio.Timeout
+) -> AsyncGenerator[bytes, None]:
+    clock = asyncio.get_running_loop().time
+    for at in range(0, len(content), _PIECE):
+        if not limit.expired():
+            limit.reschedule(clock() + seconds)
+        yield content[at : at + _PIECE]
+    if not limit.expired():
+        limit.reschedule(None)
 
 
 def _kept_alive(address: Any) -> Any:
