@@ -111,7 +111,7 @@ NO_FAILURES: list[Callable[[], BaseException]] = [
 
 
 @pytest.mark.parametrize("error", FAILURES)
-def test_failures_of_the_upstream_open_the_circuit(error) -> None:
+def test_failures_of_the_upstream_open_the_circuit(error: Any) -> None:
     stand = Stand()
     stand.calls(4, error)
     with pytest.raises(CircuitOpen) as caught:
@@ -123,7 +123,7 @@ def test_failures_of_the_upstream_open_the_circuit(error) -> None:
 
 
 @pytest.mark.parametrize("error", NO_FAILURES)
-def test_our_own_failures_do_not_count(error) -> None:
+def test_our_own_failures_do_not_count(error: Any) -> None:
     stand = Stand()
     stand.calls(20, error)
     assert stand.upstream.calls == 20
@@ -221,7 +221,7 @@ def test_each_model_and_upstream_has_a_circuit_of_its_own() -> None:
         stand.call()
 
 
-def test_in_a_pipeline_it_stands_outside_retry(run, sim, streamed) -> None:
+def test_in_a_pipeline_it_stands_outside_retry(run: Any, sim: Any, streamed: Any) -> None:
     server = sim(Rule(status=529))
     plugins = [Breaker(minimum=2)]
     options = {"base_url": server, "plugins": plugins}
@@ -236,7 +236,7 @@ def test_in_a_pipeline_it_stands_outside_retry(run, sim, streamed) -> None:
     assert len(server.calls) == calls
 
 
-def test_a_stream_counts_when_it_has_begun(run, sim) -> None:
+def test_a_stream_counts_when_it_has_begun(run: Any, sim: Any) -> None:
     server = sim(Rule(cut_after=5))
     options = {"base_url": server, "plugins": [Breaker(minimum=1)]}
     for _ in range(3):
@@ -244,7 +244,7 @@ def test_a_stream_counts_when_it_has_begun(run, sim) -> None:
             run.stream(line=options)
 
 
-def test_a_policy_that_refuses_is_not_the_upstreams_fault(run) -> None:
+def test_a_policy_that_refuses_is_not_the_upstreams_fault(run: Any) -> None:
     class No:
         role = "enforcer"
 
@@ -268,7 +268,7 @@ def test_a_policy_that_refuses_is_not_the_upstreams_fault(run) -> None:
         ({"cooldown": float("inf")}, "cooldown must be above 0"),
     ],
 )
-def test_bad_options_are_refused_when_it_is_built(options, said) -> None:
+def test_bad_options_are_refused_when_it_is_built(options: Any, said: Any) -> None:
     with pytest.raises(ConfigError, match=said):
         Breaker(**options)
 

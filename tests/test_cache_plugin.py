@@ -48,13 +48,13 @@ def ask(run: Any, server: Any, cache: Any, *calls: dict[str, Any]) -> list[str]:
     return texts
 
 
-def test_the_same_request_is_sent_once(run, sim, store) -> None:
+def test_the_same_request_is_sent_once(run: Any, sim: Any, store: Any) -> None:
     server = sim(*numbered())
     assert ask(run, server, Cache(**store), {}, {}, {}) == ["answer 1"] * 3
     assert len(server.calls) == 1
 
 
-def test_a_hit_is_marked_and_makes_no_attempt(run, sim, store) -> None:
+def test_a_hit_is_marked_and_makes_no_attempt(run: Any, sim: Any, store: Any) -> None:
     server = sim()
 
     async def body(line: Any) -> tuple[Any, Any]:
@@ -83,19 +83,23 @@ def test_a_hit_is_marked_and_makes_no_attempt(run, sim, store) -> None:
     ],
     ids=str,
 )
-def test_whatever_is_sent_and_whoever_asks_makes_another_question(run, sim, store, change) -> None:
+def test_whatever_is_sent_and_whoever_asks_makes_another_question(
+    run: Any, sim: Any, store: Any, change: Any
+) -> None:
     server = sim(*numbered())
     ask(run, server, Cache(**store), {}, change)
     assert len(server.calls) == 2
 
 
-def test_other_context_does_not_matter(run, sim) -> None:
+def test_other_context_does_not_matter(run: Any, sim: Any) -> None:
     server = sim(*numbered())
     ask(run, server, Cache(), {"context": {"trace_id": 1}}, {"context": {"trace_id": 2}})
     assert len(server.calls) == 1
 
 
-def test_a_namespace_and_an_upstream_separate_pipelines_on_one_file(run, sim, tmp_path) -> None:
+def test_a_namespace_and_an_upstream_separate_pipelines_on_one_file(
+    run: Any, sim: Any, tmp_path: Any
+) -> None:
     path = str(tmp_path / "cache.db")
     server = sim(*numbered())
     assert ask(run, server, Cache(path=path, namespace="a"), {}) == ["answer 1"]
@@ -103,20 +107,22 @@ def test_a_namespace_and_an_upstream_separate_pipelines_on_one_file(run, sim, tm
     assert ask(run, server, Cache(path=path, namespace="a"), {}) == ["answer 1"]
 
 
-def test_a_turn_can_pass_the_cache_by(run, sim, store) -> None:
+def test_a_turn_can_pass_the_cache_by(run: Any, sim: Any, store: Any) -> None:
     server = sim(*numbered())
     texts = ask(run, server, Cache(**store), {}, {"context": {"cache": "off"}}, {})
     assert texts == ["answer 1", "answer 2", "answer 1"]
 
 
-def test_a_context_that_cannot_be_told_apart_is_passed_by(run, sim) -> None:
+def test_a_context_that_cannot_be_told_apart_is_passed_by(run: Any, sim: Any) -> None:
     server = sim(*numbered())
     odd = {"context": {"user": object()}}
     assert ask(run, server, Cache(), odd, odd) == ["answer 1", "answer 2"]
 
 
 @pytest.mark.parametrize("first_streamed", [False, True])
-def test_streams_fill_the_cache_and_are_replayed_from_it(run, sim, store, first_streamed) -> None:
+def test_streams_fill_the_cache_and_are_replayed_from_it(
+    run: Any, sim: Any, store: Any, first_streamed: Any
+) -> None:
     server = sim(*numbered())
 
     async def one(line: Any, streamed: Any) -> tuple[str, Any]:
@@ -145,7 +151,9 @@ def test_streams_fill_the_cache_and_are_replayed_from_it(run, sim, store, first_
     ],
     ids=lambda rule: rule.stop_reason,
 )
-def test_what_is_no_whole_answer_is_not_kept(run, sim, store, streamed, rule) -> None:
+def test_what_is_no_whole_answer_is_not_kept(
+    run: Any, sim: Any, store: Any, streamed: Any, rule: Any
+) -> None:
     server = sim(rule)
     cache = Cache(**store)
     for _ in range(2):
@@ -153,7 +161,7 @@ def test_what_is_no_whole_answer_is_not_kept(run, sim, store, streamed, rule) ->
     assert len(server.calls) == 2
 
 
-def test_a_broken_stream_is_not_kept(run, sim, store) -> None:
+def test_a_broken_stream_is_not_kept(run: Any, sim: Any, store: Any) -> None:
     server = sim(Rule(cut_after=5, times=1), Rule(reply="whole"))
     cache = Cache(**store)
     with pytest.raises(StreamInterrupted):
@@ -161,7 +169,7 @@ def test_a_broken_stream_is_not_kept(run, sim, store) -> None:
     assert run.stream(line=line_of(server, cache))[0] == "whole"
 
 
-def test_a_stream_that_the_caller_leaves_is_not_kept(run, sim, store) -> None:
+def test_a_stream_that_the_caller_leaves_is_not_kept(run: Any, sim: Any, store: Any) -> None:
     server = sim(*numbered())
     cache = Cache(**store)
 
@@ -174,7 +182,7 @@ def test_a_stream_that_the_caller_leaves_is_not_kept(run, sim, store) -> None:
     assert run(body, **line_of(server, cache)) == "answer 2"
 
 
-def test_filters_apply_once_to_a_hit_too(run, sim, streamed) -> None:
+def test_filters_apply_once_to_a_hit_too(run: Any, sim: Any, streamed: Any) -> None:
     class Shout:
         name = "shout"
 
@@ -191,7 +199,7 @@ def test_filters_apply_once_to_a_hit_too(run, sim, streamed) -> None:
     assert texts == ["ab", "ab"]
 
 
-def test_an_answer_expires(sim, store) -> None:
+def test_an_answer_expires(sim: Any, store: Any) -> None:
     clock = Clock()
     server = sim(*numbered())
     with Pipeline(
@@ -226,7 +234,7 @@ def rows(path: Path) -> int:
         return int(db.execute("SELECT count(*) FROM entry").fetchone()[0])
 
 
-def test_a_file_is_bounded_too(tmp_path) -> None:
+def test_a_file_is_bounded_too(tmp_path: Any) -> None:
     clock = Clock()
     path = tmp_path / "cache.db"
     store = Cache(path=path, entries=3, max_bytes=25, clock=clock)._store
@@ -240,7 +248,7 @@ def test_a_file_is_bounded_too(tmp_path) -> None:
     assert list(store.reports()) == []
 
 
-def test_a_file_outlives_the_process_and_is_ours_alone(run, sim, tmp_path) -> None:
+def test_a_file_outlives_the_process_and_is_ours_alone(run: Any, sim: Any, tmp_path: Any) -> None:
     path = tmp_path / "cache.db"
     server = sim(*numbered())
     ask(run, server, Cache(path=path), {})
@@ -255,7 +263,9 @@ def damaged(path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("how", ["no database", "truncated", "overwritten"])
-def test_a_damaged_file_is_set_aside_and_reported(run, sim, tmp_path, how, logged) -> None:
+def test_a_damaged_file_is_set_aside_and_reported(
+    run: Any, sim: Any, tmp_path: Any, how: Any, logged: Any
+) -> None:
     path = tmp_path / "cache.db"
     server = sim(*numbered())
     ask(run, server, Cache(path=path), {})
@@ -278,7 +288,7 @@ def test_a_damaged_file_is_set_aside_and_reported(run, sim, tmp_path, how, logge
     assert ask(run, server, Cache(path=path), {}) == ["answer 2"]
 
 
-def test_damage_that_comes_later_is_found_and_the_turn_goes_on(sim, tmp_path) -> None:
+def test_damage_that_comes_later_is_found_and_the_turn_goes_on(sim: Any, tmp_path: Any) -> None:
     path = tmp_path / "cache.db"
     server = sim(*numbered())
     with Pipeline(model="claude-haiku-4-5", **line_of(server, Cache(path=path))) as line:
@@ -289,7 +299,7 @@ def test_damage_that_comes_later_is_found_and_the_turn_goes_on(sim, tmp_path) ->
     assert len(list(damaged(path))) == 1
 
 
-def test_an_entry_that_was_changed_is_not_used(sim, tmp_path) -> None:
+def test_an_entry_that_was_changed_is_not_used(sim: Any, tmp_path: Any) -> None:
     path = tmp_path / "cache.db"
     server = sim(*numbered())
     with Pipeline(model="claude-haiku-4-5", **line_of(server, Cache(path=path))) as line:
@@ -302,7 +312,9 @@ def test_an_entry_that_was_changed_is_not_used(sim, tmp_path) -> None:
     assert len(list(damaged(path))) == 1
 
 
-def test_a_locked_file_costs_the_cache_not_the_turn(sim, tmp_path, monkeypatch) -> None:
+def test_a_locked_file_costs_the_cache_not_the_turn(
+    sim: Any, tmp_path: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr("hookline_plugins.stores._BUSY_SECONDS", 0.01)
     path = tmp_path / "cache.db"
     cache = Cache(path=path)
@@ -316,7 +328,7 @@ def test_a_locked_file_costs_the_cache_not_the_turn(sim, tmp_path, monkeypatch) 
 
 
 @pytest.mark.parametrize("version", [2, 99])
-def test_a_file_from_the_future_is_refused_and_left_alone(tmp_path, version) -> None:
+def test_a_file_from_the_future_is_refused_and_left_alone(tmp_path: Any, version: Any) -> None:
     path = tmp_path / "cache.db"
     Cache(path=path)
     with closing(sqlite3.connect(path)) as db:
@@ -326,7 +338,7 @@ def test_a_file_from_the_future_is_refused_and_left_alone(tmp_path, version) -> 
     assert path.exists()
 
 
-def test_somebody_elses_database_is_refused_and_left_alone(tmp_path) -> None:
+def test_somebody_elses_database_is_refused_and_left_alone(tmp_path: Any) -> None:
     path = tmp_path / "accounts.db"
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE account (name TEXT)")
@@ -347,12 +359,12 @@ def test_somebody_elses_database_is_refused_and_left_alone(tmp_path) -> None:
         ({"path": "/no/such/directory/cache.db"}, "cannot be used"),
     ],
 )
-def test_bad_options_are_refused_when_it_is_built(options, said) -> None:
+def test_bad_options_are_refused_when_it_is_built(options: Any, said: Any) -> None:
     with pytest.raises(ConfigError, match=said):
         Cache(**options)
 
 
-def test_it_is_off_until_it_is_asked_for(sim) -> None:
+def test_it_is_off_until_it_is_asked_for(sim: Any) -> None:
     for options, wanted in (
         ({}, False),
         ({"plugins": ["cache"]}, True),
@@ -362,7 +374,7 @@ def test_it_is_off_until_it_is_asked_for(sim) -> None:
             assert (line.plugins.get("cache") is not None) is wanted
 
 
-def test_explaining_answers_nothing_from_the_cache(run, sim) -> None:
+def test_explaining_answers_nothing_from_the_cache(run: Any, sim: Any) -> None:
     server = sim()
 
     async def body(line: Any) -> Any:
@@ -373,7 +385,7 @@ def test_explaining_answers_nothing_from_the_cache(run, sim) -> None:
     assert len(server.calls) == 1
 
 
-def test_two_threads_share_a_file(sim, tmp_path) -> None:
+def test_two_threads_share_a_file(sim: Any, tmp_path: Any) -> None:
     import threading
 
     store = Cache(path=tmp_path / "cache.db")._store

@@ -52,7 +52,9 @@ def models_of(server: Any) -> list[str]:
     ],
     ids=str,
 )
-def test_another_model_answers_when_the_own_cannot(run, sim, streamed: Any, rule: Rule) -> None:
+def test_another_model_answers_when_the_own_cannot(
+    run: Any, sim: Any, streamed: Any, rule: Rule
+) -> None:
     server = sim(rule, Rule(reply="from the other"))
     reply = run.outcome(streamed, line=line_of(server, Fallback(models=(NEW,))))
     assert reply.text == "from the other"
@@ -61,14 +63,14 @@ def test_another_model_answers_when_the_own_cannot(run, sim, streamed: Any, rule
     assert any("to claude-haiku-5-5" in text for _, text in reply.trace.notes)
 
 
-def test_retries_come_first(run, sim, streamed: Any) -> None:
+def test_retries_come_first(run: Any, sim: Any, streamed: Any) -> None:
     server = sim(Rule(model=OLD, status=529), Rule(reply="x"))
     run.outcome(streamed, line=line_of(server, Fallback(models=(NEW,))))
     assert models_of(server) == [OLD, OLD, OLD, NEW]
 
 
 @pytest.mark.parametrize("partial", ["", "Well"])
-def test_a_refusal_goes_to_the_next_model(run, sim, streamed: Any, partial: str) -> None:
+def test_a_refusal_goes_to_the_next_model(run: Any, sim: Any, streamed: Any, partial: str) -> None:
     if streamed and partial:
         pytest.skip("what was said stays said; see below")
     server = sim(Rule(model=OLD, stop_reason="refusal", reply=partial), Rule(reply="Sure."))
@@ -76,20 +78,20 @@ def test_a_refusal_goes_to_the_next_model(run, sim, streamed: Any, partial: str)
     assert (reply.text, reply.stop_reason) == ("Sure.", "end_turn")
 
 
-def test_a_stream_that_has_said_something_is_not_taken_back(run, sim) -> None:
+def test_a_stream_that_has_said_something_is_not_taken_back(run: Any, sim: Any) -> None:
     server = sim(Rule(model=OLD, stop_reason="refusal", reply="Well, I"), Rule(reply="Sure."))
     text, reply = run.stream(line=line_of(server, Fallback(models=(NEW,))))
     assert (text, reply.stop_reason) == ("Well, I", "refusal")
 
 
-def test_a_stream_that_breaks_after_its_first_words_stays_broken(run, sim) -> None:
+def test_a_stream_that_breaks_after_its_first_words_stays_broken(run: Any, sim: Any) -> None:
     server = sim(Rule(model=OLD, cut_after=5), Rule(reply="Sure."))
     with pytest.raises(StreamInterrupted):
         run.stream(line=line_of(server, Fallback(models=(NEW,))))
     assert models_of(server) == [OLD]
 
 
-def test_if_all_refuse_the_first_refusal_is_the_answer(run, sim, streamed: Any) -> None:
+def test_if_all_refuse_the_first_refusal_is_the_answer(run: Any, sim: Any, streamed: Any) -> None:
     server = sim(Rule(stop_reason="refusal", reply="", stop_details={"category": "cyber"}))
     reply = run.outcome(streamed, line=line_of(server, Fallback(models=(NEW, SONNET))))
     assert reply.stop_reason == "refusal"
@@ -97,7 +99,7 @@ def test_if_all_refuse_the_first_refusal_is_the_answer(run, sim, streamed: Any) 
     assert len(server.calls) == 3
 
 
-def test_if_none_answers_the_last_error_is_raised(run, sim, streamed: Any) -> None:
+def test_if_none_answers_the_last_error_is_raised(run: Any, sim: Any, streamed: Any) -> None:
     server = sim(Rule(model=OLD, status=529), Rule(status=500, message="broken"))
     with pytest.raises(APIError, match="broken"):
         run.outcome(streamed, line=line_of(server, Fallback(models=(NEW,))))
@@ -120,7 +122,9 @@ def test_if_none_answers_the_last_error_is_raised(run, sim, streamed: Any) -> No
     ],
     ids=str,
 )
-def test_each_reason_can_be_had_alone(run, sim, on: Any, rule: Rule, goes_on: bool) -> None:  # noqa: FBT001 -- a parameter
+def test_each_reason_can_be_had_alone(
+    run: Any, sim: Any, on: Any, rule: Rule, goes_on: bool
+) -> None:
     server = sim(rule, Rule(reply="x"))
     try:
         run.send(line=line_of(server, Fallback(models=(NEW,), on=on)))
@@ -129,7 +133,7 @@ def test_each_reason_can_be_had_alone(run, sim, on: Any, rule: Rule, goes_on: bo
     assert (NEW in models_of(server)) is goes_on
 
 
-def test_an_open_circuit_is_an_overload_of_that_model_only(run, sim) -> None:
+def test_an_open_circuit_is_an_overload_of_that_model_only(run: Any, sim: Any) -> None:
     server = sim(Rule(model=OLD, status=529), Rule(reply="x"))
     plugins = [Fallback(models=(NEW,)), Breaker(minimum=1)]
     for _ in range(2):
@@ -137,7 +141,7 @@ def test_an_open_circuit_is_an_overload_of_that_model_only(run, sim) -> None:
     assert models_of(server) == [OLD, OLD, OLD, NEW, NEW]
 
 
-def test_policy_judges_every_model(run, sim) -> None:
+def test_policy_judges_every_model(run: Any, sim: Any) -> None:
     class OldOnly:
         role = "enforcer"
 
@@ -152,7 +156,7 @@ def test_policy_judges_every_model(run, sim) -> None:
     assert NEW not in models_of(server)
 
 
-def test_no_time_no_fallback(sim) -> None:
+def test_no_time_no_fallback(sim: Any) -> None:
     class Late:
         name = "late"
         after = ("fallback",)
@@ -169,7 +173,7 @@ def test_no_time_no_fallback(sim) -> None:
         line.send("Hello")
 
 
-def test_later_steps_stay_with_the_model_that_answered(run, sim) -> None:
+def test_later_steps_stay_with_the_model_that_answered(run: Any, sim: Any) -> None:
     def weather() -> str:
         """Tell the weather."""
         return "sunny"
@@ -188,14 +192,14 @@ def test_later_steps_stay_with_the_model_that_answered(run, sim) -> None:
 # The request on its way ---------------------------------------------------------------------------
 
 
-def test_a_native_prefill_becomes_an_instruction(run, sim, streamed: Any) -> None:
+def test_a_native_prefill_becomes_an_instruction(run: Any, sim: Any, streamed: Any) -> None:
     server = sim(Rule(model=OLD, status=529), Rule(reply="C) Formicidae"))
     reply = run.outcome(streamed, line=line_of(server, Fallback(models=(NEW,))), prefill="It is (")
     assert (reply.text, reply.prefill_mode) == ("It is (C) Formicidae", "instructed")
     assert server.bodies[-1]["messages"][-1]["role"] == "user"
 
 
-def test_an_instruction_becomes_a_native_prefill(run, sim, streamed: Any) -> None:
+def test_an_instruction_becomes_a_native_prefill(run: Any, sim: Any, streamed: Any) -> None:
     server = sim(Rule(model=NEW, status=529), Rule(reply="C) Formicidae"))
     line = line_of(server, Fallback(models=(OLD,)), model=NEW)
     reply = run.outcome(streamed, line=line, prefill="It is (")
@@ -229,7 +233,9 @@ def test_an_instruction_becomes_a_native_prefill(run, sim, streamed: Any) -> Non
     ],
     ids=str,
 )
-def test_every_model_accepts_the_adapted_request(sim, target: str, options: dict[str, Any]) -> None:
+def test_every_model_accepts_the_adapted_request(
+    sim: Any, target: str, options: dict[str, Any]
+) -> None:
     """The simulator is as strict as the API: a wrong adaptation would be a 400."""
     options = dict(options)
     own = options.pop("model", OLD)
@@ -319,7 +325,7 @@ def test_the_thoughts_of_another_model_are_left_out() -> None:
     assert "sig" not in str([message.content for message in changed.messages])
 
 
-def test_a_model_that_cannot_see_is_passed_over(run, sim) -> None:
+def test_a_model_that_cannot_see_is_passed_over(run: Any, sim: Any) -> None:
     from hookline.blocks import Base64Source, ImageBlock
 
     class Blind:

@@ -213,7 +213,7 @@ def test_a_spend_limit_holds_nobody_back() -> None:
 
 
 @pytest.mark.parametrize(("adaptive", "slept"), [(True, 1.7), (False, 1.0)])
-def test_after_a_429_the_rate_is_halved_for_a_while(adaptive: bool, slept: float) -> None:  # noqa: FBT001 -- a parameter
+def test_after_a_429_the_rate_is_halved_for_a_while(adaptive: bool, slept: float) -> None:
     stand = Stand(requests=60, adaptive=adaptive)
     for _ in range(59):
         stand.call()
@@ -273,7 +273,7 @@ def test_a_full_line_refuses() -> None:
     assert arrived == [True, True, True, False]
 
 
-def test_an_interrupted_call_leaves_its_place(sim) -> None:
+def test_an_interrupted_call_leaves_its_place(sim: Any) -> None:
     stand = Stand(concurrency=1)
     stand.answer = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
@@ -282,7 +282,7 @@ def test_an_interrupted_call_leaves_its_place(sim) -> None:
     stand.call(seconds=1)
 
 
-def test_a_stream_keeps_its_place_until_its_end(run, sim) -> None:
+def test_a_stream_keeps_its_place_until_its_end(run: Any, sim: Any) -> None:
     limiter = Limiter(concurrency=1, queue=0)
     inside: list[int] = []
 
@@ -300,7 +300,7 @@ def test_a_stream_keeps_its_place_until_its_end(run, sim) -> None:
     assert set(inside) == {1}
 
 
-def test_a_stream_is_settled_with_its_usage(run, sim) -> None:
+def test_a_stream_is_settled_with_its_usage(run: Any, sim: Any) -> None:
     limiter = Limiter(tokens=10_000)
     usage = {"input_tokens": 4000, "output_tokens": 3000}
     run.stream(line={"base_url": sim(Rule(usage=usage)), "plugins": [limiter]})
@@ -327,7 +327,7 @@ class Busy:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_tasks_share_the_places(sim, backend: str) -> None:
+def test_tasks_share_the_places(sim: Any, backend: str) -> None:
     from hookline import hookimpl
 
     busy = Busy()
@@ -359,7 +359,7 @@ def test_tasks_share_the_places(sim, backend: str) -> None:
     assert (busy.most, busy.done) == (3, 12)
 
 
-def test_threads_share_the_places(sim) -> None:
+def test_threads_share_the_places(sim: Any) -> None:
     from hookline import hookimpl
 
     busy = Busy()
@@ -393,4 +393,4 @@ def test_threads_share_the_places(sim) -> None:
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
 def test_bad_options_are_refused_when_it_is_built(option: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"limiter: {option} must be 0 or more"):
-        Limiter(**{option: value})
+        Limiter(**{option: value})  # type: ignore[arg-type]  # what is refused

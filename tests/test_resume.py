@@ -60,7 +60,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_a_native_continuation(run, sim, fault: Any) -> None:
+def test_a_native_continuation(run: Any, sim: Any, fault: Any) -> None:
     server = sim(broken(4, **fault), Rule(reply=TEXT[16:]))
     text, reply = run.stream(line=line_of(server))
     assert text == reply.text == TEXT
@@ -72,7 +72,7 @@ def test_a_native_continuation(run, sim, fault: Any) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.parametrize("repeated", ["", "brown ", "The quick brown "])
-def test_an_instructed_continuation(run, sim, fault: Any, repeated: str) -> None:
+def test_an_instructed_continuation(run: Any, sim: Any, fault: Any, repeated: str) -> None:
     server = sim(broken(4, **fault), Rule(reply=repeated + TEXT[16:]))
     text, reply = run.stream(line=line_of(server, NEW))
     if repeated == "brown ":
@@ -85,7 +85,7 @@ def test_an_instructed_continuation(run, sim, fault: Any, repeated: str) -> None
     assert "<reply_so_far>The quick brown </reply_so_far>" in last["content"][-1]["text"]
 
 
-def test_at_every_event(sim) -> None:
+def test_at_every_event(sim: Any) -> None:
     """However far it came, the text is whole."""
     events = HEAD + len(TEXT) // 4 + 3
     for cut in range(1, events + 1):
@@ -104,7 +104,7 @@ def test_at_every_event(sim) -> None:
             assert text == whole == reply.text, (cut, model)
 
 
-def test_every_break_of_several_is_mended(run, sim) -> None:
+def test_every_break_of_several_is_mended(run: Any, sim: Any) -> None:
     server = sim(
         broken(4),
         Rule(call=2, reply=TEXT[16:], chunk=4, cut_after=HEAD + 3),
@@ -115,7 +115,7 @@ def test_every_break_of_several_is_mended(run, sim) -> None:
     assert server.bodies[2]["messages"][-1]["content"] == TEXT[:28].rstrip()
 
 
-def test_it_gives_up_after_so_many_breaks(run, sim) -> None:
+def test_it_gives_up_after_so_many_breaks(run: Any, sim: Any) -> None:
     server = sim(Rule(reply=TEXT, chunk=4, cut_after=HEAD + 1))
     with pytest.raises(StreamInterrupted) as caught:
         run.stream(line=line_of(server, attempts=2))
@@ -124,21 +124,23 @@ def test_it_gives_up_after_so_many_breaks(run, sim) -> None:
     assert caught.value.partial.text == "The The The "
 
 
-def test_what_no_repetition_would_mend_stays_broken(run, sim) -> None:
+def test_what_no_repetition_would_mend_stays_broken(run: Any, sim: Any) -> None:
     server = sim(broken(4, error_event={"type": "invalid_request_error"}, error_after=HEAD + 4))
     with pytest.raises(StreamInterrupted):
         run.stream(line=line_of(server))
     assert len(server.calls) == 1
 
 
-def test_a_continuation_that_fails_leaves_the_break_as_it_was(run, sim) -> None:
+def test_a_continuation_that_fails_leaves_the_break_as_it_was(run: Any, sim: Any) -> None:
     server = sim(broken(4), Rule(status=400, message="no more"))
     with pytest.raises(StreamInterrupted, match="broke off") as caught:
         run.stream(line=line_of(server))
     assert "cut the connection" in str(caught.value)
 
 
-def test_a_stream_that_ends_too_early_is_continued(loopback, sse, sse_head, deltas, run) -> None:
+def test_a_stream_that_ends_too_early_is_continued(
+    loopback: Any, sse: Any, sse_head: Any, deltas: Any, run: Any
+) -> None:
     pieces = iter([("Hel", False), ("lo", True)])
 
     def answer(request: Any) -> Any:
@@ -152,14 +154,16 @@ def test_a_stream_that_ends_too_early_is_continued(loopback, sse, sse_head, delt
 
 
 def test_without_a_continuation_it_is_truncated_as_ever(
-    loopback, sse, sse_head, deltas, run
+    loopback: Any, sse: Any, sse_head: Any, deltas: Any, run: Any
 ) -> None:
     server = loopback(lambda request: [sse_head, sse(*deltas("Hel", end=False))])
     with pytest.raises(StreamTruncated):
         run.stream(line={**server.line, "plugins": [Resume(attempts=1)]})
 
 
-def test_a_reset_connection_too(loopback, sse, sse_head, deltas, reset, run) -> None:
+def test_a_reset_connection_too(
+    loopback: Any, sse: Any, sse_head: Any, deltas: Any, reset: Any, run: Any
+) -> None:
     answers = iter(
         [[sse_head, sse(*deltas("Hel", end=False)), reset], [sse_head, sse(*deltas("lo"))]]
     )
@@ -168,7 +172,7 @@ def test_a_reset_connection_too(loopback, sse, sse_head, deltas, reset, run) -> 
 
 
 @pytest.mark.parametrize("cut", range(5, 12))
-def test_within_a_tool_call_nothing_is_continued(run, sim, cut: int) -> None:
+def test_within_a_tool_call_nothing_is_continued(run: Any, sim: Any, cut: int) -> None:
     call = {"name": "f", "input": {"city": "Oslo", "unit": "a rather long value of an input"}}
     tools = [{"name": "f", "input_schema": {"type": "object"}}]
     server = sim(Rule(reply="Look: ", chunk=100, tool_use=call, cut_after=cut))
@@ -178,7 +182,7 @@ def test_within_a_tool_call_nothing_is_continued(run, sim, cut: int) -> None:
     assert resumed is (cut == 5)  # in the text; after it the call has begun
 
 
-def test_within_a_thought_nothing_is_continued(run, sim) -> None:
+def test_within_a_thought_nothing_is_continued(run: Any, sim: Any) -> None:
     for cut in (4, 5, 6):
         server = sim(Rule(thinking="hm hm hm hm hm hm hm", reply=TEXT, chunk=4, cut_after=cut))
         with pytest.raises(StreamInterrupted):
@@ -188,7 +192,7 @@ def test_within_a_thought_nothing_is_continued(run, sim) -> None:
         assert len(server.calls) == 1
 
 
-def test_thoughts_of_the_continuation_do_not_follow_the_text(run, sim) -> None:
+def test_thoughts_of_the_continuation_do_not_follow_the_text(run: Any, sim: Any) -> None:
     thinking = {"type": "adaptive", "display": "summarized"}
     first = Rule(call=1, thinking="hm", reply=TEXT, chunk=4, cut_after=2 + 4 + 1 + 4)
     server = sim(first, Rule(thinking="hm", reply=TEXT[16:]))
@@ -197,7 +201,7 @@ def test_thoughts_of_the_continuation_do_not_follow_the_text(run, sim) -> None:
     assert [block.type for block in reply.response.content] == ["thinking", "text"]
 
 
-def test_a_given_format_is_not_continued(run, sim) -> None:
+def test_a_given_format_is_not_continued(run: Any, sim: Any) -> None:
     schema = {"type": "object", "properties": {}, "additionalProperties": False}
     config = {"format": {"type": "json_schema", "schema": schema}}
     server = sim(Rule(reply='{"a": 1234567890}', chunk=4, cut_after=HEAD + 1))
@@ -207,7 +211,7 @@ def test_a_given_format_is_not_continued(run, sim) -> None:
 
 
 @pytest.mark.parametrize("model", [OLD, NEW])
-def test_a_prefill_stands_once(run, sim, model: str) -> None:
+def test_a_prefill_stands_once(run: Any, sim: Any, model: str) -> None:
     server = sim(broken(4), Rule(reply=TEXT[16:]))
     text, reply = run.stream(line=line_of(server, model), prefill="Well: ".strip())
     assert text == reply.text == f"Well:{TEXT}"
@@ -216,7 +220,7 @@ def test_a_prefill_stands_once(run, sim, model: str) -> None:
     assert str(last).count("Well:") == 1
 
 
-def test_filters_see_one_stream(run, sim) -> None:
+def test_filters_see_one_stream(run: Any, sim: Any) -> None:
     class Shout:
         name = "shout"
 
@@ -232,13 +236,13 @@ def test_filters_see_one_stream(run, sim) -> None:
     assert run.stream(line=line)[0] == TEXT.replace("brown fox", "BROWN FOX")
 
 
-def test_the_budget_of_tokens_shrinks(run, sim) -> None:
+def test_the_budget_of_tokens_shrinks(run: Any, sim: Any) -> None:
     server = sim(broken(4), Rule(reply=TEXT[16:]))
     run.stream(line=line_of(server), max_tokens=100)
     assert server.bodies[1]["max_tokens"] == 96
 
 
-def test_leaving_early_closes_what_is_open(run, sim) -> None:
+def test_leaving_early_closes_what_is_open(run: Any, sim: Any) -> None:
     server = sim(broken(4), Rule(reply=TEXT[16:], chunk=4))
 
     async def body(line: Any) -> str:
@@ -253,7 +257,7 @@ def test_leaving_early_closes_what_is_open(run, sim) -> None:
     assert TEXT.startswith(run(body, **line_of(server)))
 
 
-def test_plain_turns_are_not_its_business(run, sim) -> None:
+def test_plain_turns_are_not_its_business(run: Any, sim: Any) -> None:
     assert run.send(line=line_of(sim(Rule(reply="x")))).text == "x"
 
 
@@ -263,7 +267,7 @@ def test_bad_options_are_refused_when_it_is_built(options: Any) -> None:
         Resume(**options)
 
 
-def test_it_can_be_named(run) -> None:
+def test_it_can_be_named(run: Any) -> None:
     with Pipeline(base_url="sim:", plugins=["resume"]) as line:
         assert line.plugins.get("resume") is not None
     assert AsyncPipeline(base_url="sim:").plugins.get("resume") is None
@@ -272,7 +276,7 @@ def test_it_can_be_named(run) -> None:
 # The splice ---------------------------------------------------------------------------------------
 
 
-def start(**usage: int) -> MessageStart:
+def start(**usage: Any) -> MessageStart:
     return MessageStart(Response(id="msg", usage=Usage(**usage)))
 
 

@@ -6,7 +6,6 @@ model gave them, readable for the user who runs the process and nobody else.
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -19,7 +18,7 @@ from hookline._json import JSONDecodeError, dumps, loads
 from hookline.assembler import Assembler
 from hookline.wire import encode_request, structure_response, unstructure
 from hookline_plugins.relay import asks_model, watched
-from hookline_plugins.stores import MemoryStore, SQLiteStore, Store
+from hookline_plugins.stores import MemoryStore, SQLiteStore, Store, file_path
 
 __all__ = ["Cache"]
 
@@ -51,7 +50,7 @@ class Cache:
     enabled_by_default = False
     before = ("resume", "fallback", "breaker", "retry", "hedge", "limiter", "record", "replay")
     ttl: float = 3600.0
-    path: str = field(default="", converter=os.fspath)
+    path: str = field(default="", converter=file_path)
     entries: int = 1000
     max_bytes: int = 64 * 1024 * 1024
     separate_by: tuple[str, ...] = ("tenant", "user")

@@ -4,7 +4,6 @@ Innermost of all layers: what is recorded is what left and what came, and a repl
 every other plugin as the network's answer would. Errors are not recorded.
 """
 
-import os
 import threading
 from pathlib import Path
 from typing import Final, Literal
@@ -16,7 +15,7 @@ from hookline import CallNext, ConfigError, Request, Response, Turn, hookimpl
 from hookline.assembler import Assembler
 from hookline_plugins.cassettes import Cassette, DamagedCassette, Exchange
 from hookline_plugins.relay import asks_model, watched
-from hookline_plugins.stores import set_aside
+from hookline_plugins.stores import file_path, set_aside
 
 __all__ = ["Record", "Replay"]
 
@@ -45,7 +44,7 @@ class Record:
     name = "record"
     enabled_by_default = False
     after = _INNERMOST
-    path: str = field(default="", converter=os.fspath)
+    path: str = field(default="", converter=file_path)
     headers: tuple[str, ...] = ("request-id",)
     _cassette: Cassette = field(init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
@@ -122,7 +121,7 @@ class Replay:
     name = "replay"
     enabled_by_default = False
     after = (*_INNERMOST, "record")
-    path: str = field(default="", converter=os.fspath)
+    path: str = field(default="", converter=file_path)
     mode: Literal["strict", "auto"] = "strict"
     headers: tuple[str, ...] = ("request-id",)
     _cassette: Cassette | None = field(init=False, repr=False)

@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 from hookline import ConfigError
 
-__all__ = ["MemoryStore", "SQLiteStore", "Store", "set_aside"]
+__all__ = ["MemoryStore", "SQLiteStore", "Store", "file_path", "set_aside"]
 
 _VERSION: Final = 1
 _OURS: Final = 0x484C4341  # "HLCA": tells our file from somebody's database
@@ -269,6 +269,11 @@ DELETE FROM entry WHERE key IN (
     ) WHERE place > ? OR size > ?
 )
 """
+
+
+def file_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as text; what options called ``path`` are converted with."""
+    return os.fspath(path)
 
 
 def set_aside(path: Path) -> Path:
