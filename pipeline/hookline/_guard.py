@@ -63,7 +63,7 @@ async def told(implementations: tuple[Implementation, ...], *arguments: Any) -> 
     for implementation in implementations:
         try:
             result = implementation.call(*arguments)
-            if isawaitable(result):
+            if result is not None and isawaitable(result):
                 await result
         except Exception as error:  # noqa: BLE001 -- observers are isolated, whatever they raise
             log_failure(implementation.plugin, implementation.hook, error)

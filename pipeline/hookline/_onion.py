@@ -88,7 +88,7 @@ async def check(engine: Engine, turn: Turn, request: Request) -> None:
     for implementation in engine.plugins.of("check_request"):
         try:
             result = implementation.call(turn, request)
-            if isawaitable(result):
+            if result is not None and isawaitable(result):
                 result = await result
         except Exception as error:  # noqa: BLE001 -- excused or blamed
             if excused(turn, implementation, error):

@@ -31,6 +31,8 @@ async def fold(engine: Engine, hook: str, turn: Turn, request: Request) -> Reque
         began = perf_counter_ns()
         try:
             result = implementation.call(turn, request)
+            if result is None:  # by far the most; isawaitable() costs more than many a plugin
+                continue
             if isawaitable(result):
                 result = await result
         except Exception as error:  # noqa: BLE001 -- excused or blamed
@@ -61,7 +63,7 @@ async def post_process(
         turn.check_deadline("post_process")
         try:
             result = implementation.call(turn, reply)
-            if isawaitable(result):
+            if result is not None and isawaitable(result):
                 result = await result
         except Exception as error:  # noqa: BLE001 -- excused or blamed
             if excused(turn, implementation, error):
