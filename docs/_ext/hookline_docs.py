@@ -1,7 +1,8 @@
 """Directives that draw pages from the code itself, so that they cannot fall behind it.
 
 ``{hooks} transform`` shows the hooks of one kind, in the order of a turn; ``{standard-plugins}`` shows
-every plugin that the distribution registers, with its options.
+every plugin that the distribution registers, with its options; ``{preflight-rules}`` lists the rules
+of the plugin ``preflight``.
 """
 
 # ruff: noqa: INP001 -- Sphinx loads it by its path
@@ -16,6 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from hookline.plugins import HOOKS
+from hookline_plugins.preflight import RULES, Rule
 
 PYPROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 
@@ -45,6 +47,24 @@ class HooksDirective(_Drawn):
         return self.drawn(*(f".. autofunction:: hookline.hookspecs.{name}" for name in names))
 
 
+class PreflightRulesDirective(_Drawn):
+    """List the rules of the plugin ``preflight``."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return a table of ``hookline_plugins.preflight.RULES``."""
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 25 60 15", ""]
+        for cells in (("Rule", "What to do", "Everywhere"), *map(_cells, RULES.values())):
+            first, *rest = cells
+            lines += [f"   * - {first}", *(f"     - {cell}" for cell in rest)]
+        return self.drawn(*lines)
+
+
+def _cells(rule: Rule) -> tuple[str, str, str]:
+    # The remedies are written for a terminal, where a backquote marks code and a star is a star.
+    remedy = rule.remedy.replace("*", r"\*").replace("`", "``")
+    return f"``{rule.name}``", remedy, "yes" if rule.shared else ""
+
+
 class StandardPluginsDirective(_Drawn):
     """Describe the standard plugins and their options."""
 
@@ -61,5 +81,6 @@ class StandardPluginsDirective(_Drawn):
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives with Sphinx."""
     app.add_directive("hooks", HooksDirective)
+    app.add_directive("preflight-rules", PreflightRulesDirective)
     app.add_directive("standard-plugins", StandardPluginsDirective)
     return {"parallel_read_safe": True}
