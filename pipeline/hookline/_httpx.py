@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, Final, Generic, TypeVar
 
 from hookline._inflate import ACCEPTED, inflated
-from hookline._pool_repair import drop_orphans
+from hookline._pool_repair import drop_orphans, give_up
 from hookline._tuning import Deadline, tls_context, tune
 from hookline.errors import ConfigError
 from hookline.transport import Answer, Library, Outgoing, choose, failed
@@ -293,11 +293,22 @@ class _AsyncAnswer:
         return inflated(self._raw(), self.headers.get("content-encoding", ""))
 
     async def _raw(self) -> AsyncGenerator[bytes, None]:
-        with translated(self._module):
-            async with aclosing(self._response.aiter_raw()) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+        try:
+            with translated(self._module):
+                async with aclosing(self._response.aiter_raw()) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+        finally:
+            await self._repair()
 
     async def aclose(self) -> None:
-        with translated(self._module):
-            await self._response.aclose()
+        try:
+            with translated(self._module):
+                await self._response.aclose()
+        finally:
+            await self._repair()
+
+    async def _repair(self) -> None:
+        if self._module.__name__ == "httpx":
+            for orphan in give_up(self._response):
+                await orphan.aclose()

@@ -3,6 +3,11 @@
 A request that is cancelled between being given a connection and using it leaves the connection in
 the pool: not idle, not closed, owned by nobody, and counted for ever (encode/httpcore issue 1093).
 Ten such cancellations and a pool of ten is dead. Before each request we drop what nobody owns.
+
+A cancellation that strikes while an answer is being closed does the same in another way: its shield
+is anyio's, which ``Task.cancel`` of asyncio goes through, and a second closing does nothing. So the
+request is given up for it.
+
 httpx2 is not affected; ``tests/test_pool_repair.py`` has a canary that fails once httpx is mended,
 and this module can go then.
 """
@@ -10,7 +15,7 @@ and this module can go then.
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["drop_orphans", "pools"]
+__all__ = ["drop_orphans", "give_up", "pools"]
 
 
 def drop_orphans(client: Any) -> list[Any]:
@@ -26,19 +31,45 @@ def drop_orphans(client: Any) -> list[Any]:
     orphans: list[Any] = []
     for pool in pools(client):
         with pool._optional_thread_lock:  # noqa: SLF001 -- the pool offers no public way; the canary watches
-            owned = {id(request.connection) for request in pool._requests}  # noqa: SLF001 -- as above
-            lost = [
-                connection
-                for connection in pool._connections  # noqa: SLF001 -- as above
-                if id(connection) not in owned
-                and not connection.is_idle()
-                and not connection.is_closed()
-                and not connection.is_available()
-            ]
-            for connection in lost:
-                pool._connections.remove(connection)  # noqa: SLF001 -- as above
-        orphans.extend(lost)
+            orphans.extend(_unowned(pool))
     return orphans
+
+
+def give_up(response: Any) -> list[Any]:
+    """Take the request of a response out of the pool if its closing was cut off half-way.
+
+    Args:
+        response: an ``httpx.Response`` whose ``aclose`` has been called, and may have failed.
+
+    Returns:
+        Connections that have left the pool for it, which the caller closes.
+
+    """
+    stream = getattr(getattr(response.stream, "_stream", None), "_httpcore_stream", None)
+    pool, request = getattr(stream, "_pool", None), getattr(stream, "_pool_request", None)
+    if pool is None or not getattr(stream, "_closed", False) or request not in pool._requests:  # noqa: SLF001 -- as above
+        return []
+    with pool._optional_thread_lock:  # noqa: SLF001 -- as above
+        pool._requests.remove(request)  # noqa: SLF001 -- as above
+        orphans = _unowned(pool)
+        # Whoever waits for a connection may have this one's place.
+        return [*orphans, *pool._assign_requests_to_connections()]  # noqa: SLF001 -- as above
+
+
+def _unowned(pool: Any) -> list[Any]:
+    """Take the connections that no request owns out of a pool, whose lock is held."""
+    owned = {id(request.connection) for request in pool._requests}  # noqa: SLF001 -- as above
+    lost = [
+        connection
+        for connection in pool._connections  # noqa: SLF001 -- as above
+        if id(connection) not in owned
+        and not connection.is_idle()
+        and not connection.is_closed()
+        and not connection.is_available()
+    ]
+    for connection in lost:
+        pool._connections.remove(connection)  # noqa: SLF001 -- as above
+    return lost
 
 
 def pools(client: Any) -> Iterator[Any]:

@@ -259,8 +259,10 @@ async def _events(
         for sse in decoder.flush():
             yield _event(sse.data.encode())
     finally:
-        await chunks.aclose()
-        await answer.aclose()
+        try:
+            await chunks.aclose()
+        finally:  # a cancellation may strike in the middle of it
+            await answer.aclose()
 
 
 def _event(payload: bytes) -> Event:
