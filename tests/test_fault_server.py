@@ -67,6 +67,13 @@ def test_scripts_go_to_requests_in_order_and_the_last_repeats() -> None:
         assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
+def test_a_function_makes_a_script_of_the_request() -> None:
+    with FaultServer(lambda request: (request.target.encode(), Close())) as server:
+        with dial(server) as it:
+            assert everything(it) == b"/v1/messages?beta=true"
+        assert len(server.requests) == 1
+
+
 def test_an_idle_connection_takes_no_script() -> None:
     with FaultServer(b"first.", b"other.") as server, dial(server, b"") as idle:
         with dial(server) as busy:

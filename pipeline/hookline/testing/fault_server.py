@@ -26,8 +26,6 @@ _AT_ONCE: Final = (AtOnce, NeverRead, CutHandshake)
 _JOIN: Final = 5.0  # seconds that a thread of ours may take to notice the end
 _FILLERS: Final = 4  # connections of our own that keep a backlog of none full
 
-Script: TypeAlias = Action | bytes | Sequence[Action | bytes]
-
 
 @frozen
 class Received:
@@ -54,11 +52,16 @@ class Received:
         return json.loads(self.body)
 
 
+Plain: TypeAlias = Action | bytes | Sequence[Action | bytes]
+Script: TypeAlias = Plain | Callable[[Received], Plain]
+
+
 class FaultServer:
     """Answers requests by script; a context manager.
 
     The n-th request gets the n-th script, whichever connection it comes by; the last script repeats.
-    A script is a tuple of actions, or one alone; bytes stand for ``Send``.
+    A script is a tuple of actions, or one alone; bytes stand for ``Send``. A function makes a script
+    of the request that it answers.
 
     Args:
         *scripts: see above.
@@ -90,7 +93,7 @@ class FaultServer:
             raise ConfigError("a FaultServer needs a script: FaultServer((Send(b'…'), Close()))")
         self.requests: list[Received] = []
         self.accepted = 0
-        self._scripts = [_actions(script) for script in scripts]
+        self._scripts = [_begun(script) for script in scripts]
         self._taken = 0
         self._tls = tls
         self._changed = threading.Condition()
@@ -198,12 +201,16 @@ class FaultServer:
         player = Player(plain, self._over)
         try:
             script = self._next(at_once=True)
-            if self._tls is not None and not (script and isinstance(script[0], CutHandshake)):
+            cut = isinstance(script, tuple) and isinstance(script[0], CutHandshake)
+            if self._tls is not None and not cut:
                 player.start_tls(self._tls)
             while not self._over.is_set():
                 if script is None:
                     player.await_first_byte()
                     script = self._next(at_once=False)
+                if callable(script):
+                    request = self._note(player.receive(body=True), number)
+                    script = _listed(script(request))
                 for action in script or ():
                     if isinstance(action, Receive):
                         self._note(player.receive(body=action.body), number)
@@ -220,29 +227,38 @@ class FaultServer:
                 player.close()
                 self._changed.notify_all()
 
-    def _next(self, *, at_once: bool) -> tuple[Action, ...] | None:
+    def _next(self, *, at_once: bool) -> "tuple[Action, ...] | Callable[[Received], Plain] | None":
         """Take the next script, or None if it waits for a request and there is none yet."""
         with self._changed:
             script = self._scripts[min(self._taken, len(self._scripts) - 1)]
-            if at_once and not isinstance(script[0], _AT_ONCE):
+            if at_once and (callable(script) or not isinstance(script[0], _AT_ONCE)):
                 return None
             self._taken += 1
             return script
 
-    def _note(self, request: tuple[str, str, Mapping[str, str], bytes], number: int) -> None:
+    def _note(self, request: tuple[str, str, Mapping[str, str], bytes], number: int) -> Received:
+        received = Received(*request, connection=number)
         with self._changed:
-            self.requests.append(Received(*request, connection=number))
+            self.requests.append(received)
             self._changed.notify_all()
+        return received
 
 
-def _actions(script: Script) -> tuple[Action, ...]:
+def _listed(script: Plain) -> tuple[Action, ...]:
     parts = script if isinstance(script, Sequence) and not isinstance(script, bytes) else (script,)
-    actions = [Send(part) if isinstance(part, bytes) else part for part in parts]
-    if not actions or not (
-        isinstance(actions[0], _AT_ONCE) or any(isinstance(each, Receive) for each in actions)
-    ):
-        actions.insert(0, Receive())
-    return tuple(actions)
+    return tuple(Send(part) if isinstance(part, bytes) else part for part in parts)
+
+
+def _begun(script: Script) -> tuple[Action, ...] | Callable[[Received], Plain]:
+    """Return a script that says where the request is received."""
+    if callable(script):
+        return script
+    actions = _listed(script)
+    if actions and isinstance(actions[0], _AT_ONCE):
+        return actions
+    if any(isinstance(each, Receive) for each in actions):
+        return actions
+    return (Receive(), *actions)
 
 
 def _shut(connection: socket.socket) -> None:
