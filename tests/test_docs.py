@@ -211,6 +211,30 @@ def test_every_setting_is_in_the_guide() -> None:
         assert otherwise.get(name, name) in guide, name
 
 
+def test_every_module_has_its_place_in_the_design() -> None:
+    table = (DOCS / "design.md").read_text(encoding="utf-8")
+    package = ROOT / "pipeline" / "hookline"
+    modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
+    packages = [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
+
+    for name in modules + packages:
+        assert f"`{name}`" in table, name
+    for name in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE):
+        for each in re.findall(r"`(.+?)`", name):
+            assert (package / each).exists(), each
+
+
+def test_every_standard_plugin_is_in_the_guide() -> None:
+    guide = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "guide").glob("*.md"))
+    reference = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    for group, points in project["entry-points"].items():
+        assert f"{{standard-plugins}} {group}\n" in reference, group
+        for name in points:
+            assert f"`{name}`" in guide, name
+
+
 def test_the_picture_shows_the_hooks_of_a_turn() -> None:
     picture = (DOCS / "journey.svg").read_text(encoding="utf-8")
 

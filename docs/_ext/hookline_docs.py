@@ -1,8 +1,8 @@
 """Directives that draw pages from the code itself, so that they cannot fall behind it.
 
-``{hooks} transform`` shows the hooks of one kind, in the order of a turn; ``{standard-plugins}`` shows
-every plugin that the distribution registers, with its options; ``{preflight-rules}`` lists the rules
-of the plugin ``preflight``.
+``{hooks} transform`` shows the hooks of one kind, in the order of a turn; ``{standard-plugins} GROUP`` shows
+every plugin that the distribution registers in a group of entry points, with its options;
+``{preflight-rules}`` lists the rules of the plugin ``preflight``.
 """
 
 # ruff: noqa: INP001 -- Sphinx loads it by its path
@@ -66,13 +66,18 @@ def _cells(rule: Rule) -> tuple[str, str, str]:
 
 
 class StandardPluginsDirective(_Drawn):
-    """Describe the standard plugins and their options."""
+    """Describe the standard plugins of one group, and their options."""
+
+    required_arguments: ClassVar[int] = 1
 
     def run(self) -> list[nodes.Node]:
         """Return the descriptions of the classes behind our own entry points."""
+        group = self.arguments[0]
         project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+        if group not in project["entry-points"]:
+            raise self.error(f"there are no entry points of the group {group!r}")
         lines: list[str] = []
-        for name, target in project["entry-points"]["hookline.plugins"].items():
+        for name, target in sorted(project["entry-points"][group].items()):
             lines += [f"**{name}**", "", f".. autoclass:: {target.replace(':', '.')}"]
             lines += ["   :no-members:", ""]
         return self.drawn(*lines)
