@@ -77,7 +77,11 @@ def survives(library: str, seconds: float) -> None:
         async with (
             module.AsyncClient(limits=limits) as client,
             AsyncPipeline(
-                base_url=url, api_key="test", model="claude-haiku-4-5", client=client
+                base_url=url,
+                api_key="test",
+                model="claude-haiku-4-5",
+                client=client,
+                config={"plugins": {"enable": ["history", "retry"]}},
             ) as line,
         ):
             assert await hammer(line, seconds, seed=7) > 20 * seconds

@@ -261,13 +261,15 @@ class AsyncHTTP(_HTTP[tuple[int, object]]):
         from anyio.lowlevel import current_token  # noqa: PLC0415 -- keeps `import hookline` cheap
 
         client = self._client((os.getpid(), current_token()), outgoing.url)
-        if self._leaky():
-            for orphan in drop_orphans(client):
-                await orphan.aclose()
-        with translated(self._module):
-            response = await client.send(
-                self._request(client, outgoing), stream=True, follow_redirects=False
-            )
+        await self._drop_orphans(client)
+        try:
+            with translated(self._module):
+                response = await client.send(
+                    self._request(client, outgoing), stream=True, follow_redirects=False
+                )
+        except BaseException:
+            await self._drop_orphans(client)  # a cancellation may just have made one
+            raise
         return _AsyncAnswer(self._module, response)
 
     async def aclose(self) -> None:
@@ -275,6 +277,11 @@ class AsyncHTTP(_HTTP[tuple[int, object]]):
         if self._own is not None:
             (_, client), self._own = self._own, None
             await client.aclose()
+
+    async def _drop_orphans(self, client: Any) -> None:
+        if self._leaky():
+            for orphan in drop_orphans(client):
+                await orphan.aclose()
 
     def _simulated(self, module: Any) -> Any:
         from hookline.simulator.transport import async_transport  # noqa: PLC0415 -- only when asked for

@@ -117,7 +117,7 @@ class Way:
                 "api_key": "canary-key",
                 "model": MODEL,
                 "http": self.http,
-                "config": {},
+                "config": {"plugins": {"enable": ["retry"]}},
                 **options,
                 "plugins": [witness, *options.get("plugins", ())],
             }

@@ -74,7 +74,7 @@ def test_f17_an_exhausted_pool_is_our_own_trouble(library: str) -> None:
             api_key="test",
             model="claude-haiku-4-5",
             client=client,
-            config={"plugins": {"disable": ["retry"]}},
+            config={"plugins": {"enable": ["history"]}},
         ) as line,
     ):
         from attrs import evolve

@@ -96,7 +96,7 @@ def test_f30_overload_waits_on_the_longer_base(way: Any) -> None:
     from hookline_plugins.retry import Retry
 
     most = Retry(random=lambda: 1.0)
-    options = {"config": {"plugins": {"disable": ["retry"]}}, "plugins": [most]}
+    options = {"config": {"plugins": {"enable": ["history"]}}, "plugins": [most]}
     assert way.meet(error_answer(529, "overloaded_error"), way.good, **options).waits == [1.0]
     assert way.meet(error_answer(503), way.good, **options).waits == [0.5]
 
@@ -214,7 +214,9 @@ def test_f41_a_bomb_in_an_error_stays_small() -> None:
     answer = compressed(bomb, "gzip").replace(b" 200 ", b" 400 ")
     with (
         FaultServer((Send(answer), Close())) as server,
-        Pipeline(base_url=server.url, api_key="test") as line,
+        Pipeline(
+            base_url=server.url, api_key="test", config={"plugins": {"enable": ["history"]}}
+        ) as line,
     ):
         tracemalloc.start()
         try:
