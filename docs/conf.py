@@ -33,6 +33,7 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # else attributes would be described twice, here and as members
 python_use_unqualified_type_names = True
 
+smartquotes_action = "D"  # dashes only: texts drawn from the code quote code
 html_theme = "furo"
 html_title = "Hookline"
 html_copy_source = False
