@@ -34,7 +34,7 @@ class Greeting:
         register("no command")
 
 class Quiet(Greeting):
-    enabled_by_default = False
+    pass
 
 class Shapeless:
     pass
@@ -61,8 +61,10 @@ def distribution(directory: Path, **points: str) -> None:
     info = directory / "acme-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.2\n")
-    lines = [f"{name} = {target}" for name, target in points.items()]
-    (info / "entry_points.txt").write_text("[hookline.plugins]\n" + "\n".join(lines) + "\n")
+    lines = ["[hookline.plugins]"]
+    lines += [f"{name} = {target}" for name, target in points.items() if name != "quiet"]
+    lines += ["[hookline.plugins.optional]", f"quiet = {points.get('quiet', 'acme:Quiet')}", ""]
+    (info / "entry_points.txt").write_text("\n".join(lines))
 
 
 def hookline(*arguments: str, path: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -165,7 +167,7 @@ def test_broken_plugins_are_listed_and_break_nothing(tmp_path: Path) -> None:
     assert plugins["greeting"]["enabled"]
     assert plugins["greeting"]["version"] == "1.2"
     assert not plugins["quiet"]["broken"]
-    assert "off by default" in plugins["quiet"]["reason"]
+    assert "optional" in plugins["quiet"]["reason"]
     assert "build_history" in plugins["quiet"]["hooks"]
     reasons = {name: each["reason"] for name, each in plugins.items() if each["broken"]}
     assert set(reasons) == {"gone", "shapeless", "bursting", "leaving"}

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from hookline import APIError, InputError, Message, StreamInterrupted, TextBlock
+from hookline import (
+    APIError,
+    InputError,
+    Message,
+    Pipeline,
+    Reply,
+    StreamInterrupted,
+    TextBlock,
+    hookimpl,
+)
 from hookline.simulator import Rule
 
 
@@ -288,3 +297,15 @@ def test_representations_are_short_and_safe(run: Any) -> None:
         assert "&lt;script&gt;" in drawn
 
     run(body)
+
+
+def test_a_rewritten_prefill_leaves_nothing_of_itself_in_the_conversation() -> None:
+    class Rewriter:
+        @hookimpl
+        def post_process(self, reply: Reply) -> Reply:
+            return reply.with_text("something else")
+
+    with Pipeline(base_url="sim:", model="claude-haiku-4-5", plugins=[Rewriter()]) as line:
+        chat = line.conversation()
+        chat.send("Hello", prefill="Well,")
+    assert [message.text for message in chat.messages] == ["Hello", "something else"]

@@ -8,6 +8,7 @@ import pytest
 
 from hookline import ConfigError, Pipeline
 from hookline.discovery import installed
+from hookline_plugins.retry import Retry
 
 MODULE = '''
 from attrs import frozen
@@ -24,7 +25,7 @@ class Stamp:
         return request.evolve(system=self.text)
 
 class Shy(Stamp):
-    enabled_by_default = False
+    pass
 '''
 
 
@@ -35,13 +36,14 @@ def install(
     name: str = "acme-stamp",
     entry: str = "stamp = acme_stamp:Stamp",
     module: str = MODULE,
+    group: str = "hookline.plugins",
 ) -> None:
     """Make an installed distribution: a module and its metadata on ``sys.path``."""
     site = folder / name
     metadata = site / f"{name.replace('-', '_')}-1.2.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
-    (metadata / "entry_points.txt").write_text(f"[hookline.plugins]\n{entry}\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{entry}\n")
     (site / "acme_stamp.py").write_text(module)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.delitem(sys.modules, "acme_stamp", raising=False)
@@ -90,13 +92,14 @@ def test_shadow_is_an_option_of_every_plugin(
 def test_a_plugin_off_by_default_waits_to_be_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    install(monkeypatch, tmp_path, entry="shy = acme_stamp:Shy")
+    install(monkeypatch, tmp_path, entry="shy = acme_stamp:Shy", group="hookline.plugins.optional")
 
     def there(**options: Any) -> bool:
         with Pipeline(base_url="sim:", **options) as line:
             return line.plugins.get("shy") is not None
 
     assert not there()
+    assert "acme_stamp" not in sys.modules  # what is off costs nothing
     assert there(plugins=["shy"])
     assert there(config={"plugins": {"shy": {"text": "x"}}})
 
@@ -149,3 +152,13 @@ def test_two_distributions_with_one_name_are_refused(
     install(monkeypatch, tmp_path, name="other-stamp")
     with pytest.raises(ConfigError, match="both offer a plugin called 'stamp'; uninstall one"):
         Pipeline(base_url="sim:")
+
+
+def test_a_standard_plugin_handed_over_in_code_takes_the_place_of_the_installed_one() -> None:
+    with Pipeline(base_url="sim:", plugins=[Retry(attempts=7)]) as line:
+        names = [plugin.name for plugin in line.plugins.plugins]
+        retry = line.plugins.get("retry")
+    assert names.count("retry") == 1
+    assert "Retry" not in names
+    assert retry is not None
+    assert retry.object.attempts == 7

@@ -98,7 +98,7 @@ def objects_of(schema: Any) -> list[Any]:
 # Turns --------------------------------------------------------------------------------------------
 
 
-def test_the_reply_is_a_value_of_the_type(run: Any, sim: Sim, streamed: bool) -> None:  # noqa: FBT001 -- a parameter of tests
+def test_the_reply_is_a_value_of_the_type(run: Any, sim: Sim, streamed: bool) -> None:
     simulator = sim(Rule(reply=json.dumps(ANT)))
     reply = run.outcome(streamed, line={"base_url": simulator}, output=Ant)
     assert reply.output == ANNA
@@ -148,7 +148,7 @@ def test_what_is_no_object_travels_in_one(sim: Sim, wanted: Any, text: str, valu
     assert simulator.bodies[0]["output_config"]["format"]["schema"]["type"] == "object"
 
 
-def test_a_schema_gives_plain_json(run: Any, sim: Sim, streamed: bool) -> None:  # noqa: FBT001 -- a parameter of tests
+def test_a_schema_gives_plain_json(run: Any, sim: Sim, streamed: bool) -> None:
     schema = {
         "type": "object",
         "properties": {"legs": {"$ref": "#/$defs/legs"}, "deep": {"anyOf": [{"properties": {}}]}},
@@ -224,7 +224,7 @@ def test_without_a_wish_nothing_is_sent(run: Any, sim: Sim) -> None:
 def test_tools_run_and_only_the_last_answer_is_read(
     run: Any,
     sim: Sim,
-    streamed: bool,  # noqa: FBT001 -- a parameter of tests
+    streamed: bool,
 ) -> None:
     def look(where: str) -> str:
         return f"ants in {where}"
@@ -249,7 +249,7 @@ def test_a_call_of_the_callers_own_tool_has_no_output_yet(sim: Sim) -> None:
     assert reply.tool_uses
 
 
-def test_a_conversation_keeps_the_json(run: Any, sim: Sim, streamed: bool) -> None:  # noqa: FBT001 -- a parameter of tests
+def test_a_conversation_keeps_the_json(run: Any, sim: Sim, streamed: bool) -> None:
     text = '{"side": "left", "length": 2}'
     simulator = sim(Rule(reply=text))
 
@@ -326,7 +326,7 @@ class Positive:
 def test_failures_are_typed_and_keep_the_text(
     run: Any,
     sim: Sim,
-    streamed: bool,  # noqa: FBT001 -- a parameter of tests
+    streamed: bool,
     rule: Rule,
     wanted: Any,
     reason: str,

@@ -38,7 +38,7 @@ ANSWER = Rule(reply="Ants are insects.")
 def test_a_paused_turn_goes_on_with_its_content_unchanged(
     run: Any,
     sim: Sim,
-    streamed: bool,  # noqa: FBT001 -- a parameter of tests
+    streamed: bool,
 ) -> None:
     simulator = sim(PAUSED, ANSWER)
     reply = run.outcome(streamed, line={"base_url": simulator}, tools=[SEARCH])
@@ -75,7 +75,7 @@ def test_a_conversation_goes_on_after_a_pause(run: Any, sim: Sim) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_pauses_are_bounded(run: Any, sim: Sim, streamed: bool, limit: int) -> None:  # noqa: FBT001 -- a parameter of tests
+def test_pauses_are_bounded(run: Any, sim: Sim, streamed: bool, limit: int) -> None:
     simulator = sim(Rule(reply=[CALL, FOUND], stop_reason="pause_turn"))
     line = {"base_url": simulator, "config": {"plugins": {"pause": {"limit": limit}}}}
     with pytest.raises(TurnLimitExceeded, match=f"{limit + 1} times") as caught:

@@ -96,7 +96,7 @@ def png(width: int, height: int, padding: int = 0) -> bytes:
     )
 
 
-def document(citations: bool | None = None) -> dict[str, Any]:  # noqa: FBT001 -- a value of the JSON
+def document(citations: bool | None = None) -> dict[str, Any]:
     block: dict[str, Any] = {
         "type": "document",
         "source": {"type": "text", "media_type": "text/plain", "data": "Ants."},

@@ -142,7 +142,7 @@ def test_the_whole_request_is_fine() -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(path=st.sampled_from(PLACES), value=JSON | BORROWED, delete=st.booleans())
-def test_a_request_with_one_thing_changed(path: tuple[Any, ...], value: Any, delete: bool) -> None:  # noqa: FBT001 - hypothesis' way
+def test_a_request_with_one_thing_changed(path: tuple[Any, ...], value: Any, delete: bool) -> None:
     body = copy.deepcopy(FULL)
     holder = body
     for step in path[:-1]:

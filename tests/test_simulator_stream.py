@@ -190,7 +190,7 @@ def test_a_drip() -> None:
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_faults_by_status(status: int, kind: str, stream: bool) -> None:  # noqa: FBT001 - pytest's way
+def test_faults_by_status(status: int, kind: str, stream: bool) -> None:
     answer = post(Rule(status=status), stream=stream)
     assert answer.status == status
     assert _json.loads(answer.content)["error"]["type"] == kind

@@ -28,7 +28,7 @@ def reply_of(*messages: Message, **fields: Any) -> Reply:
     )
 
 
-def test_a_refusal_is_an_outcome_with_its_category(run: Any, sim: Sim, streamed: bool) -> None:  # noqa: FBT001 -- a parameter of tests
+def test_a_refusal_is_an_outcome_with_its_category(run: Any, sim: Sim, streamed: bool) -> None:
     reply = run.outcome(streamed, line={"base_url": sim(REFUSED)})
     assert reply.refusal == StopDetails(
         type="refusal", category="bio", explanation="This <b>cannot</b> be answered."
@@ -56,7 +56,7 @@ def test_a_refused_reply_does_not_look_like_text() -> None:
     assert "No &lt;b&gt;way&lt;/b&gt;." in shown
 
 
-def test_a_refused_turn_is_not_fed_back(run: Any, sim: Sim, streamed: bool) -> None:  # noqa: FBT001 -- a parameter of tests
+def test_a_refused_turn_is_not_fed_back(run: Any, sim: Sim, streamed: bool) -> None:
     simulator = sim(Rule(when="germs", reply="…", stop_reason="refusal"))
 
     async def body(line: Any) -> Any:
@@ -95,7 +95,7 @@ def test_truncation_is_marked(reason: str) -> None:
     assert reply_of(stop_reason=reason).truncated
 
 
-def test_unknown_stop_reasons_are_kept(run: Any, sim: Sim, streamed: bool) -> None:  # noqa: FBT001 -- a parameter of tests
+def test_unknown_stop_reasons_are_kept(run: Any, sim: Sim, streamed: bool) -> None:
     simulator = sim(Rule(reply="So far", stop_reason="tea_break"))
     reply = run.outcome(streamed, line={"base_url": simulator})
     assert reply.stop_reason == "tea_break"
@@ -141,7 +141,7 @@ def test_a_long_plain_call_is_streamed_and_nobody_sees(run: Any, sim: Sim, rule:
 
 
 @pytest.mark.parametrize(("tokens", "streams"), [(21_333, None), (21_334, True)])
-def test_only_long_calls_are_streamed(sim: Sim, tokens: int, streams: bool | None) -> None:  # noqa: FBT001 -- a parameter of tests
+def test_only_long_calls_are_streamed(sim: Sim, tokens: int, streams: bool | None) -> None:
     simulator = sim()
     with Pipeline(base_url=simulator, model=MODEL) as line:
         line.send("Hello", max_tokens=tokens)

@@ -1,6 +1,8 @@
-"""Finding the installed plugins: entry points of the group ``hookline.plugins``.
+"""Finding the installed plugins, by the entry points of their distributions.
 
-The standard plugins come in by this door like everybody else's.
+Those of the group ``hookline.plugins`` take part in every pipeline; those of
+``hookline.plugins.optional`` only where they are asked for, and until then they are not even
+imported. The standard plugins come in by these doors like everybody else's.
 """
 
 import sys
@@ -16,9 +18,10 @@ from attrs import frozen
 from hookline.errors import ConfigError, DecodeError, HooklineError
 from hookline.plugins import Plugin
 
-__all__ = ["GROUP", "Installed", "assemble", "installed"]
+__all__ = ["GROUP", "OPTIONAL_GROUP", "Installed", "assemble", "installed"]
 
 GROUP: Final = "hookline.plugins"
+OPTIONAL_GROUP: Final = "hookline.plugins.optional"
 _OURS: Final = "hookline"
 
 
@@ -31,6 +34,7 @@ class Installed:
         entry_point: how to import it.
         distribution: who offers it.
         version: that distribution's version.
+        optional: whether it takes part only where it is asked for.
 
     """
 
@@ -38,6 +42,7 @@ class Installed:
     entry_point: EntryPoint
     distribution: str
     version: str
+    optional: bool = False
 
     def load(self, options: Mapping[str, Any] | None = None) -> Plugin:
         """Import the plugin and make it with its options.
@@ -85,7 +90,7 @@ def installed() -> tuple[Installed, ...]:
 @lru_cache(maxsize=4)
 def _installed(_path: tuple[str, ...]) -> tuple[Installed, ...]:
     found: dict[str, Installed] = {}
-    for point in entry_points(group=GROUP):
+    for point in (*entry_points(group=GROUP), *entry_points(group=OPTIONAL_GROUP)):
         distribution = point.dist.name if point.dist else ""
         version = point.dist.version if point.dist else ""
         other = found.get(point.name)
@@ -94,7 +99,8 @@ def _installed(_path: tuple[str, ...]) -> tuple[Installed, ...]:
                 f"{other.distribution} and {distribution} both offer a plugin called "
                 f"{point.name!r}; uninstall one of them"
             )
-        found[point.name] = Installed(point.name, point, distribution, version)
+        optional = point.group == OPTIONAL_GROUP
+        found[point.name] = Installed(point.name, point, distribution, version, optional)
     return tuple(
         sorted(found.values(), key=lambda each: (each.distribution != _OURS, each.distribution))
     )
@@ -110,14 +116,14 @@ def assemble(
     """Return the plugins of one pipeline: the installed ones that are wanted, then those given.
 
     Args:
-        given: plugin objects, or names of installed plugins that are off by default.
+        given: plugin objects, or names of installed plugins that are optional.
         enable: if not empty, only these installed plugins.
         disable: installed plugins to leave out.
         options: option values by plugin name.
 
     Returns:
         The plugins in order of registration. One given in code replaces the installed one of the
-        same name.
+        same name or class.
 
     Raises:
         ConfigError: a name that no plugin has, or options for a plugin that is not there.
@@ -126,7 +132,8 @@ def assemble(
     options = options or {}
     available = {each.name: each for each in installed()}
     asked = [thing for thing in given if isinstance(thing, str)]
-    in_code = [Plugin.of(thing) for thing in given if not isinstance(thing, str)]
+    homes = {each.entry_point.value: name for name, each in available.items()}
+    in_code = [_named(thing, homes) for thing in given if not isinstance(thing, str)]
     replaced = {plugin.name for plugin in in_code}
     for name in (*asked, *enable, *disable, *options):
         if name not in available and not (name in options and name in replaced):
@@ -135,10 +142,8 @@ def assemble(
     for name, each in available.items():
         if name in disable or name in replaced or (enable and name not in (*enable, *asked)):
             continue
-        plugin = each.load(options.get(name))
-        wanted = name in asked or name in enable or name in options
-        if wanted or getattr(plugin.object, "enabled_by_default", True):
-            plugins.append(plugin)
+        if not each.optional or name in asked or name in enable or name in options:
+            plugins.append(each.load(options.get(name)))
     for plugin in in_code:
         if options.get(plugin.name):
             raise ConfigError(
@@ -146,6 +151,15 @@ def assemble(
                 f"not under [plugins.{plugin.name}]"
             )
     return plugins + in_code
+
+
+def _named(thing: Any, homes: Mapping[str, str]) -> Plugin:
+    """Wrap a plugin handed over in code; one of an installed plugin's class takes its name."""
+    plugin = Plugin.of(thing)
+    if plugin is thing or isinstance(getattr(thing, "name", None), str):
+        return plugin
+    home = homes.get(f"{type(thing).__module__}:{type(thing).__qualname__}")
+    return attrs.evolve(plugin, name=home) if home else plugin
 
 
 def configured(name: str, plugin_class: type, options: Mapping[str, Any]) -> Any:

@@ -131,8 +131,8 @@ class Reply:
         sent = self.request.messages
         if self.refusal is not None:
             return _before_the_turn(sent)
-        if self.prefill and self.prefill.mode == "native" and sent and sent[-1].role == "assistant":
-            sent = sent[:-1]  # the prefill is the beginning of the reply now
+        if self.prefill:
+            sent = _without(sent, self.prefill)  # it is the beginning of the reply now
         return (*sent, self.message) if self.message.blocks else sent
 
     def evolve(self, **changes: Any) -> "Reply":
@@ -159,7 +159,11 @@ class Reply:
         if not placed:
             content.append(TextBlock(rest))
         kept = tuple(block for block in content if not isinstance(block, TextBlock) or block.text)
-        return evolve(self, prefill=prefill, response=self.response.evolve(content=kept))
+        request = self.request
+        if self.prefill and prefill is None:  # the words are no part of the conversation any more
+            request = request.evolve(messages=_without(request.messages, self.prefill))
+        response = self.response.evolve(content=kept)
+        return evolve(self, prefill=prefill, request=request, response=response)
 
     def rewrite(self, function: Callable[[str], str]) -> "Reply":
         """Return a copy with ``function`` applied to the whole text, or self if nothing changed."""
@@ -203,6 +207,15 @@ def _before_the_turn(messages: tuple[Message, ...]) -> tuple[Message, ...]:
         if message.role == "user" and not by_tool:
             return messages[:index]
     return ()
+
+
+def _without(sent: tuple[Message, ...], prefill: Prefill) -> tuple[Message, ...]:
+    """Return what was sent without a final assistant message that is the prefill.
+
+    A plugin further in (fallback to another model) may have done the prefill in the other way, so
+    the mode does not tell.
+    """
+    return sent[:-1] if sent and sent[-1] == Message("assistant", prefill.text) else sent
 
 
 def _joined(prefill: Prefill | None, content: tuple[Block, ...]) -> tuple[Block, ...]:

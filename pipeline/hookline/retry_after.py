@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["retry_after"]
 
-_NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,6})?")  # no "inf", no 400 digits
+_NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)  # no "inf", no 400 digits
 
 
 def retry_after(headers: Mapping[str, str], *, now: dt.datetime | None = None) -> float | None:

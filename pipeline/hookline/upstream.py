@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -10,7 +10,7 @@ from attrs import field, frozen
 from hookline import _json
 from hookline._delivery import api_error
 from hookline.assembler import Assembler
-from hookline.errors import APIError, DecodeError, TransportError
+from hookline.errors import APIError, DecodeError, HooklineError, TransportError
 from hookline.events import ErrorEvent, Event, MessageStart, Ping
 from hookline.messages import Request, Response
 from hookline.secret import Secret
@@ -91,7 +91,7 @@ class Upstream:
                 return await _whole(answer)
             return await (_begun(turn, answer) if turn.stream else _assembled(turn, answer))
         except BaseException:
-            await turn.io.shielded(answer.aclose())
+            await _abandon(turn.io, answer)
             raise
 
     async def call(
@@ -145,7 +145,7 @@ class Upstream:
             if answer.status not in _OK:
                 raise await _problem(answer)  # noqa: TRY301 -- the answer is closed like for any error
         except BaseException:
-            await io.shielded(answer.aclose())
+            await _abandon(io, answer)
             raise
         return answer
 
@@ -163,6 +163,12 @@ class Upstream:
             headers["anthropic-beta"] = ",".join(betas)
         headers.update({name.lower(): value for name, value in self.headers.items()})
         return headers
+
+
+async def _abandon(io: IO, answer: Answer) -> None:
+    """Close an answer because of an error, which no trouble in closing must replace."""
+    with suppress(HooklineError, TimeoutError):
+        await io.shielded(answer.aclose())
 
 
 async def _whole(answer: Answer) -> Response:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from hookline import Message, Request, TextBlock
 from hookline.blocks import Block, RedactedThinkingBlock, ThinkingBlock
 from hookline.models import ModelFacts
-from hookline_plugins.prefill import _INSTRUCTION, _instructed
+from hookline_plugins.prefill import INSTRUCTION, instructed
 
 __all__ = ["adapted", "native_prefill", "obstacle"]
 
@@ -227,11 +227,11 @@ def _prefill(request: Request, facts: ModelFacts, words: str) -> Change | None:
             return None
         begun = request.messages[-1].text
         without = request.evolve(messages=request.messages[:-1])
-        return _instructed(without, begun), "prefill instructed"
+        return instructed(without, begun), "prefill instructed"
     if not native or not words or not request.messages:
         return None
     *earlier, last = request.messages
-    told = TextBlock(_INSTRUCTION.format(words=words))
+    told = TextBlock(INSTRUCTION.format(words=words))
     if last.blocks[-1:] != (told,):
         return None
     rest = last.blocks[:-1]

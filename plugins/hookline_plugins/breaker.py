@@ -52,7 +52,6 @@ class Breaker:
     """
 
     name = "breaker"
-    enabled_by_default = False
     after = ("cache", "resume", "fallback")
     before = ("retry", "hedge", "limiter", "record", "replay")
     ratio: float = 0.5

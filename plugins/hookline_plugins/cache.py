@@ -47,7 +47,6 @@ class Cache:
     """
 
     name = "cache"
-    enabled_by_default = False
     before = ("resume", "fallback", "breaker", "retry", "hedge", "limiter", "record", "replay")
     ttl: float = 3600.0
     path: str = field(default="", converter=file_path)

@@ -58,7 +58,6 @@ class Fallback:
     """
 
     name = "fallback"
-    enabled_by_default = False
     after = ("cache", "resume")
     before = ("breaker", "retry", "hedge", "limiter", "record", "replay")
     models: tuple[str, ...] = ()

@@ -39,7 +39,6 @@ class Hedge:
     """
 
     name = "hedge"
-    enabled_by_default = False
     after = ("cache", "resume", "fallback", "breaker", "retry")
     before = ("limiter", "record", "replay")
     delay: float = 0.0

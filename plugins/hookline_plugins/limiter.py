@@ -58,7 +58,6 @@ class Limiter:
     """
 
     name = "limiter"
-    enabled_by_default = False
     after = ("cache", "resume", "fallback", "breaker", "retry", "hedge")
     before = ("record", "replay")
     concurrency: int = 64

@@ -12,9 +12,9 @@ from attrs import frozen
 from hookline import InputError, Message, Prefill, Request, TextBlock, Turn, hookimpl
 from hookline.turn import PrefillMode
 
-__all__ = ["PrefillPlugin"]
+__all__ = ["INSTRUCTION", "PrefillPlugin", "continues", "instructed"]
 
-_INSTRUCTION: Final = (
+INSTRUCTION: Final = (
     "Your reply has already been started with the words between the tags. Write only what comes "
     "directly after them, as their continuation; do not repeat them and do not comment on them.\n"
     "<reply_so_far>{words}</reply_so_far>"
@@ -43,15 +43,15 @@ class PrefillPlugin:
             return None
         asked = turn.options.prefill_mode
         mode = self.mode if asked == "auto" else asked
-        if mode == "native" or (mode == "auto" and _continues(turn, request)):
+        if mode == "native" or (mode == "auto" and continues(turn, request)):
             _require_native(turn, request)
             turn.prefill = Prefill(text=words, mode="native")
             return request.append(Message("assistant", words))
         turn.prefill = Prefill(text=words, mode="instructed")
-        return _instructed(request, words)
+        return instructed(request, words)
 
 
-def _continues(turn: Turn, request: Request) -> bool:
+def continues(turn: Turn, request: Request) -> bool:
     """Say whether the model continues a final assistant message.
 
     Models that the table does not know run on local servers, whose chat templates mostly do.
@@ -77,9 +77,9 @@ def _require_native(turn: Turn, request: Request) -> None:
         )
 
 
-def _instructed(request: Request, words: str) -> Request:
+def instructed(request: Request, words: str) -> Request:
     """Tell the model at the end of the last user message, so that the prompt's beginning stays."""
-    instruction = TextBlock(_INSTRUCTION.format(words=words))
+    instruction = TextBlock(INSTRUCTION.format(words=words))
     *earlier, last = request.messages
     if last.role != "user":
         return request.append(Message("user", (instruction,)))

@@ -42,7 +42,6 @@ class Record:
     """
 
     name = "record"
-    enabled_by_default = False
     after = _INNERMOST
     path: str = field(default="", converter=file_path)
     headers: tuple[str, ...] = ("request-id",)
@@ -119,7 +118,6 @@ class Replay:
     """
 
     name = "replay"
-    enabled_by_default = False
     after = (*_INNERMOST, "record")
     path: str = field(default="", converter=file_path)
     mode: Literal["strict", "auto"] = "strict"

@@ -26,7 +26,7 @@ from hookline import (
 from hookline.assembler import events_of
 from hookline.events import ErrorEvent, Event
 from hookline_plugins.adapting import native_prefill
-from hookline_plugins.prefill import _INSTRUCTION, _continues, _instructed
+from hookline_plugins.prefill import INSTRUCTION, continues, instructed
 from hookline_plugins.relay import Relay, close
 from hookline_plugins.splice import Splice
 
@@ -52,7 +52,6 @@ class Resume:
     """
 
     name = "resume"
-    enabled_by_default = False
     after = ("cache",)
     before = ("fallback", "breaker", "retry", "hedge", "limiter", "record", "replay")
     attempts: int = 2
@@ -134,12 +133,12 @@ class Resume:
         spent = max(len(text) // _CHARACTERS_A_TOKEN, 1)
         base = base.evolve(max_tokens=max(1, base.max_tokens - spent))
         shown = words.rstrip()  # the API refuses white space at the end of a prefill
-        native = self.mode == "native" or (self.mode == "auto" and _continues(turn, base))
+        native = self.mode == "native" or (self.mode == "auto" and continues(turn, base))
         if native and shown:
             splice.seam(lost=words[len(shown) :])
             return base.append(Message("assistant", shown))
         splice.seam(instructed=True)
-        return _instructed(base, words)
+        return instructed(base, words)
 
 
 def _unprefilled(turn: Turn, request: Request, text: str) -> tuple[Request | None, str]:
@@ -153,7 +152,7 @@ def _unprefilled(turn: Turn, request: Request, text: str) -> tuple[Request | Non
     prefill = turn.prefill
     if prefill is None or prefill.mode != "instructed":
         return request, text
-    told = TextBlock(_INSTRUCTION.format(words=prefill.text))
+    told = TextBlock(INSTRUCTION.format(words=prefill.text))
     kept = tuple(block for block in last.blocks if block != told)
     if len(kept) == len(last.blocks):
         return request, text

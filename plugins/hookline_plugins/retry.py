@@ -49,7 +49,7 @@ class Retry:
 
     """
 
-    after = ("fallback", "cache")
+    after = ("cache", "resume", "fallback", "breaker")
     attempts: int = 3
     base: float = 0.5
     throttle_base: float = 1.0
@@ -99,7 +99,12 @@ class Retry:
         throttled = isinstance(error, APIError) and (
             error.status in _THROTTLED or error.type in ("rate_limit_error", "overloaded_error")
         )
-        asked = retry_after(error.headers) if isinstance(error, APIError) else None
+        # The API's own wish, or that of a plugin of ours which holds calls back.
+        asked: float | None = (
+            retry_after(error.headers)
+            if isinstance(error, APIError)
+            else getattr(error, "retry_after", None)
+        )
         ceiling = min(
             self.cap, (self.throttle_base if throttled else self.base) * 2 ** (number - 1)
         )

@@ -103,14 +103,14 @@ def test_f04_a_resolver_that_hangs_is_bounded_by_the_deadline(
         numeric = arguments[4] if len(arguments) > 4 else options.get("flags", 0)
         if host not in ("api.test", b"api.test") or numeric & socket.AI_NUMERICHOST:
             return real(host, *arguments, **options)
-        over.wait(2)
+        over.wait(1)
         return real("127.0.0.1", *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    threading.Timer(1.0, over.set).start()
-    outcome = way.meet(base_url="http://api.test:9", asked={"timeout": 0.3}, real_time=True)
+    threading.Timer(0.6, over.set).start()
+    outcome = way.meet(base_url="http://api.test:9", asked={"timeout": 0.2}, real_time=True)
     assert isinstance(outcome.error, DeadlineExceeded)
-    assert outcome.seconds < 0.55
+    assert outcome.seconds < 0.45
 
 
 @pytest.mark.parametrize(

@@ -151,20 +151,19 @@ def _look(each: Installed, settings: Settings) -> Found:
     except (Exception, SystemExit) as problem:  # noqa: BLE001 -- a stranger's code
         reason = f"plugin {each.name!r} cannot be made ({type(problem).__name__}: {problem})"
         return Found(*facts, enabled=False, reason=reason, broken=True)
-    reason = _left_out(plugin, settings)
+    reason = _left_out(each, settings)
     return Found(*facts, plugin, enabled=not reason, reason=reason)
 
 
-def _left_out(plugin: Plugin, settings: Settings) -> str:
+def _left_out(each: Installed, settings: Settings) -> str:
     """Say why a plugin is switched off; the rules are those of ``hookline.discovery.assemble``."""
-    if plugin.name in settings.disable:
+    if each.name in settings.disable:
         return "switched off by plugins.disable"
     if settings.enable:
-        return "" if plugin.name in settings.enable else "not in plugins.enable"
-    default = getattr(plugin.object, "enabled_by_default", True)
-    if default or plugin.name in settings.plugins:
+        return "" if each.name in settings.enable else "not in plugins.enable"
+    if not each.optional or each.name in settings.plugins:
         return ""
-    return f"off by default; a table [plugins.{plugin.name}] switches it on"
+    return f"optional; a table [plugins.{each.name}] switches it on"
 
 
 def _fitting(plugins: Iterable[Plugin]) -> tuple[PluginSet, Mapping[str, str]]:
