@@ -111,9 +111,9 @@ def asked(
             near = get_close_matches(name, SendOptions.__annotations__, 1)
             hint = f"did you mean {near[0]!r}?" if near else "new API fields go into extra={…}"
             raise InputError(f"there is no parameter {name!r}; {hint}")
-    history = tuple(
-        as_message(item, index) for index, item in enumerate(given.get("messages") or ())
-    )
+    history = tuple(given.get("messages") or ())
+    if not set(map(type, history)) <= {Message}:  # a long history is made of them, as a rule
+        history = tuple(as_message(item, index) for index, item in enumerate(history))
     new = _new_message(message, given.get("images") or (), optional=bool(history))
     fields = {
         name: _field(name, value)

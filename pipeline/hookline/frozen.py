@@ -159,7 +159,7 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
                 f"{type(instance).__name__}.{attribute.name} must be {wanted}, "
                 f"not {brief(value)} ({type(value).__name__})"
             )
-        if item is not None and isinstance(value, tuple):
+        if item is not None and isinstance(value, tuple) and not set(map(type, value)) <= {item}:
             for index, member in enumerate(value):
                 if not isinstance(member, item):
                     raise InputError(

@@ -201,10 +201,15 @@ def encode_request(request: Request) -> bytes:
         return request._encoded  # noqa: SLF001 -- as above
     try:
         head = _dumps(_head_writer()(request), "the request")
-        messages = b",".join([encode_message(message) for message in request.messages])
+        parts = [head[:-1], b',"messages":[']
+        for message in request.messages:
+            parts += (encode_message(message), b",")
     except (Unresolved, UnresolvedContent):
         raise _located(request, "") from None
-    return head[:-1] + b',"messages":[' + messages + b"]}"
+    if request.messages:
+        parts.pop()
+    parts.append(b"]}")
+    return b"".join(parts)  # the one copy: megabytes of images are in there
 
 
 def decode_request(data: bytes, betas: tuple[str, ...] = ()) -> Request:

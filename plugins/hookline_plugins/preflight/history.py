@@ -1,6 +1,8 @@
 """The messages of a request, added up one by one: what the rules about the whole need to know."""
 
 from collections.abc import Iterator
+from copy import copy
+from typing import Final
 
 from attrs import define, field
 
@@ -20,6 +22,10 @@ class _Run:
     uses: dict[str, Call] = field(factory=dict)
     answered: set[str] = field(factory=set)
     only_results: bool = True
+
+    def fork(self) -> "_Run":
+        """Return a copy that can be added to without changing this one."""
+        return _Run(self.role, self.last, dict(self.uses), set(self.answered), self.only_results)
 
 
 @define(eq=False)
@@ -72,6 +78,18 @@ class History:
     _before: _Run = field(factory=_Run)
     _run: _Run = field(factory=_Run)
     _waiting: int | None = None  # a system message that must see an assistant's next
+
+    def fork(self) -> "History":
+        """Return a copy that can be added to without changing this one."""
+        fork = copy(self)
+        for name in _COLLECTIONS:
+            value = getattr(self, name)
+            if value:
+                setattr(fork, name, value.copy())
+            else:
+                setattr(fork, name, type(value)())
+        fork._before, fork._run = self._before.fork(), self._run.fork()  # noqa: SLF001 -- our own class
+        return fork
 
     def add(self, digest: Digest) -> None:
         """Add the next message."""
@@ -176,6 +194,21 @@ class History:
             run.answered.add(call.id)
         if digest.role != "system" and len(digest.kinds) > digest.leading:
             run.only_results = False
+
+
+_COLLECTIONS: Final = (
+    "problems",
+    "if_new",
+    "mispaired",
+    "misplaced",
+    "marks",
+    "large",
+    "citing",
+    "needs",
+    "echoes",
+    "system_at",
+    "_ids",
+)
 
 
 def _open(run: _Run, after: _Run) -> list[Problem]:

@@ -48,20 +48,26 @@ class Memory:
         conversation at the same time has another one made.
         """
         digests = self._all(messages)
-        if not digests:
-            yield History()
+        if len(digests) < 2:  # noqa: PLR2004 -- nothing to go on from: no use in keeping it
+            history = History()
+            for digest in digests:
+                history.add(digest)
+            yield history
             return
-        first = id(digests[0])  # whoever keeps a history keeps its digests, so the id is theirs
+        # The newest message is added to a copy: the next request may have another in its place.
+        settled = digests[:-1]
+        first = id(settled[0])  # whoever keeps a history keeps its digests, so the id is theirs
         kept = self._kept.pop(first, None)
-        if kept is None or kept.digests != digests[: len(kept.digests)]:
+        if kept is None or kept.digests != settled[: len(kept.digests)]:
             kept = _Kept((), History())
-        history = kept.history
-        for digest in digests[len(kept.digests) :]:
-            history.add(digest)
+        for digest in settled[len(kept.digests) :]:
+            kept.history.add(digest)
+        history = kept.history.fork()
+        history.add(digests[-1])
         yield history
         while len(self._kept) >= _MOST_KEPT:
             self._kept.pop(next(iter(tuple(self._kept)), 0), None)
-        self._kept[first] = _Kept(digests, history)
+        self._kept[first] = _Kept(settled, kept.history)
 
     def _all(self, messages: tuple[Message, ...]) -> tuple[Digest, ...]:
         known, keys = self._digests, list(map(id, messages))
