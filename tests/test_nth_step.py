@@ -246,7 +246,8 @@ async def one_async_turn(library: str, steps: Steps, *, streamed: bool) -> None:
             async with chat.stream("Hi") as stream:
                 return await stream.reply
 
-        outcome = error = None
+        outcome = None
+        error: BaseException | None = None
         task = steps.task = asyncio.create_task(turn())
         began = asyncio.get_running_loop().time()
         await asyncio.wait([task])
