@@ -2,7 +2,10 @@
 
 import asyncio
 import gc
+import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -92,11 +95,22 @@ def test_a_blocking_stream_is_left_at_every_event(library: str, then: Any) -> No
             line.close()
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
-def test_ctrl_c_while_a_read_waits(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import signal
-    import threading
+@contextmanager
+def ctrl_c(seconds: float) -> Iterator[None]:
+    """Press ctrl-C after some seconds, if the block still runs by then; it is to be interrupted."""
+    timer = threading.Timer(
+        seconds, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
+    )
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            yield
+    finally:
+        timer.cancel()
 
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_ctrl_c_while_a_read_waits(library: str) -> None:
     ends = Ends()
     with (
         no_leaks(),
@@ -107,11 +121,7 @@ def test_ctrl_c_while_a_read_waits(library: str, monkeypatch: pytest.MonkeyPatch
             events = stream.events
             for _ in range(4):
                 next(events)
-            timer = threading.Timer(
-                0.05, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
-            )
-            timer.start()
-            with pytest.raises(KeyboardInterrupt):
+            with ctrl_c(0.05):
                 next(events)
         assert gone(server)
         assert len(ends.ends) == 1
@@ -120,16 +130,9 @@ def test_ctrl_c_while_a_read_waits(library: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_ctrl_c_while_a_plain_call_waits() -> None:
-    import signal
-    import threading
-
     ends = Ends()
     with no_leaks(), FaultServer(Stall()) as server, Pipeline(**options(server, ends)) as line:
-        timer = threading.Timer(
-            0.05, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
-        )
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
+        with ctrl_c(0.05):
             line.send("Hi")
         assert gone(server)
         assert len(ends.ends) == 1

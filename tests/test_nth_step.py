@@ -293,6 +293,7 @@ def one_blocking_turn(library: str, steps: Steps, *, streamed: bool) -> None:
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])
 @pytest.mark.parametrize("fault", ["raise", "interrupt"])
 def test_every_step_of_a_blocking_turn(library: str, fault: str, streamed: bool) -> None:
+    number = 0
     for number in range(1, MOST):
         steps = Steps(fault, number)
         with no_leaks():
@@ -324,6 +325,7 @@ def test_every_step_of_an_async_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("hookline._io._CLEAN_UP_SECONDS", 0.05)
+    number = 0
     for number in range(1, MOST):
         steps = Steps(fault, number)
         with no_leaks():

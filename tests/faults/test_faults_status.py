@@ -95,7 +95,7 @@ def test_f29_a_spend_limit_is_not_waited_for(way: Any) -> None:
 def test_f30_overload_waits_on_the_longer_base(way: Any) -> None:
     from hookline_plugins.retry import Retry
 
-    most = Retry(random=lambda: 1.0)
+    most = Retry(random=lambda: 1.0)  # pyright: ignore[reportCallIssue]  # attrs strips the underscore
     options = {"config": {"plugins": {"enable": ["history"]}}, "plugins": [most]}
     assert way.meet(error_answer(529, "overloaded_error"), way.good, **options).waits == [1.0]
     assert way.meet(error_answer(503), way.good, **options).waits == [0.5]
