@@ -98,9 +98,8 @@ def test_a_blocking_stream_is_left_at_every_event(library: str, then: Any) -> No
 @contextmanager
 def ctrl_c(seconds: float) -> Iterator[None]:
     """Press ctrl-C after some seconds, if the block still runs by then; it is to be interrupted."""
-    timer = threading.Timer(
-        seconds, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
-    )
+    main = threading.main_thread().ident or 0
+    timer = threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGINT))
     timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):

@@ -206,7 +206,7 @@ def prepared(kind: Any, server: FaultServer, watcher: Watcher, library: str, ste
         http=library,
         plugins=[Busy(), watcher],
         config={"plugins": {"enable": ["history", "retry"], "retry": {"base": 0.001}}},
-        timeout=0.1 if steps.fault == "hang" else 20.0,
+        timeout=0.06 if steps.fault == "hang" else 20.0,
     )
     line._transport = WatchedTransport(line._transport, steps)
     line._io = WatchedIO(line._io, steps)

@@ -107,10 +107,10 @@ def test_f04_a_resolver_that_hangs_is_bounded_by_the_deadline(
         return real("127.0.0.1", *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    threading.Timer(0.6, over.set).start()
-    outcome = way.meet(base_url="http://api.test:9", asked={"timeout": 0.2}, real_time=True)
+    threading.Timer(0.45, over.set).start()
+    outcome = way.meet(base_url="http://api.test:9", asked={"timeout": 0.15}, real_time=True)
     assert isinstance(outcome.error, DeadlineExceeded)
-    assert outcome.seconds < 0.45
+    assert outcome.seconds < 0.4
 
 
 @pytest.mark.parametrize(

@@ -151,10 +151,10 @@ def test_f55_pings_are_signs_of_life(stream: Any) -> None:
 )
 def test_f56_a_slow_drip_meets_the_deadline(stream: Any, endless: Any) -> None:
     outcome = stream.meet(
-        (Send(of(START, BLOCK, HEL)), endless), asked={"timeout": 0.3}, real_time=True
+        (Send(of(START, BLOCK, HEL)), endless), asked={"timeout": 0.15}, real_time=True
     )
     assert isinstance(outcome.error, DeadlineExceeded), outcome.error
-    assert outcome.seconds < 0.55
+    assert outcome.seconds < 0.4
     assert outcome.error.partial is not None
     assert outcome.error.partial.text == outcome.seen == "Hel"
 
