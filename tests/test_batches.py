@@ -526,8 +526,8 @@ def patient(clock: Clock, **options: Any) -> tuple[Pipeline, list[float]]:
     io = Patient(clock)
 
     class PatientPipeline(Pipeline):
-        def _open(self, client: Any) -> tuple[Any, Patient]:
-            return super()._open(client)[0], io
+        def _make_io(self) -> Patient:
+            return io
 
     return PatientPipeline(model="claude-haiku-4-5", **options), io.waits
 

@@ -272,9 +272,8 @@ class Patient(SyncIO):
 
 
 class PatientPipeline(Pipeline):
-    def _open(self, client: Any) -> tuple[Any, Patient]:
-        transport, _ = super()._open(client)
-        return transport, Patient()
+    def _make_io(self) -> Patient:
+        return Patient()
 
 
 def patient(**options: Any) -> tuple[PatientPipeline, list[float]]:

@@ -22,9 +22,11 @@ from hookline.blocks import ThinkingBlock
 from hookline.messages import ToolChoice
 from hookline.models import load_models
 from hookline.simulator import Rule
+from hookline.testing import FaultServer, error_answer, json_answer, message
 from hookline_plugins.adapting import adapted
 from hookline_plugins.breaker import Breaker
-from hookline_plugins.fallback import Fallback
+from hookline_plugins.fallback import Elsewhere, Fallback
+from hookline_plugins.retry import Retry
 
 OLD = "claude-haiku-4-5"
 NEW = "claude-haiku-5-5"
@@ -372,3 +374,41 @@ def test_it_can_be_configured_in_a_file() -> None:
         plugin = line.plugins.get("fallback")
     assert plugin is not None
     assert (plugin.object.models, plugin.object.on) == ((NEW,), ("overload",))
+
+
+def test_another_address_is_asked_with_its_own_key_and_nothing_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTHER_KEY", "sk-other")
+    with (
+        FaultServer(error_answer(529, "overloaded_error")) as ours,
+        FaultServer(json_answer(message("from elsewhere"))) as theirs,
+        Pipeline(
+            base_url=ours.url,
+            api_key="sk-ours",
+            headers={"x-team": "ours"},
+            model="claude-haiku-4-5",
+            plugins=[
+                Fallback(elsewhere=(Elsewhere(base_url=theirs.url, api_key_env="OTHER_KEY"),)),
+                Retry(attempts=1),
+            ],
+        ) as line,
+    ):
+        reply = line.send("Hello")
+        assert reply.text == "from elsewhere"
+        asked = theirs.requests[0]
+    assert asked.headers["x-api-key"] == "sk-other"
+    assert "x-team" not in asked.headers
+    assert [attempt.status for attempt in reply.trace.attempts] == [529, 200]
+
+
+@pytest.mark.parametrize(
+    ("place", "complaint"),
+    [
+        (Elsewhere(base_url="http://example.com"), "https"),
+        (Elsewhere(base_url="sim:", api_key_env="NOT_SET_ANYWHERE"), "NOT_SET_ANYWHERE"),
+    ],
+)
+def test_an_impossible_address_is_refused_at_construction(place: Elsewhere, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        Fallback(elsewhere=(place,))

@@ -503,8 +503,7 @@ def test_the_key_shows_nowhere(run: Any, sim: Any, streamed: Any, logged: Any) -
             while chain is not None:
                 shown.extend([repr(chain), str(chain)])
                 chain = chain.__cause__
-        inner_connection = inner._upstream
-        shown.append(repr(inner_connection))
+        shown.append(repr(inner._upstreams))
 
     run(body, **options)
     assert shown

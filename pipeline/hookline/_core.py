@@ -101,6 +101,8 @@ def cut_short(turn: Turn, delivery: Delivery | None, error: BaseException) -> Ba
     problem = turn.timed_out(error)
     if isinstance(problem, DeadlineExceeded):
         problem.partial = turn.partial
+    if isinstance(problem, HooklineError):
+        problem.attempts = tuple(turn.trace.attempts)
     return problem
 
 

@@ -94,6 +94,7 @@ async def within_deadline(turn: "Turn", awaitable: Awaitable[T]) -> T:
         return await awaitable
     error = DeadlineExceeded(turn.phase, turn.timeout)
     error.partial = turn.partial
+    error.attempts = tuple(turn.trace.attempts)
     raise error
 
 

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from hookline._engine import Engine
 from hookline._io import AsyncIO, SyncIO
+from hookline.address import Address
 from hookline.asking import Asked, Input, asked, bound
 from hookline.config import Settings, load_settings
 from hookline.discovery import assemble
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hookline.conversation import ConversationState
     from hookline.endpoints import Access
     from hookline.simulator import Simulator
+    from hookline.transport import Transport
     from hookline.upstream import Upstream
 
 __all__ = ["Line", "Registered"]
@@ -109,22 +111,35 @@ class Line:
         self.model_table: Final = self._register_models()
         self.registered: Final = self._register()
         self.context: Final[Mapping[str, Any]] = FrozenDict(context or {})
-        self._transport, self._io = self._open(client)
-        self._upstream: Upstream | None = None
+        self._io = self._make_io()
+        self._address: Final = Address(
+            base_url="sim:" if self._simulator_used else str(self.settings.base_url).rstrip("/"),
+            api_key=self.settings.api_key,
+            auth_token=self.settings.auth_token,
+            api_version=self.settings.api_version,
+        )
+        self._transport = self._open(client, self._simulator())
+        self._upstreams: dict[Address, Upstream] = {}
         self._engine: Final = Engine(self.plugins, self._create, self.settings.max_steps)
         self._pid: Final = os.getpid()
+        self._account: Final = self._address.account
 
-    def _open(self, client: Any) -> tuple[Any, "SyncIO | AsyncIO"]:
-        """Return the transport and the io of the right colour."""
+    def _make_io(self) -> "SyncIO | AsyncIO":
+        """Return the io of the right colour."""
+        raise TypeError(f"{type(self).__name__} has no colour: use Pipeline or AsyncPipeline")
+
+    def _open(self, client: Any, simulator: "Simulator | None") -> "Transport":
+        """Return a transport of the right colour."""
         raise TypeError(
-            f"{type(self).__name__} cannot open {client!r}: use Pipeline or AsyncPipeline"
+            f"{type(self).__name__} cannot open {client or simulator!r}: "
+            "use Pipeline or AsyncPipeline"
         )
 
-    def _http(self, adapter: Any, client: Any) -> Any:
+    def _http(self, adapter: Any, client: Any, simulator: "Simulator | None") -> Any:
         settings = self.settings
         return adapter(
             client,
-            simulator=self._simulator(),
+            simulator=simulator,
             wanted=settings.http if settings.http != "aiohttp" else "auto",
             ca_bundle=settings.ca_bundle or None,
         )
@@ -132,30 +147,31 @@ class Line:
     def _simulator(self) -> "Simulator | None":
         """Return the simulator that ``base_url`` asks for, or None."""
         base_url = self.settings.base_url
-        if not isinstance(base_url, str):
-            return base_url
-        if not base_url.startswith("sim:"):
-            return None
-        from hookline.simulator import Scenario, Simulator  # noqa: PLC0415 -- only when asked for
-
-        path = base_url.removeprefix("sim:")
-        return Simulator(Scenario.from_toml(path) if path else None)
+        return _simulator(base_url) if isinstance(base_url, str) else base_url
 
     async def _create(self, turn: Turn, request: Request) -> Any:
         """Send one request: the innermost step, made when the first request needs it."""
-        upstream = self._reach()
+        upstream = self._reach(turn.elsewhere)
         if turn.surface == "count_tokens":
             from hookline.counting import ask_count  # noqa: PLC0415 -- only for counts
 
             return await ask_count(upstream, turn, request)
         return await upstream.create_message(turn, request)
 
-    def _reach(self) -> "Upstream":
+    def _reach(self, elsewhere: Address | None = None) -> "Upstream":
         """Return where requests go, connected when the first of them needs it."""
-        if self._upstream is None:
-            self._require_credentials()
-            self._upstream = self._connect()
-        return self._upstream
+        address = elsewhere or self._address
+        upstream = self._upstreams.get(address)
+        if upstream is None:
+            if elsewhere is None:
+                self._require_credentials()
+            upstream = self._upstreams[address] = self._connect(address)
+        return upstream
+
+    def _transports(self) -> "list[Transport]":
+        """Return every transport that has been opened."""
+        others = (upstream.transport for upstream in self._upstreams.values())
+        return [self._transport, *(each for each in others if each is not self._transport)]
 
     def _access(self) -> "Access":
         """Return what the endpoints beside messages are built on."""
@@ -181,22 +197,18 @@ class Line:
             turn.state.update(left.state)
         return turn
 
-    def _connect(self) -> "Upstream":
-        from hookline.secret import Secret  # noqa: PLC0415
+    def _connect(self, address: Address) -> "Upstream":
         from hookline.upstream import Upstream  # noqa: PLC0415 -- loads the wire format
 
-        settings = self.settings
-        local = self._simulator_used
-        key = settings.api_key or (
-            Secret("simulated") if local and settings.auth_token is None else None
-        )
+        own = address is self._address
+        simulated = address.base_url.startswith("sim:")
+        if simulated and address.api_key is None and address.auth_token is None:
+            address = evolve(address, api_key="simulated")
         return Upstream(
-            base_url="http://simulator.invalid" if local else str(settings.base_url).rstrip("/"),
-            transport=self._transport,
-            api_key=key,
-            auth_token=settings.auth_token,
-            version=settings.api_version,
-            headers=settings.headers,
+            address=address,
+            base_url="http://simulator.invalid" if simulated else address.base_url,
+            transport=self._transport if own else self._open(None, _simulator(address.base_url)),
+            headers=self.settings.headers if own else {},  # they may hold credentials
         )
 
     @property
@@ -241,7 +253,8 @@ class Line:
             models=self.model_table,
             surface=surface,
             stream=stream,
-            upstream=str(settings.base_url) if not self._simulator_used else "sim:",
+            upstream=self._address.base_url,
+            account=self._account,
             api_version=_header(settings.headers, "anthropic-version") or settings.api_version,
             betas=tuple(_header(settings.headers, "anthropic-beta").replace(",", " ").split()),
             deadline=self._io.now() + timeout,
@@ -284,6 +297,15 @@ class Line:
     def __repr__(self) -> str:
         names = ", ".join(plugin.name for plugin in self.plugins.plugins)
         return f"<{type(self).__name__} model={self.settings.model!r} plugins=[{names}]>"
+
+
+def _simulator(base_url: str) -> "Simulator | None":
+    if not base_url.startswith("sim:"):
+        return None
+    from hookline.simulator import Scenario, Simulator  # noqa: PLC0415 -- only when asked for
+
+    path = base_url.removeprefix("sim:")
+    return Simulator(Scenario.from_toml(path) if path else None)
 
 
 def _names_credential(headers: Mapping[str, str]) -> bool:

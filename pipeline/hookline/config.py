@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 from attrs import evolve, field, fields, frozen
 
 from hookline.errors import ConfigError
-from hookline.secret import Secret
+from hookline.secret import Secret, as_secret
 from hookline.transport import Library
 
 __all__ = ["FILE_NAME", "Settings", "load_settings"]
@@ -40,12 +40,6 @@ FILE_NAME: Final = "hookline.toml"
 _PREFIX: Final = "HOOKLINE_"
 _KEY: Final = re.compile(r"[!-~]+")
 _HEADER: Final = re.compile(r"[ -~]*")
-
-
-def _secret(value: "str | Secret | None") -> Secret | None:
-    if isinstance(value, str):
-        return Secret(value) if value else None
-    return value
 
 
 @frozen(kw_only=True)
@@ -77,8 +71,8 @@ class Settings:
     model: str = "claude-haiku-5-5"
     max_tokens: int = 4096
     base_url: str = "https://api.anthropic.com"
-    api_key: Secret | None = field(default=None, converter=_secret)
-    auth_token: Secret | None = field(default=None, converter=_secret)
+    api_key: Secret | None = field(default=None, converter=as_secret)
+    auth_token: Secret | None = field(default=None, converter=as_secret)
     api_version: str = "2023-06-01"
     headers: Mapping[str, str] = field(factory=dict, repr=False)  # some are credentials
     timeout: float = 120.0

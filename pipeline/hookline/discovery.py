@@ -175,7 +175,7 @@ def configured(name: str, plugin_class: type, options: Mapping[str, Any]) -> Any
 
     """
     known = (
-        {f.alias: f for f in attrs.fields(plugin_class) if f.init}
+        {f.name: f for f in attrs.fields(plugin_class) if f.init and not f.name.startswith("_")}
         if attrs.has(plugin_class)
         else {}
     )

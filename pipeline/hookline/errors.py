@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from hookline.reply import Reply
+    from hookline.trace import AttemptRecord
 
 OutputFailure: TypeAlias = Literal["refusal", "truncated", "mismatch", "not_json"]
 
@@ -62,10 +63,12 @@ class HooklineError(Exception):
 
     Attributes:
         retryable: whether the same call may succeed when it is sent again.
+        attempts: every HTTP exchange of the turn that this error ended, oldest first.
 
     """
 
     retryable: bool = False
+    attempts: "tuple[AttemptRecord, ...]" = ()
 
 
 class ConfigError(HooklineError):

@@ -30,7 +30,7 @@ class File(Received):
     """A file that the API keeps.
 
     Attributes:
-        id: what requests refer to: ``Image(file.id)``, or a ``FileSource``.
+        id: what requests refer to: ``Image(file_id=file.id)``, or a ``FileSource``.
         filename: its name.
         mime_type: its media type.
         size_bytes: its size.
@@ -163,7 +163,7 @@ class Files:
     Example:
         >>> with Pipeline(base_url="sim:") as line:
         ...     file = line.files.upload("ant.png")
-        ...     reply = line.send([Image(file.id), "What is in this picture?"])
+        ...     reply = line.send([Image(file_id=file.id), "What is in this picture?"])
 
     """
 

@@ -12,13 +12,14 @@ from hookline.conversation import AsyncConversation, Conversation, ConversationS
 from hookline.reply import Reply
 from hookline.streams import AsyncStream, Stream
 from hookline.trace import Explanation
-from hookline.transport import choose
+from hookline.transport import Transport, choose
 
 if TYPE_CHECKING:
     from hookline.batches import AsyncBatches, Batches
     from hookline.counting import TokenCount
     from hookline.files import AsyncFiles, Files
     from hookline.model_info import AsyncModels, Models
+    from hookline.simulator import Simulator
 
 __all__ = ["AsyncPipeline", "Pipeline"]
 
@@ -59,12 +60,16 @@ class Pipeline(Line):
 
     """
 
-    def _open(self, client: Any) -> tuple[Any, SyncIO]:
+    def _make_io(self) -> SyncIO:
+        from hookline._pinned import SyncPinned  # noqa: PLC0415 -- the HTTP library comes last
+
+        return SyncIO(SyncPinned())
+
+    def _open(self, client: Any, simulator: "Simulator | None") -> Transport:
         from hookline._httpx import SyncHTTP  # noqa: PLC0415 -- the HTTP library comes last
-        from hookline._pinned import SyncPinned  # noqa: PLC0415 -- as above
 
         choose(self.settings.http, asynchronous=False)
-        return self._http(SyncHTTP, client), SyncIO(SyncPinned())
+        return self._http(SyncHTTP, client, simulator)  # type: ignore[no-any-return]  # the adapter's class
 
     def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send a message and return the reply.
@@ -182,7 +187,8 @@ class Pipeline(Line):
 
     def close(self) -> None:
         """Close the connections that this pipeline opened."""
-        drive(self._transport.aclose())
+        for transport in self._transports():
+            drive(transport.aclose())
 
     def __enter__(self) -> Self:
         return self
@@ -230,18 +236,21 @@ class AsyncPipeline(Line):
 
     """
 
-    def _open(self, client: Any) -> tuple[Any, AsyncIO]:
-        from hookline._httpx import AsyncHTTP  # noqa: PLC0415 -- the HTTP library comes last
-        from hookline._pinned import AsyncPinned  # noqa: PLC0415 -- as above
+    def _make_io(self) -> AsyncIO:
+        from hookline._pinned import AsyncPinned  # noqa: PLC0415 -- the HTTP library comes last
 
-        io = AsyncIO(AsyncPinned())
+        return AsyncIO(AsyncPinned())
+
+    def _open(self, client: Any, simulator: "Simulator | None") -> Transport:
+        from hookline._httpx import AsyncHTTP  # noqa: PLC0415 -- the HTTP library comes last
+
         wanted = choose(self.settings.http, asynchronous=True)
         given = type(client).__module__.partition(".")[0] == "aiohttp"
-        if given or (wanted == "aiohttp" and client is None and not self._simulator_used):
+        if given or (wanted == "aiohttp" and client is None and simulator is None):
             from hookline._aiohttp import AiohttpHTTP  # noqa: PLC0415 -- an extra
 
-            return AiohttpHTTP(client, ca_bundle=self.settings.ca_bundle or None), io
-        return self._http(AsyncHTTP, client), io
+            return AiohttpHTTP(client, ca_bundle=self.settings.ca_bundle or None)
+        return self._http(AsyncHTTP, client, simulator)  # type: ignore[no-any-return]  # the adapter's class
 
     async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send a message and return the reply; see ``Pipeline.send``."""
@@ -292,7 +301,8 @@ class AsyncPipeline(Line):
 
     async def close(self) -> None:
         """Close the connections that this pipeline opened."""
-        await self._transport.aclose()
+        for transport in self._transports():
+            await transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self

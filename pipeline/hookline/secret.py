@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-__all__ = ["Secret"]
+__all__ = ["Secret", "as_secret"]
 
 _HIDDEN: Final = "Secret(…)"
 
@@ -43,3 +43,10 @@ class Secret:
 
     def __reduce__(self) -> Any:
         raise TypeError("a Secret is not pickled; hand the key over where it is needed")
+
+
+def as_secret(value: str | Secret | None) -> Secret | None:
+    """Return a key as a ``Secret``; an empty text is none."""
+    if isinstance(value, str):
+        return Secret(value) if value else None
+    return value

@@ -24,7 +24,6 @@ __all__ = ["AsyncStream", "Stream"]
 T = TypeVar("T")
 
 Journey = AsyncGenerator[Event | Reply, None]
-_FAR_AWAY: Final = 90.0  # seconds: more than the longest silence that the transport allows
 _MISUSED: Final = (
     "enter the stream first: `with line.stream(…) as stream:` (`async with` in async code)"
 )
@@ -242,15 +241,8 @@ class AsyncStream(_Reading):
             return None
         item, self._first = self._first, None
         if item is None:
-            item = await self._pull()
+            item = await within_deadline(self._turn, anext(self._items, None))
         return self._keep(item) if item is not None else None
-
-    async def _pull(self) -> Event | Reply | None:
-        remaining = self._turn.remaining()
-        if remaining is None or remaining > _FAR_AWAY:
-            # No single wait for an event can outlast the deadline, so nobody has to watch it.
-            return await anext(self._items, None)
-        return await within_deadline(self._turn, anext(self._items, None))
 
     async def _next_text(self) -> str | None:
         while (event := await self._next_event()) is not None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, Type
 
 from attrs import Factory, define, field, frozen
 
+from hookline.address import Address
 from hookline.errors import DeadlineExceeded, TransportError
 from hookline.frozen import FrozenDict
 from hookline.messages import Message, Request, Response, Tool
@@ -174,8 +175,8 @@ class Continue:
 class Turn:
     """One journey through the pipeline.
 
-    A turn belongs to one call and is never shared; plugins may read everything and write ``state``
-    and ``prefill``. The engine writes the rest.
+    A turn belongs to one call and is never shared; plugins may read everything and write
+    ``state``, ``prefill`` and ``elsewhere``. The engine writes the rest.
 
     Attributes:
         id: unique in this process, for logs.
@@ -185,7 +186,11 @@ class Turn:
         options: what the caller asked for.
         io: time, threads and network.
         models: facts about models.
-        upstream: the API's base URL, without credentials; ``"sim:"`` for the simulator.
+        upstream: the API's base URL, without credentials; ``"sim:"`` for the simulator. Follows
+            ``elsewhere``.
+        account: stands for the credentials in use, without telling them. Follows ``elsewhere``.
+        elsewhere: another address that a plugin sends the next attempts to, with its own
+            credentials; None for the pipeline's own.
         api_version: the ``anthropic-version`` that requests go out with.
         betas: beta names in the pipeline's own headers, besides those of a request.
         deadline: monotonic second (``io.now()``) at which the turn is over; None for no limit.
@@ -209,7 +214,9 @@ class Turn:
     stream: bool = False
     context: Mapping[str, Any] = FrozenDict()
     options: TurnOptions = TurnOptions()
-    upstream: str = ""
+    _upstream: str = ""
+    _account: str = ""
+    elsewhere: Address | None = None
     api_version: str = ""
     betas: tuple[str, ...] = ()
     deadline: float | None = None
@@ -223,6 +230,16 @@ class Turn:
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
     live: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
+
+    @property
+    def upstream(self) -> str:
+        """The base URL that the next attempt goes to."""
+        return self.elsewhere.base_url if self.elsewhere else self._upstream
+
+    @property
+    def account(self) -> str:
+        """Stands for the credentials of the next attempt."""
+        return self.elsewhere.account if self.elsewhere else self._account
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""

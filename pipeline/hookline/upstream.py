@@ -9,11 +9,11 @@ from attrs import field, frozen
 
 from hookline import _json
 from hookline._delivery import api_error
+from hookline.address import Address
 from hookline.assembler import Assembler
 from hookline.errors import APIError, DecodeError, HooklineError, TransportError
 from hookline.events import ErrorEvent, Event, MessageStart, Ping
 from hookline.messages import Request, Response
-from hookline.secret import Secret
 from hookline.sse import SSEDecoder
 from hookline.transport import Answer, Outgoing, Timeouts, Transport
 from hookline.turn import IO, Turn
@@ -37,21 +37,17 @@ class Upstream:
     """Where requests go, and as whom.
 
     Attributes:
-        base_url: without ``/v1``.
+        address: the credentials and the API's version.
+        base_url: where its requests really go (the simulator's address is none).
         transport: how bytes get there.
-        api_key: sent as ``x-api-key``.
-        auth_token: sent as ``Authorization: Bearer``; the key wins where both are given.
-        version: the ``anthropic-version``.
         headers: further headers for every request.
         timeouts: for one exchange, further bounded by the turn's deadline.
 
     """
 
+    address: Address
     base_url: str
     transport: Transport = field(repr=False)
-    api_key: Secret | None = None
-    auth_token: Secret | None = None
-    version: str = "2023-06-01"
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     timeouts: Timeouts = field(factory=Timeouts)
 
@@ -152,13 +148,13 @@ class Upstream:
     def _headers(self, accept: str, betas: Sequence[str]) -> dict[str, str]:
         headers = {
             "accept": accept,
-            "anthropic-version": self.version,
+            "anthropic-version": self.address.api_version,
             "user-agent": _user_agent(),
         }
-        if self.api_key is not None:
-            headers["x-api-key"] = self.api_key.reveal()
-        elif self.auth_token is not None:
-            headers["authorization"] = f"Bearer {self.auth_token.reveal()}"
+        if self.address.api_key is not None:
+            headers["x-api-key"] = self.address.api_key.reveal()
+        elif self.address.auth_token is not None:
+            headers["authorization"] = f"Bearer {self.address.auth_token.reveal()}"
         if betas:
             headers["anthropic-beta"] = ",".join(betas)
         headers.update({name.lower(): value for name, value in self.headers.items()})

@@ -42,7 +42,8 @@ class Cache:
         max_bytes: how many bytes they may have together.
         separate_by: keys of ``context=`` whose values each have a cache of their own, so that no
             tenant gets, or learns of, another's answer.
-        namespace: one more separation, for pipelines with different credentials on one file.
+        namespace: one more separation, for pipelines that share a file but not their answers.
+            Different credentials are kept apart without it.
 
     """
 
@@ -112,6 +113,7 @@ class Cache:
             self.namespace.encode(),
             who,
             turn.upstream.encode(),
+            turn.account.encode(),
             turn.api_version.encode(),
             betas.encode(),
             encode_request(plain),

@@ -1,11 +1,13 @@
-"""The plugin ``fallback``: when one model cannot answer, ask the next.
+"""The plugin ``fallback``: when one model cannot answer, ask the next, or ask elsewhere.
 
 It stands outside ``retry``: a model is given up only after its retries. A stream can change models
 until the first of its content has come; what was delivered is never taken back.
 """
 
+import os
 from collections.abc import AsyncGenerator, Callable
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from attrs import define, evolve, field, frozen
 
@@ -22,6 +24,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
+from hookline.address import Address
 from hookline.assembler import Assembler
 from hookline.errors import CircuitOpen, LimitExceeded
 from hookline.events import ErrorEvent, Event, MessageDelta, MessageStart, Ping
@@ -29,13 +32,57 @@ from hookline.models import load_models
 from hookline_plugins.adapting import adapted, native_prefill, obstacle
 from hookline_plugins.relay import Relay, asks_model, close
 
-__all__ = ["Fallback", "Reason"]
+__all__ = ["Elsewhere", "Fallback", "Reason"]
 
 Reason = Literal["overload", "refusal", "exhausted"]
 
 _REASONS: Final[tuple[Reason, ...]] = ("overload", "refusal", "exhausted")
 _OVERLOADED: Final = frozenset({429, 503, 529})
 _OVERLOADED_TYPES: Final = frozenset({"overloaded_error", "rate_limit_error"})
+
+
+@frozen(kw_only=True)
+class Elsewhere:
+    """Another address of the API: a gateway, a local server, another account.
+
+    Its credentials are its own; those of the pipeline never go there, nor do its extra headers.
+
+    Attributes:
+        base_url: without ``/v1``; https, or http on this machine.
+        api_key_env: the environment variable that holds its key; empty for none.
+        model: the model to ask there; empty for the request's own.
+        api_version: the ``anthropic-version``.
+
+    """
+
+    base_url: str
+    api_key_env: str = ""
+    model: str = ""
+    api_version: str = "2023-06-01"
+
+    def address(self) -> Address:
+        """Return the address with its key.
+
+        Raises:
+            ConfigError: the address is no such address, or the variable is not set.
+
+        """
+        parts = urlsplit(self.base_url)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        simulated = self.base_url.startswith("sim:")
+        if not simulated and not (
+            parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and local))
+        ):
+            raise ConfigError(
+                "fallback: base_url must be an https address (http only on this machine), "
+                f"not {self.base_url!r}"
+            )
+        key = os.environ.get(self.api_key_env, "") if self.api_key_env else ""
+        if self.api_key_env and not key:
+            raise ConfigError(f"fallback: the environment variable {self.api_key_env} is not set")
+        return Address(
+            base_url=self.base_url.rstrip("/"), api_key=key or None, api_version=self.api_version
+        )
 
 
 @frozen(eq=False, kw_only=True)
@@ -50,6 +97,8 @@ class Fallback:
 
     Attributes:
         models: ids or aliases, first choice first.
+        elsewhere: other addresses, asked after the models; in a file
+            ``[[plugins.fallback.elsewhere]]``.
         on: when to go on: ``"overload"`` (429, 503, 529, an open circuit, our own limiter),
             ``"refusal"`` (nothing was said yet), ``"exhausted"`` (any other failure that is worth
             a retry has outlasted the retries).
@@ -61,8 +110,10 @@ class Fallback:
     after = ("cache", "resume")
     before = ("breaker", "retry", "hedge", "limiter", "record", "replay")
     models: tuple[str, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
     on: tuple[Reason, ...] = _REASONS
     unknown_models: bool = False
+    _addresses: tuple[Address, ...] = field(init=False, default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
         if isinstance(self.models, str) or isinstance(self.on, str):
@@ -72,6 +123,7 @@ class Fallback:
                 raise ConfigError(
                     f"fallback: on holds {reason!r}; the reasons are {', '.join(_REASONS)}"
                 )
+        object.__setattr__(self, "_addresses", tuple(each.address() for each in self.elsewhere))
         table = load_models()
         for model in self.models:
             facts = table.get(model)
@@ -86,7 +138,7 @@ class Fallback:
     @hookimpl
     def register_models(self, register: Callable[[ModelFacts], None]) -> None:  # noqa: ARG002 -- called when the pipeline is built, which is when to complain
         """Refuse to take part without any model to fall back to."""
-        if not self.models:
+        if not self.models and not self.elsewhere:
             raise ConfigError(
                 'fallback: models is empty; give it some: models=["claude-haiku-5-5"]'
             )
@@ -97,9 +149,10 @@ class Fallback:
         if not asks_model(turn):
             return await call_next(request)
         tried = _Tried(turn.prefill)
-        order = [None, *self.models]
+        order = self._order()
         for place in range(turn.state.get(self, 0), len(order)):
-            sent = self._made_for(turn, request, order[place], tried)
+            model, turn.elsewhere = order[place]
+            sent = self._made_for(turn, request, model, tried)
             if sent is None:
                 continue
             try:
@@ -122,11 +175,22 @@ class Fallback:
             return tried.refusal
         raise tried.error or ConfigError("fallback: none of the models takes this request")
 
+    def _order(self) -> list[tuple[str | None, Address | None]]:
+        """Return what to ask, in order: a model, or the request's own, and where."""
+        places = zip(self.elsewhere, self._addresses, strict=True)
+        return [
+            (None, None),
+            *((model, None) for model in self.models),
+            *((place.model or None, address) for place, address in places),
+        ]
+
     def _made_for(
         self, turn: Turn, request: Request, model: str | None, tried: "_Tried"
     ) -> Request | None:
         """Return the request for one of the models, or None if it has no use for it."""
         turn.prefill = tried.prefill
+        if turn.elsewhere is not None:
+            turn.trace.note("fallback", f"to {turn.elsewhere.base_url}")
         if model is None:
             return request
         facts = turn.models.get(model)
@@ -134,7 +198,8 @@ class Fallback:
             turn.trace.note("fallback", f"to {model}")
             return request.evolve(model=model)
         own = turn.models.get(request.model)
-        why = "it has been asked" if own is facts else obstacle(request, facts)
+        asked = own is facts and turn.elsewhere is None
+        why = "it has been asked" if asked else obstacle(request, facts)
         if why is not None:
             turn.trace.note("fallback", f"not to {model}: {why}")
             return None

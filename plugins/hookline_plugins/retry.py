@@ -62,8 +62,10 @@ class Retry:
 
     def __attrs_post_init__(self) -> None:
         for name in ("attempts", "base", "throttle_base", "cap", "transient_cost", "throttle_cost"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"retry: {name} must be above 0, not {getattr(self, name)!r}")
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(
+                    f"retry: {name} must be above 0 and finite, not {getattr(self, name)!r}"
+                )
         if self.quota < 0:
             raise ConfigError(f"retry: quota must not be negative, not {self.quota!r}")
 

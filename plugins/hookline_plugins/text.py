@@ -52,6 +52,8 @@ class Text:
         """Put a price on the turn so far, where the model's prices are known."""
         total = Decimal(0)
         for response in (*reply.earlier, reply.response):
+            if response.headers.get("hookline-cache") == "hit":
+                continue  # nobody was asked, nothing is paid
             facts = turn.models.get(response.model)
             price = _price(response.usage, facts) if facts else None
             if price is None:

@@ -207,7 +207,7 @@ class Way:
 
 def _set(line: Any, timeouts: Timeouts | None) -> None:
     if timeouts is not None:
-        line._upstream = evolve(line._reach(), timeouts=timeouts)
+        line._upstreams[line._address] = evolve(line._reach(), timeouts=timeouts)
 
 
 def _now() -> float:

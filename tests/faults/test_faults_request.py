@@ -79,7 +79,8 @@ def test_f17_an_exhausted_pool_is_our_own_trouble(library: str) -> None:
     ):
         from attrs import evolve
 
-        line._upstream = evolve(line._reach(), timeouts=Timeouts(pool=0.1))
+        upstream = evolve(line._reach(), timeouts=Timeouts(pool=0.1))
+        line._upstreams[line._address] = upstream
         with line.stream("Hi"):
             for _ in range(3):
                 with pytest.raises(PoolTimeout, match="No connection became free") as caught:
