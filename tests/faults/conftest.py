@@ -2,13 +2,14 @@
 
 import asyncio
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
 import trio
 from anyio.lowlevel import checkpoint
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from hookline import AsyncPipeline, HooklineError, Pipeline, hookimpl
 from hookline._io import drive
@@ -122,8 +123,9 @@ class Way:
                 "plugins": [witness, *options.get("plugins", ())],
             }
             main = self._blocking if self.colour == "sync" else self._concurrent
-            coroutine = main(options, prompt, dict(asked or {}), timeouts, real_time=real_time)
-            reply, error, seen, waits, seconds = self.run(coroutine)
+            with _within(timeouts):
+                coroutine = main(options, prompt, dict(asked or {}), real_time=real_time)
+                reply, error, seen, waits, seconds = self.run(coroutine)
         assert len(witness.turns) == 1, "on_turn_end runs once"
         assert (witness.turns[0][2] is None) == (error is None)
         assert error is None or isinstance(error, HooklineError), repr(error)
@@ -144,13 +146,10 @@ class Way:
             warnings.filterwarnings("ignore", "Async generator '(httpx|httpcore)", ResourceWarning)
             return trio.run(main)
 
-    async def _blocking(
-        self, options: Any, prompt: str, asked: Any, timeouts: Any, *, real_time: bool
-    ) -> Any:
+    async def _blocking(self, options: Any, prompt: str, asked: Any, *, real_time: bool) -> Any:
         reply = error = None
         pieces: list[str] = []
         with Pipeline(**options) as line:
-            _set(line, timeouts)
             real = line._io
             with fake_time(line) as clock:
                 if real_time:
@@ -169,13 +168,10 @@ class Way:
             assert busy_connections(line) == 0
         return reply, error, "".join(pieces), clock.waits, seconds
 
-    async def _concurrent(
-        self, options: Any, prompt: str, asked: Any, timeouts: Any, *, real_time: bool
-    ) -> Any:
+    async def _concurrent(self, options: Any, prompt: str, asked: Any, *, real_time: bool) -> Any:
         reply = error = None
         pieces: list[str] = []
         async with AsyncPipeline(**options) as line:
-            _set(line, timeouts)
             real = line._io
             with fake_time(line) as clock:
                 if real_time:
@@ -205,9 +201,14 @@ class Way:
         return reply, error, "".join(pieces), clock.waits, seconds
 
 
-def _set(line: Any, timeouts: Timeouts | None) -> None:
-    if timeouts is not None:
-        line._upstreams[line._address] = evolve(line._reach(), timeouts=timeouts)
+@contextmanager
+def _within(timeouts: Timeouts | None) -> Iterator[None]:
+    """Let every exchange have these time-outs, which are no setting of a pipeline."""
+    usual = Timeouts.within
+    with pytest.MonkeyPatch.context() as patch:
+        if timeouts is not None:
+            patch.setattr(Timeouts, "within", lambda self, remaining: usual(timeouts, remaining))
+        yield
 
 
 def _now() -> float:

@@ -61,7 +61,9 @@ def test_f15_a_server_that_never_reads_meets_the_write_timeout(way: Any) -> None
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])
-def test_f17_an_exhausted_pool_is_our_own_trouble(library: str) -> None:
+def test_f17_an_exhausted_pool_is_our_own_trouble(
+    library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = pytest.importorskip(library)
     first = stream_parts(stream_events("Hello!"))[0]
     streaming = (Send(stream_head() + first), Stall())
@@ -77,10 +79,7 @@ def test_f17_an_exhausted_pool_is_our_own_trouble(library: str) -> None:
             config={"plugins": {"enable": ["history"]}},
         ) as line,
     ):
-        from attrs import evolve
-
-        upstream = evolve(line._reach(), timeouts=Timeouts(pool=0.1))
-        line._upstreams[line._address] = upstream
+        monkeypatch.setattr(Timeouts, "within", lambda self, remaining: Timeouts(pool=0.1))
         with line.stream("Hi"):
             for _ in range(3):
                 with pytest.raises(PoolTimeout, match="No connection became free") as caught:
