@@ -17,12 +17,13 @@ from hookline._engine import Engine
 from hookline._guard import told
 from hookline._onion import despite, send
 from hookline._stages import prepared
+from hookline.bodies import read_json
 from hookline.frozen import checked, freeze
 from hookline.messages import Request, Response, Usage
 from hookline.received import Received, read
 from hookline.reply import Reply
 from hookline.turn import Turn
-from hookline.upstream import Upstream, read_json
+from hookline.upstream import Upstream
 from hookline.wire import unstructure
 
 __all__ = ["TokenCount", "ask_count", "counted"]

@@ -125,7 +125,7 @@ class Access:
         """
 
         async def exchange(answer: "Answer") -> R:
-            from hookline.upstream import read_json  # noqa: PLC0415 -- loads the wire format
+            from hookline.bodies import read_json  # noqa: PLC0415 -- loads the wire format
 
             return read(cls, await read_json(answer), answer.headers)
 

@@ -106,8 +106,8 @@ class AsyncFiles:
 
     async def content(self, file: FileOrId, **options: Unpack[CallOptions]) -> bytes:
         """Download a file; see `Files.content`."""
+        from hookline.bodies import read_body  # noqa: PLC0415 -- as above
         from hookline.transport import Answer  # noqa: PLC0415 -- only where something is sent
-        from hookline.upstream import read_body  # noqa: PLC0415 -- as above
 
         async def whole(answer: Answer) -> bytes:
             body = await read_body(answer, _MOST_BYTES)

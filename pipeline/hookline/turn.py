@@ -214,8 +214,8 @@ class Turn:
     stream: bool = False
     context: Mapping[str, Any] = FrozenDict()
     options: TurnOptions = TurnOptions()
-    _upstream: str = ""
-    _account: str = ""
+    _upstream: str = field(default="", alias="upstream")
+    _account: str = field(default="", alias="account")
     elsewhere: Address | None = None
     api_version: str = ""
     betas: tuple[str, ...] = ()

@@ -1,0 +1,98 @@
+"""Streams of the Messages API: from the chunks of an answer to events, or to a whole response."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from hookline import _json
+from hookline._delivery import api_error
+from hookline.assembler import Assembler
+from hookline.errors import DecodeError, TransportError
+from hookline.events import ErrorEvent, Event, MessageStart, Ping
+from hookline.messages import Response
+from hookline.sse import SSEDecoder
+from hookline.transport import Answer
+from hookline.turn import Turn
+from hookline.wire import structure_event
+
+__all__ = ["assembled", "begun"]
+
+
+async def assembled(turn: Turn, answer: Answer) -> Response:
+    """Read a stream that the caller did not ask for to its end: a whole response, or an error.
+
+    The caller has seen nothing of it, so whatever breaks it is what it would be for a plain call.
+    """
+    assembler = Assembler()
+    async with aclosing(_events(turn, answer)) as events:
+        async for event in events:
+            if isinstance(event, ErrorEvent):
+                raise api_error(event, answer.headers)
+            if isinstance(event, Event):
+                assembler.feed(event)
+    if not assembler.complete:
+        raise TransportError("the answer ended before its last event", phase="read")
+    return assembler.response.evolve(status=answer.status, headers=dict(answer.headers))
+
+
+async def begun(turn: Turn, answer: Answer) -> Response:
+    """Wait for the first event that says something, so that an early failure is an ordinary one."""
+    events = _events(turn, answer, peek=True)
+    waiting = await anext(events, None)
+    if not isinstance(waiting, list):
+        raise TransportError("the stream ended before its first event", phase="protocol")
+    turn.live.append(events)
+    first = waiting[-1]
+    if isinstance(first, ErrorEvent):
+        await events.aclose()
+        raise api_error(first, answer.headers)
+    opened = first.message if isinstance(first, MessageStart) else Response()
+    opened = opened.evolve(status=answer.status, headers=dict(answer.headers))
+    if isinstance(first, MessageStart):  # filters may ask who answers, as in a whole response
+        waiting[-1] = first.evolve(message=opened)
+    return opened.evolve(events=events)
+
+
+async def _events(
+    turn: Turn, answer: Answer, *, peek: bool = False
+) -> AsyncGenerator[Event | list[Event], None]:
+    """Yield the events of an answer.
+
+    With ``peek``, what is yielded first is the list of the events up to the first that says
+    something; they come again then, each by itself. (One generator does both, because every layer
+    of generators is paid for with every event.)
+    """
+    decoder = SSEDecoder()
+    chunks = answer.chunks()
+    held: list[Event] | None = [] if peek else None
+    try:
+        async for chunk in chunks:
+            turn.check_deadline("the stream")
+            for payload in decoder.payloads(chunk):
+                event = _event(payload)
+                if held is None:
+                    yield event
+                    continue
+                held.append(event)
+                if not isinstance(event, Ping):
+                    yield held
+                    for early in held:
+                        yield early
+                    held = None
+        for sse in decoder.flush():
+            yield _event(sse.data.encode())
+    finally:
+        try:
+            await chunks.aclose()
+        finally:  # a cancellation may strike in the middle of it
+            await answer.aclose()
+
+
+def _event(payload: bytes) -> Event:
+    try:
+        return structure_event(_json.loads(payload))
+    except _json.JSONDecodeError:
+        text = payload.decode("utf-8", "replace")  # what is no UTF-8 is damage, not the end
+    try:
+        return structure_event(_json.loads(text))
+    except _json.JSONDecodeError as error:
+        raise DecodeError(f"an event's data is not JSON: {error.msg}") from error
