@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from hookline.trace import AttemptRecord, Trace
     from hookline.turn import CallNext, Continue, Prefill, Turn
 
+    __version__: str
+
 _HOMES: Final = {
     "hookline.attachments": ("Document", "Image"),
     "hookline.batch_values": ("Batch", "BatchItem", "BatchResult", "RequestCounts"),

@@ -86,6 +86,7 @@ class Delivery:
                     raise api_error(arrived, self._response.headers)
                 for event in self._passed(arrived):
                     if self._observers:
+                        self._turn.ahead = 0  # an observer may take its time
                         await told(self._observers, self._turn, event)
                     yield event
         except (APIError, TransportError, DecodeError) as error:

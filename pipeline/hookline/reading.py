@@ -67,7 +67,10 @@ async def _events(
     try:
         async for chunk in chunks:
             turn.check_deadline("the stream")
-            for payload in decoder.payloads(chunk):
+            payloads = decoder.payloads(chunk)
+            turn.ahead = len(payloads)
+            for payload in payloads:
+                turn.ahead -= 1
                 event = _event(payload)
                 if held is None:
                     yield event

@@ -241,7 +241,10 @@ class AsyncStream(_Reading):
             return None
         item, self._first = self._first, None
         if item is None:
-            item = await within_deadline(self._turn, anext(self._items, None))
+            if self._turn.ahead > 0:  # a cancel scope costs more than all the rest of an event
+                item = await anext(self._items, None)
+            else:
+                item = await within_deadline(self._turn, anext(self._items, None))
         return self._keep(item) if item is not None else None
 
     async def _next_text(self) -> str | None:

@@ -201,6 +201,7 @@ class Turn:
         step: 0 for the first request of the turn, 1 for the next (tool results) …
         attempt: HTTP exchanges begun so far, over all steps.
         request: the request of the current step, as the three transforms left it.
+        ahead: events of a stream that have arrived and lie ready; the next of them is not waited for.
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
         live: streams of answers that have begun; whoever abandons one, the turn closes it.
@@ -227,6 +228,7 @@ class Turn:
     step: int = 0
     attempt: int = 0
     request: Request | None = field(default=None, repr=False)
+    ahead: int = 0
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
     live: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
