@@ -11,6 +11,7 @@ from typing import Generic, Self, TypeVar
 from attrs import field, frozen
 
 from hookline._io import drive
+from hookline._pulled import Pulled
 from hookline.received import Received
 
 __all__ = ["AsyncItems", "Items", "Page", "walk"]
@@ -48,7 +49,7 @@ async def _nothing() -> None:
     """Close what needs no closing."""
 
 
-class AsyncItems(Generic[T]):
+class AsyncItems(Pulled[T]):
     """Items as they arrive: an async iterator, and a context manager that closes it early.
 
     Args:
@@ -57,23 +58,13 @@ class AsyncItems(Generic[T]):
 
     """
 
-    # No async generator: one that is dropped half-way would have to be closed by its reader.
     def __init__(
         self,
         pull: Callable[[], Awaitable[T | None]],
         close: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
-        self._pull = pull
+        super().__init__(pull)
         self._close = close
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        item = await self._pull()
-        if item is None:
-            raise StopAsyncIteration
-        return item
 
     async def close(self) -> None:
         """Stop, and close the connection if one is open. Harmless after the end."""

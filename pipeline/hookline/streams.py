@@ -4,11 +4,12 @@ Both classes read one async generator, the journey. ``Stream`` drives it step by
 event loop; ``AsyncStream`` awaits it.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from hookline._io import drive, within_deadline
+from hookline._pulled import Pulled
 from hookline.blocks import TextBlock
 from hookline.errors import HooklineError, InputError
 from hookline.events import ContentBlockDelta, ContentBlockStart, Event, TextDelta
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncStream", "Stream"]
 
-T = TypeVar("T")
 
 Journey = AsyncGenerator[Event | Reply, None]
 _MISUSED: Final = (
@@ -198,12 +198,12 @@ class AsyncStream(_Reading):
     @property
     def events(self) -> AsyncIterator[Event]:
         """The events as they arrive; each is delivered once."""
-        return _Pulled(self._next_event)
+        return Pulled(self._next_event)
 
     @property
     def text(self) -> AsyncIterator[str]:
         """The text in pieces, the prefill first: ``reply.text``, after that of earlier steps."""
-        return _Pulled(self._next_text)
+        return Pulled(self._next_text)
 
     @property
     def output(self) -> AsyncIterator[Any]:
@@ -216,7 +216,7 @@ class AsyncStream(_Reading):
                     return growing.value
             return None
 
-        return _Pulled(following)
+        return Pulled(following)
 
     @property
     async def reply(self) -> Reply:
@@ -253,22 +253,3 @@ class AsyncStream(_Reading):
             if text:
                 return text
         return None
-
-
-class _Pulled(Generic[T]):
-    """An async iterator that holds nothing of its own, so dropping it half-way is harmless.
-
-    An async generator in its place would have to be closed by whoever breaks out of a loop.
-    """
-
-    def __init__(self, pull: Callable[[], Awaitable[T | None]]) -> None:
-        self._pull = pull
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        item = await self._pull()
-        if item is None:
-            raise StopAsyncIteration
-        return item
