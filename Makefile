@@ -6,10 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-deps lint types docs bench build check clean
+.PHONY: help demo test test-slow test-deps lint types docs bench build check clean
 
 help:  ## list these commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,8 +22,11 @@ demo: $(READY)  ## one message through the pipeline, on the embedded simulator
 	@echo
 	$(BIN)/python examples/prefill.py
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest -q
+test: $(READY)  ## the tests, a few minutes
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: $(READY)  ## the slow ones: soak, outage, half a minute of cancellations
+	$(BIN)/python -m pytest -q -m slow
 
 test-deps:  ## what tests need beyond PyPI; today nothing
 	@true
