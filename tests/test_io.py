@@ -179,3 +179,60 @@ def test_time_only_moves_forward() -> None:
     drive(io.sleep(0.001))
     drive(io.sleep(-5))
     assert before + 0.001 <= io.now() <= time.monotonic()
+
+
+def test_gather_says_that_one_was_cancelled_by_itself() -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        async def gives_up() -> None:
+            raise asyncio.CancelledError("own")
+
+        async def waits() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append("cancelled")
+
+        with pytest.raises(asyncio.CancelledError, match="own"):
+            await async_io().gather(waits(), gives_up())
+        assert ended == ["cancelled"]
+        with pytest.raises(asyncio.CancelledError, match="own"):
+            await async_io().gather(gives_up(), waits())
+        await asyncio.sleep(0)  # whoever gathered is not cancelled himself
+
+    asyncio.run(main())
+
+
+def test_gather_prefers_a_failure_to_the_cancellations_that_it_causes() -> None:
+    async def main() -> None:
+        async def fails() -> None:
+            raise LookupError("own")
+
+        with pytest.raises(LookupError, match="own"):
+            await async_io().gather(asyncio.sleep(60), fails(), asyncio.sleep(60))
+
+    asyncio.run(main())
+
+
+def test_a_race_goes_on_when_one_is_cancelled_by_itself() -> None:
+    over = asyncio.Event()
+
+    async def gives_up() -> str:
+        over.set()
+        raise asyncio.CancelledError("own")
+
+    async def answers() -> str:
+        await over.wait()
+        return "answer"
+
+    async def discard(answer: str) -> None:
+        raise AssertionError(answer)
+
+    async def main() -> None:
+        io = async_io()
+        assert await io.race(answers, gives_up, delay=0, discard=discard) == (0, "answer")
+        with pytest.raises(asyncio.CancelledError, match="own"):
+            await io.race(gives_up, gives_up, delay=0, discard=discard)
+
+    asyncio.run(main())

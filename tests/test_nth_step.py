@@ -10,6 +10,7 @@ import pytest
 from attrs import define, field
 
 from hookline import (
+    APIError,
     AsyncPipeline,
     DeadlineExceeded,
     HooklineError,
@@ -226,7 +227,9 @@ def judge(steps: Steps, outcome: Any, error: Any, watcher: Watcher, chat: Any) -
             "cancel": (asyncio.CancelledError,),
             "interrupt": (KeyboardInterrupt,),
         }[steps.fault]
-        assert isinstance(error, expected), f"{where}: {error!r}"
+        # Where the closing of a failed attempt hangs, there may be no time left for another.
+        late = steps.name == "close" and isinstance(error, APIError) and error.status == 503
+        assert late or isinstance(error, expected), f"{where}: {error!r}"
     assert len(watcher.ends) == 1, where
     roles = [each.role for each in chat.messages]
     assert roles in ([], ["user", "assistant"], ["user"]), where

@@ -196,15 +196,25 @@ class AsyncIO(_Door):
         return await to_thread.run_sync(function, *args, abandon_on_cancel=True)
 
     async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
-        """Run the coroutines in a task group; results in order, the first failure raised alone."""
+        """Run the coroutines in a task group; results in order, the first failure raised alone.
+
+        One that is cancelled by itself, and not with the others, counts as a failure.
+        """
         if len(coroutines) < 2:  # noqa: PLR2004 -- nothing to run side by side
             return [await coroutine for coroutine in coroutines]
         import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
 
         results: dict[int, T] = {}
+        cancelled: list[BaseException] = []
 
         async def collect(index: int, coroutine: Coroutine[Any, Any, T]) -> None:
-            results[index] = await coroutine
+            try:
+                results[index] = await coroutine
+            except anyio.get_cancelled_exc_class() as error:
+                # A task group takes this for its own doing, and would say nothing of it.
+                cancelled.append(error)
+                group.cancel_scope.cancel()
+                raise
 
         try:
             async with anyio.create_task_group() as group:
@@ -213,6 +223,8 @@ class AsyncIO(_Door):
         except BaseExceptionGroup as several:
             # A caller of gather wrote one await and expects one error, as from a plain call.
             raise _first(several) from None
+        if cancelled:
+            raise cancelled[0]
         return [results[index] for index in range(len(coroutines))]
 
     async def race(

@@ -34,7 +34,7 @@ class TaskRace(Generic[T]):
         self._discard = discard
         self._shielded = shielded
         self._won: list[tuple[int, T]] = []
-        self._failed: dict[int, Exception] = {}
+        self._failed: dict[int, BaseException] = {}
 
     async def run(self, factories: Sequence[Factory[T]], delay: float) -> tuple[int, T]:
         """Hold the race; see ``hookline.turn.IO.race``."""
@@ -61,15 +61,18 @@ class TaskRace(Generic[T]):
     ) -> None:
         try:
             answer = await factory()
-        except Exception as error:  # noqa: BLE001 -- raised by run(), if nobody wins
-            self._failed[place] = error
+        except BaseException as error:
+            self._failed[place] = error  # raised by run(), if nobody wins
+            if not isinstance(error, Exception):
+                raise  # a cancellation of this one alone is a failure, too
         else:
             if self._won:
                 await self._shielded(self._discard(answer))
             else:
                 self._won.append((place, answer))
                 scope.cancel()
-        ended.set()
+        finally:
+            ended.set()
 
 
 class ThreadRace(Generic[T]):

@@ -73,7 +73,8 @@ class Upstream:
             betas=request.betas,
         )
         try:
-            if not stream or "event-stream" not in answer.headers.get("content-type", ""):
+            # Some servers answer everything with a stream, and some nothing.
+            if "event-stream" not in answer.headers.get("content-type", ""):
                 return await _whole(answer)
             return await (begun(turn, answer) if turn.stream else assembled(turn, answer))
         except BaseException:

@@ -243,8 +243,16 @@ def test_a_stream_that_is_answered_whole_is_replayed(stream: Any) -> None:
 
 
 def test_a_plain_call_that_gets_a_stream_is_read_whole(plain: Any) -> None:
-    outcome = plain.meet(stream_answer("Hello!"))
-    assert outcome.error is not None or outcome.text == "Hello!"
+    outcome = plain.meet(stream_answer("Hel", "lo!"))
+    assert outcome.text == "Hello!"
+    assert outcome.reply.stop_reason == "end_turn"
+    assert len(outcome.attempts) == 1
+
+
+def test_a_stream_in_place_of_a_plain_answer_may_break_off(plain: Any) -> None:
+    outcome = plain.meet(stream_answer("Hel", end=False), plain.good)
+    assert outcome.text == "Hello!"
+    assert len(outcome.attempts) == 2
 
 
 def test_a_silent_server_meets_the_read_timeout(way: Any) -> None:
