@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from hookline import _json
 from hookline._converter import Misfit, Unresolved, converter, is_known, plain, wire_fields, writer
+from hookline._json import JSONDecodeError, dumps, loads
 from hookline.blocks import Block
 from hookline.errors import DecodeError, InputError, UnresolvedContent
 from hookline.events import ContentBlockDelta, Event, TextDelta
@@ -24,9 +24,12 @@ from hookline.frozen import EMPTY, Model, freeze
 from hookline.messages import Message, Request, Response
 
 __all__ = [
+    "JSONDecodeError",
     "decode_request",
+    "dumps",
     "encode_message",
     "encode_request",
+    "loads",
     "structure_block",
     "structure_event",
     "structure_message",
@@ -227,8 +230,8 @@ def decode_request(data: bytes, betas: tuple[str, ...] = ()) -> Request:
 
     """
     try:
-        body = _json.loads(data)
-    except (_json.JSONDecodeError, RecursionError) as error:
+        body = loads(data)
+    except (JSONDecodeError, RecursionError) as error:
         raise DecodeError(f"the request body is not valid JSON: {error}") from error
     request = structure_request(body)
     if betas:
@@ -279,6 +282,6 @@ def _located(model: Model, path: str) -> UnresolvedContent:
 
 def _dumps(data: dict[str, Any], what: str) -> bytes:
     try:
-        return _json.dumps(data)
+        return dumps(data)
     except TypeError as error:
         raise InputError(f"{what} holds something that JSON has no form for: {error}") from error

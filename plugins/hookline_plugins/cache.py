@@ -14,9 +14,15 @@ from attrs import field, frozen
 from loguru import logger
 
 from hookline import CallNext, ConfigError, HooklineError, Request, Response, Turn, hookimpl
-from hookline._json import JSONDecodeError, dumps, loads
 from hookline.assembler import Assembler
-from hookline.wire import encode_request, structure_response, unstructure
+from hookline.wire import (
+    JSONDecodeError,
+    dumps,
+    encode_request,
+    loads,
+    structure_response,
+    unstructure,
+)
 from hookline_plugins.relay import asks_model, watched
 from hookline_plugins.stores import MemoryStore, SQLiteStore, Store, file_path
 

@@ -18,8 +18,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from hookline import ConfigError, HooklineError, Request, Response
-from hookline._json import JSONDecodeError, dumps, loads
-from hookline.wire import structure_response, unstructure
+from hookline.wire import JSONDecodeError, dumps, loads, structure_response, unstructure
 
 __all__ = ["Cassette", "CassetteMismatch", "DamagedCassette", "Exchange", "shown"]
 

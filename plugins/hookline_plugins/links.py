@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from hookline import ConfigError, InputError, Turn
-from hookline._json import dumps
+from hookline.wire import dumps
 
 __all__ = ["Link"]
 

@@ -27,11 +27,11 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline._json import dumps
 from hookline.errors import needs_event_loop
 from hookline.schema import describe
 from hookline.structuring import fitted_arguments
 from hookline.turn import BoundTool
+from hookline.wire import dumps
 from hookline_plugins.links import Link
 
 __all__ = ["Tools"]
