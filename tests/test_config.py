@@ -9,6 +9,7 @@ from attrs import frozen
 from hookline import ConfigError, Pipeline, hookimpl
 from hookline.config import FILE_NAME, Settings, load_settings
 from hookline.discovery import configured
+from hookline.transport import Timeouts
 
 
 def write(text: str, name: str = FILE_NAME) -> None:
@@ -45,6 +46,11 @@ def test_a_file_may_be_named_by_argument_or_environment(tmp_path: Path) -> None:
         ("max_tokens = 'many'", "max_tokens must be int"),
         ("max_tokens = true", "max_tokens must be int"),
         ("timeout = 'x'", "timeout must be int or float"),
+        ("connect_timeout = 0", "connect_timeout must be a number of seconds above 0, not 0"),
+        ("write_timeout = -1.5", "write_timeout must be a number of seconds above 0, not -1.5"),
+        ("read_timeout = inf", "read_timeout must be a number of seconds above 0, not inf"),
+        ("read_timeout = nan", "read_timeout must be a number of seconds above 0, not nan"),
+        ("read_timeout = 'x'", "read_timeout must be int or float"),
         ("max_steps = 0", "max_steps must be a whole number above 0"),
         ("api_key = 'sk-canary'", "a key does not belong into a file"),
         ("auth_token = 'sk-canary'", "a key does not belong into a file"),
@@ -107,6 +113,16 @@ def test_what_only_looks_like_this_machine_is_refused(address: str) -> None:
     write(f'base_url = "{address}"')
     with pytest.raises(ConfigError, match="on this machine"):
         load_settings(environ={})
+
+
+def test_the_phases_of_an_exchange_have_their_own_time_outs() -> None:
+    with Pipeline(base_url="sim:", connect_timeout=1, write_timeout=2, read_timeout=3) as line:
+        times = line._reach().timeouts
+        assert (times.connect, times.write, times.read) == (1, 2, 3)
+    with Pipeline(base_url="sim:") as line:
+        assert line._reach().timeouts == Timeouts()
+    with pytest.raises(ConfigError, match="read_timeout"):
+        Pipeline(base_url="sim:", read_timeout=0)
 
 
 def test_a_timeout_in_code_holds_for_streams_too() -> None:

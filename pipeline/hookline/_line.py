@@ -18,6 +18,7 @@ from hookline.frozen import FrozenDict
 from hookline.messages import Request
 from hookline.models import ModelFacts, ModelTable, load_models
 from hookline.plugins import Plugin, PluginSet
+from hookline.transport import Timeouts
 from hookline.turn import BoundTool, Turn
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class Line:
         api_version: str | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        connect_timeout: float | None = None,
+        write_timeout: float | None = None,
+        read_timeout: float | None = None,
         max_steps: int | None = None,
         unknown_models: str | None = None,
         config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
@@ -92,6 +96,9 @@ class Line:
             headers=headers,
             timeout=timeout,
             stream_timeout=timeout,
+            connect_timeout=connect_timeout,
+            write_timeout=write_timeout,
+            read_timeout=read_timeout,
             max_steps=max_steps,
             unknown_models=unknown_models,
             http=http,
@@ -200,6 +207,7 @@ class Line:
     def _connect(self, address: Address) -> "Upstream":
         from hookline.upstream import Upstream  # noqa: PLC0415 -- loads the wire format
 
+        settings = self.settings
         own = address is self._address
         simulated = address.base_url.startswith("sim:")
         if simulated and address.api_key is None and address.auth_token is None:
@@ -208,7 +216,12 @@ class Line:
             address=address,
             base_url="http://simulator.invalid" if simulated else address.base_url,
             transport=self._transport if own else self._open(None, _simulator(address.base_url)),
-            headers=self.settings.headers if own else {},  # they may hold credentials
+            headers=settings.headers if own else {},  # they may hold credentials
+            timeouts=Timeouts(
+                connect=settings.connect_timeout,
+                write=settings.write_timeout,
+                read=settings.read_timeout,
+            ),
         )
 
     @property

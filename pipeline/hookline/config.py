@@ -57,6 +57,9 @@ class Settings:
         headers: further headers for every request.
         timeout: seconds that a turn may take, streams excepted.
         stream_timeout: seconds that a streamed turn may take.
+        connect_timeout: seconds until a connection stands, TLS included.
+        write_timeout: seconds between two pieces of a request that the network takes.
+        read_timeout: seconds between two pieces of an answer; a stream's pings count.
         max_steps: requests that one turn may make (tool calls).
         unknown_models: ``"refuse"`` or ``"allow"`` model names that the table does not know.
         http: the HTTP library: ``"auto"``, ``"httpx"``, ``"httpx2"`` or ``"aiohttp"``.
@@ -77,6 +80,9 @@ class Settings:
     headers: Mapping[str, str] = field(factory=dict, repr=False)  # some are credentials
     timeout: float = 120.0
     stream_timeout: float = 600.0
+    connect_timeout: float = 5.0
+    write_timeout: float = 30.0
+    read_timeout: float = 60.0
     max_steps: int = 26
     unknown_models: str = "refuse"
     http: Library = "auto"
@@ -96,6 +102,9 @@ _FILE_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "headers": (dict,),
     "timeout": (int, float),
     "stream_timeout": (int, float),
+    "connect_timeout": (int, float),
+    "write_timeout": (int, float),
+    "read_timeout": (int, float),
     "max_steps": (int,),
     "unknown_models": (str,),
     "http": (str,),
@@ -107,6 +116,9 @@ _NUMBERS: Final[Mapping[str, type]] = {
     "max_tokens": int,
     "timeout": float,
     "stream_timeout": float,
+    "connect_timeout": float,
+    "write_timeout": float,
+    "read_timeout": float,
     "max_steps": int,
 }
 

@@ -40,6 +40,9 @@ class Pipeline(Line):
         api_version: ``"2023-06-01"`` or ``"2026-10-21"``.
         headers: further headers for every request.
         timeout: seconds that one turn may take.
+        connect_timeout: seconds until a connection stands, TLS included.
+        write_timeout: seconds between two pieces of a request that the network takes.
+        read_timeout: seconds between two pieces of an answer; a stream's pings count.
         max_steps: requests that one turn may make (tool calls).
         unknown_models: ``"allow"`` sends model names that Hookline does not know.
         config: a TOML file or its content; None looks for ``hookline.toml`` here.

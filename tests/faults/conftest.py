@@ -2,8 +2,7 @@
 
 import asyncio
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pytest
@@ -22,7 +21,6 @@ from hookline.testing import (
     no_leaks,
     stream_answer,
 )
-from hookline.transport import Timeouts
 
 MODEL: Final = "claude-haiku-4-5"
 WAYS: Final = (
@@ -102,7 +100,6 @@ class Way:
         *scripts: Any,
         prompt: str = "Hi",
         asked: Mapping[str, Any] | None = None,
-        timeouts: Timeouts | None = None,
         server: Mapping[str, Any] | None = None,
         at_attempt: Callable[[Any], Callable[[int], None]] | None = None,
         real_time: bool = False,
@@ -123,9 +120,8 @@ class Way:
                 "plugins": [witness, *options.get("plugins", ())],
             }
             main = self._blocking if self.colour == "sync" else self._concurrent
-            with _within(timeouts):
-                coroutine = main(options, prompt, dict(asked or {}), real_time=real_time)
-                reply, error, seen, waits, seconds = self.run(coroutine)
+            coroutine = main(options, prompt, dict(asked or {}), real_time=real_time)
+            reply, error, seen, waits, seconds = self.run(coroutine)
         assert len(witness.turns) == 1, "on_turn_end runs once"
         assert (witness.turns[0][2] is None) == (error is None)
         assert error is None or isinstance(error, HooklineError), repr(error)
@@ -199,16 +195,6 @@ class Way:
                 await asyncio.sleep(0)
             assert asyncio.all_tasks() == {asyncio.current_task()}
         return reply, error, "".join(pieces), clock.waits, seconds
-
-
-@contextmanager
-def _within(timeouts: Timeouts | None) -> Iterator[None]:
-    """Let every exchange have these time-outs, which are no setting of a pipeline."""
-    usual = Timeouts.within
-    with pytest.MonkeyPatch.context() as patch:
-        if timeouts is not None:
-            patch.setattr(Timeouts, "within", lambda self, remaining: usual(timeouts, remaining))
-        yield
 
 
 def _now() -> float:

@@ -20,7 +20,6 @@ from hookline.testing import (
     Stall,
     http_answer,
 )
-from hookline.transport import Timeouts
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,8 @@ def test_f02_a_connection_that_hangs_meets_the_connect_timeout(way: Any) -> None
     outcome = way.meet(
         way.good,
         server={"accepting": False},
-        timeouts=Timeouts(connect=0.2, read=30),
+        connect_timeout=0.2,
+        read_timeout=30,
         at_attempt=let_in,
     )
     assert outcome.text == "Hello!"

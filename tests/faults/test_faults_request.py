@@ -52,7 +52,8 @@ def test_f15_a_server_that_never_reads_meets_the_write_timeout(way: Any) -> None
         NeverRead(),
         way.good,
         prompt=LARGE,
-        timeouts=Timeouts(write=0.3, read=20),
+        write_timeout=0.3,
+        read_timeout=20,
         server={"receive_buffer": 4096},
     )
     assert outcome.text == "Hello!"

@@ -256,8 +256,6 @@ def test_a_stream_in_place_of_a_plain_answer_may_break_off(plain: Any) -> None:
 
 
 def test_a_silent_server_meets_the_read_timeout(way: Any) -> None:
-    from hookline.transport import Timeouts
-
-    outcome = way.meet(Stall(), way.good, timeouts=Timeouts(read=0.15))
+    outcome = way.meet(Stall(), way.good, read_timeout=0.15)
     assert outcome.text == "Hello!"
     assert "read failed" in outcome.attempts[0].error

@@ -22,7 +22,6 @@ from hookline.testing import (
     stream_head,
     stream_parts,
 )
-from hookline.transport import Timeouts
 
 START, BLOCK, HEL, LO, *END = stream_parts(stream_events("Hel", "lo!"))
 WHOLE = (Send(stream_head() + START + BLOCK + HEL + LO + b"".join(END)), Close())
@@ -123,7 +122,7 @@ def test_before_the_first_event_a_break_is_an_ordinary_failure(stream: Any) -> N
 
 
 def test_f55_silence_meets_the_idle_timeout(stream: Any) -> None:
-    outcome = stream.meet((Send(of(START, BLOCK, HEL)), Stall()), timeouts=Timeouts(read=0.15))
+    outcome = stream.meet((Send(of(START, BLOCK, HEL)), Stall()), read_timeout=0.15)
     assert broken(outcome).__cause__.phase == "read"  # type: ignore[union-attr]  # it has a cause
 
 
@@ -133,7 +132,7 @@ def test_f55_pings_are_signs_of_life(stream: Any) -> None:
         alive += [Delay(0.06), Send(b'event: ping\ndata: {"type": "ping"}\n\n')]
     rest = b"".join((LO, *END))
     outcome = stream.meet(
-        (Send(of(START, BLOCK, HEL)), *alive, Send(rest), Close()), timeouts=Timeouts(read=0.25)
+        (Send(of(START, BLOCK, HEL)), *alive, Send(rest), Close()), read_timeout=0.25
     )
     assert outcome.text == "Hello!"
 
