@@ -215,6 +215,22 @@ def _required_and_booked(cls: type[Model]) -> tuple[set[str], set[str]]:
     return required, defaulted - required
 
 
+def _maker(cls: type[Model]) -> Callable[[Mapping[str, Any]], Model]:
+    """Return what makes a value of fields that were read, and so are checked and frozen.
+
+    The class itself would convert and check each of them once more.
+    """
+    plan = [(a.name, getattr(cls, a.name).__set__, _default(a)) for a in fields(cls)]
+
+    def make(values: Mapping[str, Any]) -> Model:
+        made = object.__new__(cls)
+        for name, put, default in plan:
+            put(made, values.get(name, default))
+        return made
+
+    return make
+
+
 def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
     readers = {
         key: (a.name, converter.get_structure_hook(a.type), a.type) for a, key in wire_fields(cls)
@@ -223,6 +239,7 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
     # The family has read the type of a class that has one of its own.
     tagged = isinstance(getattr(cls, "type", None), str)
     tolerant = cls in _TOLERANT
+    make = _maker(cls)
 
     def read(data: Any, _type: Any) -> Any:
         if not isinstance(data, dict):
@@ -230,10 +247,11 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
         values: dict[str, Any] = {}
         extra: dict[str, Any] = {}
         for key, value in data.items():
-            if key not in readers or (value is None and key not in required):
+            known = readers.get(key)
+            if known is None or (value is None and key not in required):
                 extra[key] = value
                 continue
-            name, hook, type_ = readers[key]
+            name, hook, type_ = known
             try:
                 values[name] = hook(value, type_)
             except Misfit as misfit:
@@ -246,7 +264,8 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
             raise Misfit("a value", NOTHING, f".{min(required - data.keys())}")
         if booked and not data.keys() >= booked:
             values["absent"] = frozenset(booked - data.keys())
-        return cls(**values, extra=FrozenDict(extra) if extra else EMPTY)
+        values["extra"] = FrozenDict(extra) if extra else EMPTY
+        return make(values)
 
     return read
 
@@ -266,6 +285,9 @@ def plain(value: Any) -> Any:
     return thaw(value)
 
 
+_PLAIN_ALREADY: Final = frozenset({str, int, float, bool})
+
+
 def is_known(cls: type[Model]) -> bool:
     return not issubclass(cls, Block) or cls is UnknownBlock or cls in BLOCKS.values()
 
@@ -275,7 +297,11 @@ def writer(cls: Any, skip: str | None = None) -> Callable[[Any], dict[str, Any]]
         return lambda model: thaw(model.data)  # an object, as it came
     if not is_known(cls):
         return _refuse
-    known = [(a.name, key, _default(a)) for a, key in wire_fields(cls) if key != skip]
+    known = [
+        (getattr(cls, a.name).__get__, key, _default(a))
+        for a, key in wire_fields(cls)
+        if key != skip
+    ]
     tag = getattr(cls, "type", None)
     head = {"type": tag} if isinstance(tag, str) else {}
 
@@ -283,11 +309,11 @@ def writer(cls: Any, skip: str | None = None) -> Callable[[Any], dict[str, Any]]
         data: dict[str, Any] = dict(head)
         extra = model.extra
         absent = getattr(model, "absent", ())
-        for name, key, default in known:
-            value = getattr(model, name)
+        for take, key, default in known:
+            value = take(model)
             if value is None or (value == default and (key in extra or key in absent)):
                 continue
-            data[key] = plain(value)
+            data[key] = value if value.__class__ in _PLAIN_ALREADY else plain(value)
         for key, value in extra.items():
             if key not in data and key != skip:
                 data[key] = thaw(value)

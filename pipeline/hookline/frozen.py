@@ -199,12 +199,16 @@ class Model:
 
     _compared: ClassVar[tuple[str, ...]] = ()
     _settable: ClassVar[Mapping[str, "Attribute[Any]"]] = {}
+    _copied: ClassVar[tuple[tuple[Callable[[Any], Any], Callable[[Any, Any], None]], ...]] = ()
     _caches: ClassVar[tuple["Attribute[Any]", ...]] = ()
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
         cls._compared = tuple(a.name for a in fields(cls) if a.eq)
         cls._settable = {a.alias: a for a in fields(cls) if a.init}
+        # The slots' own accessors: object.__setattr__ would look each name up again.
+        slots = [getattr(cls, a.name) for a in cls._settable.values()]
+        cls._copied = tuple((slot.__get__, slot.__set__) for slot in slots)
         cls._caches = tuple(a for a in fields(cls) if not a.init)
 
     def _key(self) -> tuple[Any, ...]:
@@ -252,8 +256,8 @@ class Model:
             )
         # attrs.evolve would convert and check every field again; only the changed ones are new.
         copy = object.__new__(type(self))
-        for a in settable.values():
-            _set(copy, a.name, getattr(self, a.name))
+        for take, put in self._copied:
+            put(copy, take(self))
         for a in self._caches:
             _set(copy, a.name, a.default)
         for name, value in changes.items():
