@@ -8,8 +8,8 @@ imported. The standard plugins come in by these doors like everybody else's.
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache, lru_cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Final
 
 import attrs
@@ -90,9 +90,11 @@ def installed() -> tuple[Installed, ...]:
 @lru_cache(maxsize=4)
 def _installed(_path: tuple[str, ...]) -> tuple[Installed, ...]:
     found: dict[str, Installed] = {}
-    for point in (*entry_points(group=GROUP), *entry_points(group=OPTIONAL_GROUP)):
-        distribution = point.dist.name if point.dist else ""
-        version = point.dist.version if point.dist else ""
+    points = entry_points()  # every look for a group reads all distributions
+    offers = (*points.select(group=GROUP), *points.select(group=OPTIONAL_GROUP))
+    described = cache(_described)
+    for point in offers:
+        distribution, version = described(point.dist)
         other = found.get(point.name)
         if other is not None and other.distribution != distribution:
             raise ConfigError(
@@ -104,6 +106,11 @@ def _installed(_path: tuple[str, ...]) -> tuple[Installed, ...]:
     return tuple(
         sorted(found.values(), key=lambda each: (each.distribution != _OURS, each.distribution))
     )
+
+
+def _described(distribution: Distribution | None) -> tuple[str, str]:
+    """Return name and version of a distribution; each of the two reads all of its metadata."""
+    return (distribution.name, distribution.version) if distribution else ("", "")
 
 
 def assemble(

@@ -4,7 +4,7 @@
 write nothing else; the reply's JSON becomes an ``Ant`` in ``reply.output``.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
@@ -18,7 +18,9 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.outputs import Output as Wanted
+
+if TYPE_CHECKING:
+    from hookline.outputs import Output as Wanted
 
 __all__ = ["Output"]
 
@@ -58,6 +60,8 @@ class Output:
                 "output= and prefill= exclude each other: the schema already decides how the reply "
                 "begins"
             )
+        from hookline.outputs import Output as Wanted  # noqa: PLC0415 -- few turns have an output
+
         wanted = turn.state[self] = Wanted.of(turn.options.output)
         config["format"] = {"type": "json_schema", "schema": wanted.schema}
         return request.evolve(output_config=config)

@@ -28,8 +28,6 @@ from hookline import (
     hookimpl,
 )
 from hookline.errors import needs_event_loop
-from hookline.schema import describe
-from hookline.structuring import fitted_arguments
 from hookline.turn import BoundTool
 from hookline.wire import dumps
 from hookline_plugins.links import Link
@@ -111,6 +109,10 @@ class Tools:
 
     def _bound(self, turn: Turn) -> list[tuple[str, BoundTool]]:
         tools = [(tool.name, tool) for tool in turn.options.tools]
+        if not self._made:
+            return tools
+        from hookline.schema import describe  # noqa: PLC0415 -- few pipelines have routes
+
         for name, route in self._made.items():
             definition = None if isinstance(route, Link) else describe(route, name)
             tools.append((name, BoundTool(name=name, definition=definition, function=route)))
@@ -153,6 +155,8 @@ async def _called(turn: Turn, function: Any, call: ToolUseBlock) -> Any:
         raise InputError(f"the input is not valid JSON: {call.invalid_json[:1000]}")
     if isinstance(function, Link):
         return await function.post(turn, call.input)
+    from hookline.structuring import fitted_arguments  # noqa: PLC0415 -- few turns run tools
+
     arguments = fitted_arguments(function, call.input)
     if iscoroutinefunction(function):
         return await function(**arguments)
