@@ -4,7 +4,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -16,11 +16,16 @@ from hookline.transport import Answer, Outgoing, failed
 __all__ = ["AiohttpHTTP"]
 
 _MOST_CONNECTIONS: Final = 1000
-_LARGE: Final = 256 * 1024  # bytes; at once they would hold up the event loop
-_PIECE: Final = 64 * 1024  # bytes of a large body
+_PIECE: Final = 64 * 1024  # bytes of a large body; all at once would hold up the event loop
+
+
+class _Stuck(TimeoutError):
+    """A server that takes nothing more."""
+
 
 # Most specific first: (class, phase, may sending again help).
 _FAILURES: Final[tuple[tuple[type[BaseException], str, bool], ...]] = (
+    (_Stuck, "write", True),
     (aiohttp.ConnectionTimeoutError, "connect", True),
     (aiohttp.SocketTimeoutError, "read", True),
     (aiohttp.ClientConnectorCertificateError, "tls", False),
@@ -65,12 +70,13 @@ class AiohttpHTTP:
     async def open(self, outgoing: Outgoing) -> Answer:
         """See ``Transport.open``."""
         times = outgoing.timeouts
-        with _translated():
-            async with _limited(outgoing.content, times.write) as (body, described):
+        body = None if outgoing.content is None else _Body(outgoing.content, times.write)
+        try:
+            with _translated():
                 response = await self._session().request(
                     outgoing.method,
                     outgoing.url,
-                    headers={"accept-encoding": ACCEPTED, **described, **outgoing.headers},
+                    headers={"accept-encoding": ACCEPTED, **outgoing.headers},
                     data=body,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(
@@ -80,7 +86,11 @@ class AiohttpHTTP:
                         sock_read=times.read,
                     ),
                 )
-        return _AiohttpAnswer(response)
+        except BaseException:
+            if body is not None:
+                body.abort()
+            raise
+        return _AiohttpAnswer(response, body)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
@@ -106,39 +116,41 @@ class AiohttpHTTP:
         return self._own[1]
 
 
-@asynccontextmanager
-async def _limited(
-    content: bytes | None, seconds: float
-) -> AsyncGenerator[tuple[Any, Mapping[str, str]], None]:
-    """Yield a body, and headers that go with it, to be sent inside the ``async with`` block.
+class _Body(aiohttp.Payload):
+    """A body that is sent piece by piece, none of which may take too long; aiohttp has no such limit.
 
-    A large one is sent piece by piece, none of which may take too long; aiohttp has no such limit.
-    Small ones, which the kernel takes at once, go as they are.
+    It knows the transport that carries it. When aiohttp gives a connection up, its transport goes on
+    until the rest has been sent, which is never where the server does not read; ``abort`` ends it.
     """
-    if content is None or len(content) <= _LARGE:
-        yield content, {}
-        return
-    limit = asyncio.timeout(None)
-    try:
-        async with limit:
-            yield _pieces(content, seconds, limit), {"content-length": str(len(content))}
-    except TimeoutError as late:
-        if not limit.expired():
+
+    _value: bytes
+
+    def __init__(self, content: bytes, seconds: float) -> None:
+        super().__init__(content)
+        self._size = len(content)
+        self._seconds = seconds
+        self._carrier: asyncio.Transport | None = None
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: Any) -> None:
+        self._carrier = writer.transport
+        try:
+            for at in range(0, len(self._value), _PIECE):
+                if at:  # what the server may have said already is read before more is written
+                    await asyncio.sleep(0)
+                async with asyncio.timeout(self._seconds):
+                    await writer.write(self._value[at : at + _PIECE])
+        except TimeoutError as late:
+            raise _Stuck(f"the server took nothing for {self._seconds:g} s") from late
+        except asyncio.CancelledError:
+            self.abort()
             raise
-        stuck = TimeoutError(f"the server took nothing for {seconds:g} s")
-        raise failed(stuck, "write", retryable=True) from late
 
-
-async def _pieces(
-    content: bytes, seconds: float, limit: asyncio.Timeout
-) -> AsyncGenerator[bytes, None]:
-    clock = asyncio.get_running_loop().time
-    for at in range(0, len(content), _PIECE):
-        if not limit.expired():
-            limit.reschedule(clock() + seconds)
-        yield content[at : at + _PIECE]
-    if not limit.expired():
-        limit.reschedule(None)
+    def abort(self) -> None:
+        if self._carrier is not None:
+            self._carrier.abort()
 
 
 def _kept_alive(address: Any) -> Any:
@@ -152,8 +164,9 @@ def _kept_alive(address: Any) -> Any:
 
 
 class _AiohttpAnswer:
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, body: _Body | None) -> None:
         self._response = response
+        self._body = body
         self.status: int = response.status
         self.headers: Mapping[str, str] = {
             name.lower(): value for name, value in response.headers.items()
@@ -172,3 +185,5 @@ class _AiohttpAnswer:
             self._response.release()  # the connection goes back to the pool
         else:
             self._response.close()
+            if self._body is not None:
+                self._body.abort()
