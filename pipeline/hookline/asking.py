@@ -9,7 +9,7 @@ from attrs import frozen
 
 from hookline.blocks import Block, CacheControl
 from hookline.errors import InputError
-from hookline.frozen import FrozenDict
+from hookline.frozen import EMPTY, FrozenDict
 from hookline.messages import Message, Request, Tool, ToolChoice, ToolSpec
 from hookline.turn import BoundTool, PrefillMode, TurnOptions
 
@@ -88,6 +88,8 @@ class Asked:
 _OURS: Final = frozenset(
     {"messages", "prefill", "prefill_mode", "images", "output", "tools", "timeout", "context"}
 )
+# Evolved, since that converts and checks only what a call says, and a call says little.
+_BLANK: Final = Request("", 0)
 _READ_BY_WIRE: Final = ("system", "tool_choice", "cache_control")
 
 
@@ -123,13 +125,14 @@ def asked(
     model = fields.pop("model", settings.model)
     _check_model(settings, models, model)
     definitions, functions = _tools(given.get("tools") or ())
-    request = Request(
-        model,
-        fields.pop("max_tokens", settings.max_tokens),
-        (new,) if new else (),
+    request = _BLANK.evolve(
+        model=model,
+        max_tokens=fields.pop("max_tokens", settings.max_tokens),
+        messages=(new,) if new else (),
         tools=definitions or None,
         **fields,
     )
+    context = given.get("context")
     return Asked(
         request=request,
         options=TurnOptions(
@@ -140,16 +143,12 @@ def asked(
             output=given.get("output"),
         ),
         timeout=checked_timeout(given.get("timeout")),
-        context=FrozenDict(given.get("context") or {}),
+        context=FrozenDict(context) if context else EMPTY,
     )
 
 
 def _new_message(message: Input, images: Sequence[Any], *, optional: bool) -> Message | None:
-    from hookline.attachments import Image  # noqa: PLC0415 -- only where a message is made
-
-    if not isinstance(images, list | tuple):
-        raise InputError("images= takes a list: images=[…]")
-    pictures = [item if isinstance(item, Block) else Image(item) for item in images]
+    pictures = _pictures(images) if images else []
     if message is None and not pictures:
         if optional:
             return None
@@ -168,6 +167,14 @@ def _new_message(message: Input, images: Sequence[Any], *, optional: bool) -> Me
         if isinstance(block, str) and not block.strip():
             raise InputError("the message holds an empty text; the API refuses that")
     return Message("user", tuple(content))
+
+
+def _pictures(images: Sequence[Any]) -> list[Block]:
+    from hookline.attachments import Image  # noqa: PLC0415 -- only where there are images
+
+    if not isinstance(images, list | tuple):
+        raise InputError("images= takes a list: images=[…]")
+    return [item if isinstance(item, Block) else Image(item) for item in images]
 
 
 def _illustrated(message: Message, pictures: list[Block]) -> Message:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Final
 
 from attrs import field, frozen
@@ -168,6 +169,7 @@ def _too_long_to_wait(request: Request) -> bool:
     return _SECONDS_A_TOKEN * request.max_tokens > _LONGEST_SILENCE
 
 
+@cache
 def _user_agent() -> str:
     from hookline import __version__  # noqa: PLC0415 -- the package's own name is looked up lazily
 

@@ -18,6 +18,7 @@ The rules are functions and small tables, one module for each topic; ``RULES`` l
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import chain
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -110,17 +111,17 @@ class Preflight:
             found += retirement.check(facts, today, simulated=simulated)
             if not found:
                 self._warn(turn, facts, today)
-        with self._memory.history(request.messages) as history:
-            given = Given(
-                request=request,
-                history=history,
-                facts=facts if facts is not None and facts.line is not None else None,
-                version=turn.api_version,
-                betas=(*request.betas, *turn.betas),
-                surface=turn.surface,
-            )
-            found += history.problems
-            found += chain.from_iterable([check(given) for check in _CHECKS])
+        history = self._memory.history(request.messages)
+        given = Given(
+            request=request,
+            history=history,
+            facts=facts if facts is not None and facts.line is not None else None,
+            version=turn.api_version,
+            betas=(*request.betas, *turn.betas),
+            surface=turn.surface,
+        )
+        found += history.problems
+        found += chain.from_iterable([check(given) for check in _CHECKS])
         if found:
             broken = [problem for problem in found if self._applies(problem.rule, strict=strict)]
             if broken:
@@ -141,6 +142,7 @@ class Preflight:
             logger.bind(model=facts.id).warning("{}", text)
 
 
+@lru_cache(maxsize=64)  # one process talks to few
 def _is_anthropic(upstream: str) -> bool:
     if upstream.startswith(_SIMULATOR):
         return True

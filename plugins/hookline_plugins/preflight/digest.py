@@ -106,12 +106,12 @@ _SERVER_CALLS: Final = frozenset({"server_tool_use", "mcp_tool_use"})
 
 def begun(message: Message) -> Digest:
     """Return a digest with everything but what the topics' own rules add."""
-    blocks: tuple[Block, ...] = message.blocks
-    empty = not message.content
+    content = message.content
+    empty = not content
     return Digest(
         role=message.role,
         size=len(encode_message(message)),
-        kinds=() if empty else tuple([block.type for block in blocks]),
+        kinds=() if empty else _kinds(content),
         empty=empty,
         directive=message.role == "system"
         and message.content == ()
@@ -119,9 +119,17 @@ def begun(message: Message) -> Digest:
         plain=message.role in _SPEAKERS
         and not empty
         and not message.extra
-        and all(map(_is_plain, blocks)),
-        unknown_end=bool(blocks) and isinstance(blocks[-1], UnknownBlock),
+        and (_is_clean(content) if isinstance(content, str) else all(map(_is_plain, content))),
+        unknown_end=not empty and isinstance(content[-1], UnknownBlock),
     )
+
+
+def _kinds(content: str | tuple[Block, ...]) -> tuple[str, ...]:
+    return ("text",) if isinstance(content, str) else tuple([block.type for block in content])
+
+
+def _is_clean(text: str) -> bool:
+    return text.rstrip() == text != ""
 
 
 def _is_plain(block: Block) -> bool:
@@ -129,7 +137,7 @@ def _is_plain(block: Block) -> bool:
         isinstance(block, TextBlock)
         and block.cache_control is None
         and not block.citations
-        and block.text.rstrip() == block.text != ""
+        and _is_clean(block.text)
     )
 
 

@@ -5,8 +5,6 @@ messages are added: a thousand old messages cost a thousand look-ups and one com
 """
 
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from attrs import define, field
@@ -40,20 +38,18 @@ class Memory:
     _alive: dict[int, "weakref.ref[Message]"] = field(factory=dict, repr=False)
     _kept: dict[int, _Kept] = field(factory=dict, repr=False)
 
-    @contextmanager
-    def history(self, messages: tuple[Message, ...]) -> Iterator[History]:
+    def history(self, messages: tuple[Message, ...]) -> History:
         """Add up ``messages``, going on from where an earlier call stopped.
 
-        While the block runs nobody else gets the history. Somebody who asks for the same
-        conversation at the same time has another one made.
+        While somebody adds to a history nobody else gets it. Who asks for the same conversation at
+        that moment has another one made.
         """
-        digests = self._all(messages)
-        if len(digests) < 2:  # noqa: PLR2004 -- nothing to go on from: no use in keeping it
+        if len(messages) < 2:  # noqa: PLR2004 -- nothing to go on from: no use in keeping it
             history = History()
-            for digest in digests:
-                history.add(digest)
-            yield history
-            return
+            for message in messages:
+                history.add(self._alone(message))
+            return history
+        digests = self._all(messages)
         # The newest message is added to a copy: the next request may have another in its place.
         settled = digests[:-1]
         first = id(settled[0])  # whoever keeps a history keeps its digests, so the id is theirs
@@ -63,11 +59,21 @@ class Memory:
         for digest in settled[len(kept.digests) :]:
             kept.history.add(digest)
         history = kept.history.fork()
-        history.add(digests[-1])
-        yield history
         while len(self._kept) >= _MOST_KEPT:
             self._kept.pop(next(iter(tuple(self._kept)), 0), None)
         self._kept[first] = _Kept(settled, kept.history)
+        history.add(digests[-1])
+        return history
+
+    def _alone(self, message: Message) -> Digest:
+        """Return the digest of a message that begins a conversation, and may well end it."""
+        key = id(message)
+        digest = self._digests.get(key)
+        if digest is None:
+            digest = digested(message)
+            if not digest.plain:  # plain text is looked at again sooner than remembered
+                self._keep(key, message, digest)
+        return digest
 
     def _all(self, messages: tuple[Message, ...]) -> tuple[Digest, ...]:
         known, keys = self._digests, list(map(id, messages))
@@ -84,8 +90,9 @@ class Memory:
             return tuple(map(known.__getitem__, keys))
 
     def _learn(self, key: int, message: Message) -> None:
-        digest = digested(message)
+        self._keep(key, message, digested(message))
 
+    def _keep(self, key: int, message: Message, digest: Digest) -> None:
         def forget(_: object) -> None:
             # Before the address can be anybody else's.
             self._digests.pop(key, None)
