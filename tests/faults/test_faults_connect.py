@@ -1,4 +1,7 @@
-"""F01 to F12: what can go wrong before a request has been sent."""
+"""F01 to F12: what can go wrong before a request has been sent.
+
+Whether a turn is streamed makes no difference yet; most rows take plain turns.
+"""
 
 import socket
 import threading
@@ -41,12 +44,12 @@ def test_f01_a_refused_connection_is_retried(way: Any) -> None:
     assert "base_url" in str(outcome.error)
 
 
-def test_f02_a_connection_that_hangs_meets_the_connect_timeout(way: Any) -> None:
+def test_f02_a_connection_that_hangs_meets_the_connect_timeout(plain: Any) -> None:
     def let_in(server: FaultServer) -> Any:
         return lambda number: server.let_in() if number == 1 else None
 
-    outcome = way.meet(
-        way.good,
+    outcome = plain.meet(
+        plain.good,
         server={"accepting": False},
         connect_timeout=0.2,
         read_timeout=30,
@@ -73,28 +76,28 @@ def resolver(monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> list[Any]:
 
 
 def test_f03_a_name_that_does_not_exist_is_not_retried(
-    way: Any, monkeypatch: pytest.MonkeyPatch
+    plain: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown = socket.gaierror(socket.EAI_NONAME, "nodename nor servname provided, or not known")
     resolver(monkeypatch, *[unknown] * 9)
-    outcome = way.meet(base_url="http://api.test:9")
+    outcome = plain.meet(base_url="http://api.test:9")
     assert (outcome.error.phase, outcome.error.retryable) == ("connect", False)
     assert len(outcome.attempts) == 1
 
 
 def test_f04_a_resolver_that_fails_for_now_is_retried(
-    way: Any, monkeypatch: pytest.MonkeyPatch
+    plain: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     resolver(monkeypatch, again)
-    with FaultServer(way.good) as server:
-        outcome = way.meet(base_url=f"http://api.test:{server.port}")
+    with FaultServer(plain.good) as server:
+        outcome = plain.meet(base_url=f"http://api.test:{server.port}")
     assert outcome.text == "Hello!"
     assert len(outcome.attempts) == 2
 
 
 def test_f04_a_resolver_that_hangs_is_bounded_by_the_deadline(
-    way: Any, monkeypatch: pytest.MonkeyPatch
+    plain: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
     real = socket.getaddrinfo
@@ -108,7 +111,7 @@ def test_f04_a_resolver_that_hangs_is_bounded_by_the_deadline(
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     threading.Timer(0.45, over.set).start()
-    outcome = way.meet(base_url="http://api.test:9", asked={"timeout": 0.15}, real_time=True)
+    outcome = plain.meet(base_url="http://api.test:9", asked={"timeout": 0.15}, real_time=True)
     assert isinstance(outcome.error, DeadlineExceeded)
     assert outcome.seconds < 0.4
 
@@ -122,10 +125,10 @@ def test_f04_a_resolver_that_hangs_is_bounded_by_the_deadline(
     ],
 )
 def test_f06_f07_f08_a_bad_certificate_is_final(
-    way: Any, authority: Authority, row: str, certificate: str, reason: str
+    plain: Any, authority: Authority, row: str, certificate: str, reason: str
 ) -> None:
-    outcome = way.meet(
-        way.good,
+    outcome = plain.meet(
+        plain.good,
         server={"tls": getattr(authority, certificate)()},
         ca_bundle=authority.ca_bundle,
     )
@@ -135,15 +138,17 @@ def test_f06_f07_f08_a_bad_certificate_is_final(
     assert outcome.server.requests == []
 
 
-def test_a_good_certificate_is_accepted(way: Any, authority: Authority) -> None:
-    outcome = way.meet(way.good, server={"tls": authority.valid()}, ca_bundle=authority.ca_bundle)
+def test_a_good_certificate_is_accepted(plain: Any, authority: Authority) -> None:
+    outcome = plain.meet(
+        plain.good, server={"tls": authority.valid()}, ca_bundle=authority.ca_bundle
+    )
     assert outcome.text == "Hello!"
 
 
-def test_f09_a_handshake_that_is_cut_off_is_retried(way: Any, authority: Authority) -> None:
-    outcome = way.meet(
+def test_f09_a_handshake_that_is_cut_off_is_retried(plain: Any, authority: Authority) -> None:
+    outcome = plain.meet(
         CutHandshake(),
-        way.good,
+        plain.good,
         server={"tls": authority.valid()},
         ca_bundle=authority.ca_bundle,
     )
@@ -151,19 +156,19 @@ def test_f09_a_handshake_that_is_cut_off_is_retried(way: Any, authority: Authori
     assert len(outcome.attempts) == 2
 
 
-def test_f09_a_handshake_that_is_reset_is_retried(way: Any, authority: Authority) -> None:
+def test_f09_a_handshake_that_is_reset_is_retried(plain: Any, authority: Authority) -> None:
     with FaultServer((AtOnce(), Reset())) as server:
-        outcome = way.meet(
+        outcome = plain.meet(
             base_url=f"https://127.0.0.1:{server.port}", ca_bundle=authority.ca_bundle
         )
     assert outcome.error.retryable
     assert len(outcome.attempts) == 3
 
 
-def test_f10_a_protocol_that_is_too_old_is_final(way: Any, authority: Authority) -> None:
+def test_f10_a_protocol_that_is_too_old_is_final(plain: Any, authority: Authority) -> None:
     alert = b"\x15\x03\x01\x00\x02\x02\x46"  # fatal: protocol_version
     with FaultServer((AtOnce(), Send(alert), Stall())) as server:
-        outcome = way.meet(
+        outcome = plain.meet(
             base_url=f"https://127.0.0.1:{server.port}", ca_bundle=authority.ca_bundle
         )
     assert (outcome.error.phase, outcome.error.retryable) == ("tls", False)
@@ -173,13 +178,13 @@ def test_f10_a_protocol_that_is_too_old_is_final(way: Any, authority: Authority)
 
 @pytest.mark.parametrize("status", [407, 403, 502])
 def test_f11_a_proxy_that_refuses_is_named(
-    way: Any, monkeypatch: pytest.MonkeyPatch, status: int
+    plain: Any, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with FaultServer((http_answer(status, b"no"), Close())) as proxy:
         monkeypatch.setenv("https_proxy", f"http://me:pa55word@127.0.0.1:{proxy.port}")
-        outcome = way.meet(base_url="https://api.test")
+        outcome = plain.meet(base_url="https://api.test")
         assert proxy.requests[0].method == "CONNECT"
     assert outcome.error.phase == "proxy"
     assert "pa55word" not in f"{outcome.error} {outcome.error!r}"
@@ -187,9 +192,9 @@ def test_f11_a_proxy_that_refuses_is_named(
     assert len(outcome.attempts) == 1
 
 
-def test_f12_http_on_a_tls_port_is_final(way: Any, authority: Authority) -> None:
+def test_f12_http_on_a_tls_port_is_final(plain: Any, authority: Authority) -> None:
     with FaultServer((AtOnce(), Send(http_answer(400)), Stall())) as server:
-        outcome = way.meet(
+        outcome = plain.meet(
             base_url=f"https://127.0.0.1:{server.port}", ca_bundle=authority.ca_bundle
         )
     assert outcome.error.retryable is False
@@ -197,9 +202,9 @@ def test_f12_http_on_a_tls_port_is_final(way: Any, authority: Authority) -> None
     assert len(outcome.attempts) == 1
 
 
-def test_f12_tls_on_an_http_port_is_final(way: Any) -> None:
+def test_f12_tls_on_an_http_port_is_final(plain: Any) -> None:
     alert = b"\x15\x03\x01\x00\x02\x02\x0a"  # what a TLS server says to bytes that are no handshake
-    outcome = way.meet((Send(alert), Close()))
+    outcome = plain.meet((Send(alert), Close()))
     assert (outcome.error.phase, outcome.error.retryable) == ("protocol", False)
     assert len(outcome.attempts) == 1
 

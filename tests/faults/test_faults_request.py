@@ -31,12 +31,12 @@ LARGE = "x" * 8_000_000  # more than the kernel buffers between the two
 
 
 @pytest.mark.parametrize("end", [Reset(), Close()])
-def test_f14_an_early_413_is_reported_and_not_the_reset(way: Any, end: Any) -> None:
+def test_f14_an_early_413_is_reported_and_not_the_reset(plain: Any, end: Any) -> None:
     # aiohttp sends as soon as it can, and asyncio forgets what it has not read when that fails: the
     # answer must be there before the break.
-    ahead = (Delay(0.05),) if way.http == "aiohttp" else ()
+    ahead = (Delay(0.05),) if plain.http == "aiohttp" else ()
     script = (Receive(body=False), Send(error_answer(413, "request_too_large")), *ahead, end)
-    outcome = way.meet(script, prompt=LARGE)
+    outcome = plain.meet(script, prompt=LARGE)
     assert isinstance(outcome.error, APIError), outcome.error
     assert (outcome.error.status, outcome.error.type) == (413, "request_too_large")
     assert outcome.error.request_id == "req_test"
@@ -74,10 +74,10 @@ def test_a_reset_during_the_upload_is_retried(way: Any) -> None:
     assert len(outcome.attempts) == 2
 
 
-def test_f15_a_server_that_never_reads_meets_the_write_timeout(way: Any) -> None:
-    outcome = way.meet(
+def test_f15_a_server_that_never_reads_meets_the_write_timeout(plain: Any) -> None:
+    outcome = plain.meet(
         NeverRead(),
-        way.good,
+        plain.good,
         prompt=LARGE,
         write_timeout=0.3,
         read_timeout=20,

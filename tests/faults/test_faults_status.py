@@ -38,24 +38,24 @@ def test_f23_a_429_is_sent_again_when_the_server_says(way: Any) -> None:
     assert 2 <= outcome.waits[0] <= 3.0
 
 
-def test_f24_retry_after_may_be_a_date(way: Any) -> None:
+def test_f24_retry_after_may_be_a_date(few: Any) -> None:
     soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=30)
-    outcome = way.meet(throttled(retry_after=format_datetime(soon, usegmt=True)), way.good)
+    outcome = few.meet(throttled(retry_after=format_datetime(soon, usegmt=True)), few.good)
     assert outcome.text == "Hello!"
     assert 27 <= outcome.waits[0] <= 32
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "Wed, 21 Oct 2015 07:28:00 GMT", "", "0.0"])
-def test_f25_no_time_to_wait_means_the_usual_wait(few: Any, value: str) -> None:
-    outcome = few.meet(throttled(retry_after=value), few.good)
+def test_f25_no_time_to_wait_means_the_usual_wait(few_plain: Any, value: str) -> None:
+    outcome = few_plain.meet(throttled(retry_after=value), few_plain.good)
     assert outcome.text == "Hello!"
     assert 0 <= outcome.waits[0] <= 1
 
 
 @pytest.mark.parametrize("value", ["1e9", "inf", "nan", "soon", "9" * 400, "²", "1_0", "2;3"])
-def test_f26_nonsense_means_the_usual_wait(few: Any, value: str) -> None:
+def test_f26_nonsense_means_the_usual_wait(few_plain: Any, value: str) -> None:
     answer = throttled(retry_after="X").replace(b"X", value.encode())
-    outcome = few.meet(answer, few.good)
+    outcome = few_plain.meet(answer, few_plain.good)
     assert outcome.text == "Hello!"
     assert outcome.waits[0] <= 1
 
@@ -66,39 +66,39 @@ def test_f26_a_wait_beyond_the_deadline_fails_now_and_says_so(way: Any) -> None:
     assert outcome.error.headers["retry-after"] == "1000000000"
 
 
-def test_f27_milliseconds_are_preferred(way: Any) -> None:
+def test_f27_milliseconds_are_preferred(few: Any) -> None:
     answer = throttled(retry_after_ms="4500", retry_after="60")
-    outcome = way.meet(answer, way.good)
+    outcome = few.meet(answer, few.good)
     assert 4.5 <= outcome.waits[0] <= 5.5
 
 
-def test_f28_the_server_may_forbid_a_retry(way: Any) -> None:
-    outcome = way.meet(error_answer(500, headers={"x-should-retry": "false"}), way.good)
+def test_f28_the_server_may_forbid_a_retry(few: Any) -> None:
+    outcome = few.meet(error_answer(500, headers={"x-should-retry": "false"}), few.good)
     assert (outcome.error.status, len(outcome.attempts)) == (500, 1)
 
 
-def test_f28_the_server_may_ask_for_one(way: Any) -> None:
+def test_f28_the_server_may_ask_for_one(few: Any) -> None:
     refused = error_answer(400, "invalid_request_error", headers={"x-should-retry": "true"})
-    assert way.meet(refused, way.good).text == "Hello!"
-    outcome = way.meet(refused)
+    assert few.meet(refused, few.good).text == "Hello!"
+    outcome = few.meet(refused)
     assert (outcome.error.status, len(outcome.attempts)) == (400, 2)
 
 
-def test_f29_a_spend_limit_is_not_waited_for(way: Any) -> None:
+def test_f29_a_spend_limit_is_not_waited_for(few: Any) -> None:
     details = {"error_code": "enforced_spend_limit_reached"}
-    outcome = way.meet(error_answer(429, "rate_limit_error", details=details), way.good)
+    outcome = few.meet(error_answer(429, "rate_limit_error", details=details), few.good)
     assert (outcome.error.status, len(outcome.attempts)) == (429, 1)
     assert outcome.error.error_code == "enforced_spend_limit_reached"
     assert outcome.error.retryable is False
 
 
-def test_f30_overload_waits_on_the_longer_base(way: Any) -> None:
+def test_f30_overload_waits_on_the_longer_base(few: Any) -> None:
     from hookline_plugins.retry import Retry
 
     most = Retry(random=lambda: 1.0)  # pyright: ignore[reportCallIssue]  # attrs strips the underscore
     options = {"config": {"plugins": {"enable": ["history"]}}, "plugins": [most]}
-    assert way.meet(error_answer(529, "overloaded_error"), way.good, **options).waits == [1.0]
-    assert way.meet(error_answer(503), way.good, **options).waits == [0.5]
+    assert few.meet(error_answer(529, "overloaded_error"), few.good, **options).waits == [1.0]
+    assert few.meet(error_answer(503), few.good, **options).waits == [0.5]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 529, 408, 409, 429])
@@ -115,9 +115,9 @@ def test_f33_what_will_not_pass_is_not_sent_again(few_plain: Any, status: int) -
     assert outcome.error.request_id == "req_test"
 
 
-def test_f34_a_page_of_html_is_told_in_short(way: Any) -> None:
+def test_f34_a_page_of_html_is_told_in_short(few: Any) -> None:
     page = b"<html><head><title>502 Bad Gateway</title></head><body>\x1b[31m" + b"<p>x</p>" * 150
-    outcome = way.meet(http_answer(502, page, {"content-type": "text/html"}))
+    outcome = few.meet(http_answer(502, page, {"content-type": "text/html"}))
     assert outcome.error.status == 502
     assert f"non-JSON body, {len(page):,} bytes, text/html: 502 Bad Gateway" in str(outcome.error)
     assert "\x1b" not in str(outcome.error)
@@ -169,20 +169,25 @@ def body_of(way: Any) -> tuple[bytes, str]:
     return json.dumps(message("Hello!")).encode(), "application/json"
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate", "raw deflate", "identity"])
-def test_f41_compressed_answers_are_read(way: Any, encoding: str) -> None:
+def test_f41_a_compressed_answer_is_read(way: Any) -> None:
     body, kind = body_of(way)
+    assert way.meet(compressed(gzip.compress(body), "gzip", kind)).text == "Hello!"
+
+
+@pytest.mark.parametrize("encoding", ["x-gzip", "deflate", "raw deflate", "identity"])
+def test_f41_other_encodings_are_read(few: Any, encoding: str) -> None:
+    body, kind = body_of(few)
     packed = {
         "deflate": zlib.compress(body),
         "raw deflate": zlib.compress(body)[2:-4],
         "identity": body,
     }.get(encoding, gzip.compress(body))
     answer = compressed(packed, encoding.removeprefix("raw "), kind)
-    assert way.meet(answer).text == "Hello!"
+    assert few.meet(answer).text == "Hello!"
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip, gzip", "compress"])
-def test_f41_other_encodings_are_refused(few: Any, encoding: str) -> None:
+def test_f41_unknown_encodings_are_refused(few: Any, encoding: str) -> None:
     body, kind = body_of(few)
     outcome = few.meet(compressed(body, encoding, kind))
     assert isinstance(outcome.error, TransportError)
@@ -201,10 +206,11 @@ def test_f41_damaged_compression_is_an_error(way: Any) -> None:
 
 def test_f41_a_bomb_meets_the_cap(few_plain: Any) -> None:
     squeezer = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(squeezer.compress(bytes(1_000_000)) for _ in range(300)) + squeezer.flush()
-    answer = compressed(b'{"x": "' + bomb, "gzip").replace(b'{"x": "', b"")
-    outcome = few_plain.meet(answer)
-    assert "larger than 67,108,864 bytes" in str(outcome.error) or "damaged" in str(outcome.error)
+    bomb = b"".join(squeezer.compress(bytes(1_000_000)) for _ in range(70)) + squeezer.flush()
+    outcome = few_plain.meet(compressed(bomb, "gzip"))
+    assert isinstance(outcome.error, DecodeError)
+    assert "larger than 67,108,864 bytes" in str(outcome.error)
+    assert len(outcome.attempts) == 1
 
 
 def test_f41_a_bomb_in_an_error_stays_small() -> None:
@@ -228,10 +234,10 @@ def test_f41_a_bomb_in_an_error_stays_small() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_f43_a_redirect_is_never_followed(few: Any, status: int) -> None:
-    with FaultServer(few.good) as elsewhere:
+def test_f43_a_redirect_is_never_followed(few_plain: Any, status: int) -> None:
+    with FaultServer(few_plain.good) as elsewhere:
         location = {"location": f"{elsewhere.url}/v1/messages"}
-        outcome = few.meet((Send(http_answer(status, b"", location)), Close()))
+        outcome = few_plain.meet((Send(http_answer(status, b"", location)), Close()))
         assert elsewhere.accepted == 0
     assert (outcome.error.phase, outcome.error.retryable) == ("protocol", False)
     assert "redirect" in str(outcome.error)

@@ -76,10 +76,9 @@ def test_f79_an_outage_is_not_answered_with_a_storm() -> None:
     asked = sum(calls[second] for second in OUTAGE)
     # Each retry takes tokens; a success gives one back, and there is none during the outage.
     assert asked > CALLERS * 40
-    assert during - asked <= QUOTA / COST + CALLERS * 0.1
-    assert during / asked < 1.05
+    assert 0 < during - asked <= QUOTA // COST
     # Within ten seconds of the end everybody is served again, at the rate of before.
     before = sum(upstream.answered[second] for second in range(4, 9)) / 5
     after = sum(upstream.answered[second] for second in range(80, 85)) / 5
     assert after >= before * 0.98
-    assert max(upstream.bursts.values()) < CALLERS * 0.1, "no synchronised waves"
+    assert max(upstream.bursts.values()) < CALLERS * 0.04, "no synchronised waves"
