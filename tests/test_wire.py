@@ -451,3 +451,9 @@ def test_url_source_in_a_message() -> None:
             {"type": "image", "source": {"type": "url", "url": "https://example.com/ant.jpg"}}
         ],
     }
+
+
+@pytest.mark.parametrize("before", range(19))
+def test_a_large_integer_is_exact_wherever_it_stands(before: int) -> None:
+    large = 2**64 + 1
+    assert _json.loads(b"[" + b" " * before + str(large).encode() + b"]") == [large]

@@ -14,6 +14,9 @@ import orjson
 # 19 digits in a row may exceed 64 bits. Base64 and prose seldom hold such a run, and a false alarm
 # costs only the slower parser.
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+# Such a run covers one of every 19 bytes, so where none of these is a digit there is no run.
+_SAMPLE: Final = slice(18, None, 19)
+_DIGIT: Final = re.compile(rb"[0-9]")
 
 JSONDecodeError = json.JSONDecodeError  # orjson raises a subclass of it
 
@@ -32,7 +35,7 @@ def loads(data: bytes | str) -> Any:
 
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    if not _LONG_NUMBER.search(raw):
+    if not (_DIGIT.search(raw[_SAMPLE]) and _LONG_NUMBER.search(raw)):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:

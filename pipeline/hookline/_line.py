@@ -130,6 +130,11 @@ class Line:
         self._engine: Final = Engine(self.plugins, self._create, self.settings.max_steps)
         self._pid: Final = os.getpid()
         self._account: Final = self._address.account
+        headers = self.settings.headers
+        self._api_version: Final = (
+            _header(headers, "anthropic-version") or self.settings.api_version
+        )
+        self._betas: Final = tuple(_header(headers, "anthropic-beta").replace(",", " ").split())
 
     def _make_io(self) -> "SyncIO | AsyncIO":
         """Return the io of the right colour."""
@@ -268,8 +273,8 @@ class Line:
             stream=stream,
             upstream=self._address.base_url,
             account=self._account,
-            api_version=_header(settings.headers, "anthropic-version") or settings.api_version,
-            betas=tuple(_header(settings.headers, "anthropic-beta").replace(",", " ").split()),
+            api_version=self._api_version,
+            betas=self._betas,
             deadline=self._io.now() + timeout,
             timeout=timeout,
             **{"context": self.context, **known},
