@@ -32,9 +32,9 @@ LARGE = "x" * 8_000_000  # more than the kernel buffers between the two
 
 @pytest.mark.parametrize("end", [Reset(), Close()])
 def test_f14_an_early_413_is_reported_and_not_the_reset(plain: Any, end: Any) -> None:
-    # aiohttp sends as soon as it can, and asyncio forgets what it has not read when that fails: the
-    # answer must be there before the break.
-    ahead = (Delay(0.05),) if plain.http == "aiohttp" else ()
+    # asyncio sends as soon as it can, and forgets what it has not read when that fails: the answer
+    # must be there before the break.
+    ahead = (Delay(0.05),) if plain.colour == "asyncio" else ()
     script = (Receive(body=False), Send(error_answer(413, "request_too_large")), *ahead, end)
     outcome = plain.meet(script, prompt=LARGE)
     assert isinstance(outcome.error, APIError), outcome.error
