@@ -6,7 +6,7 @@ event loop; ``AsyncStream`` awaits it.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from hookline._io import drive, within_deadline
 from hookline._pulled import Pulled
