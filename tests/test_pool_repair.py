@@ -96,11 +96,21 @@ def survives(library: str, seconds: float) -> None:
         asyncio.run(main(server.url))
 
 
+# anyio drops a socket that is connected at the very moment of a cancellation: seen once in many runs
+# of a loaded machine. No slot goes with it, and the client is the user's here.
+dropped = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <(socket|function _SelectorTransport)"
+    ":pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@dropped
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_no_slot_is_lost_to_cancellation(library: str) -> None:
     survives(library, 1.5)
 
 
+@dropped
 @pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_no_slot_is_lost_to_cancellation_in_half_a_minute(library: str) -> None:
