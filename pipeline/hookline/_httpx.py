@@ -6,6 +6,7 @@ A client may be handed in by the user, of either library; ours prefers httpx2.
 import os
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from importlib import import_module
@@ -83,7 +84,7 @@ def translated(module: Any) -> Iterator[None]:
 H = TypeVar("H")
 
 
-class _HTTP(Generic[H]):
+class _HTTP(ABC, Generic[H]):
     """What both colours share: whose client it is, and when a new one is due."""
 
     kind = "Client"
@@ -134,8 +135,9 @@ class _HTTP(Generic[H]):
         tune(client, self._deadline())
         return client
 
+    @abstractmethod
     def _simulated(self, module: Any) -> Any:
-        raise NotImplementedError(module)  # each colour has its own
+        """Return the library's own kind of transport with the simulator behind it."""
 
     def _deadline(self) -> Deadline | None:
         return None
