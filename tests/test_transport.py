@@ -88,16 +88,19 @@ def test_a_redirect_of_the_users_client_is_not_followed_either(
     assert other.requests == []
 
 
-def test_threads_that_begin_together_share_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_begin_together_share_one_pool(
+    monkeypatch: pytest.MonkeyPatch, loopback: Any, http: Any, message: Any
+) -> None:
+    server = loopback(lambda request: http(200, message("Hi!")))
     made: list[Any] = []
 
-    def client(**options: Any) -> Any:
-        made.append(httpx2.Client(**options))
+    def transport(**options: Any) -> Any:
+        made.append(httpx2.HTTPTransport(**options))
         time.sleep(0.01)  # so that the others come in between
         return made[-1]
 
-    monkeypatch.setattr("hookline._httpx.library", lambda **_: Library(client))
-    with Pipeline(base_url="sim:") as line:
+    monkeypatch.setattr("hookline._httpx.library", lambda **_: Library(transport))
+    with Pipeline(**server.line) as line:
         together = threading.Barrier(8)
 
         def work() -> None:
@@ -113,13 +116,36 @@ def test_threads_that_begin_together_share_one_client(monkeypatch: pytest.Monkey
 
 
 class Library:
-    """The module httpx2 with another ``Client``."""
+    """The module httpx2 with another ``HTTPTransport``."""
 
-    def __init__(self, client: Any) -> None:
-        self.Client = client
+    def __init__(self, transport: Any) -> None:
+        self.HTTPTransport = transport
 
     def __getattr__(self, name: str) -> Any:
         return getattr(httpx2, name)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_mock_transport_of_the_users_client_answers(library: Any, message: Any) -> None:
+    """Its responses count as read before anybody has read them."""
+
+    def answer(request: Any) -> Any:
+        return library.Response(200, json=message("Hi!"))
+
+    with (
+        library.Client(transport=library.MockTransport(answer)) as client,
+        Pipeline(base_url="http://mock.example", api_key="none", client=client) as line,
+    ):
+        assert line.send("Hello").text == "Hi!"
+
+    async def main() -> None:
+        async with (
+            library.AsyncClient(transport=library.MockTransport(answer)) as client,
+            AsyncPipeline(base_url="http://mock.example", api_key="none", client=client) as line,
+        ):
+            assert (await line.send("Hello")).text == "Hi!"
+
+    asyncio.run(main())
 
 
 # No answer

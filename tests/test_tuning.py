@@ -11,29 +11,24 @@ from hookline import DeadlineExceeded, Pipeline
 from hookline._httpx import AsyncHTTP, SyncHTTP
 from hookline._io import drive
 from hookline._pool_repair import pools
-from hookline._tuning import Deadline, keep_alive, tls_context, tune
+from hookline._tuning import Deadline, tls_context, tune
 from hookline.testing import Drip, FaultServer, json_answer, message, no_leaks
 
 LIBRARIES = ["httpx", "httpx2"]
 ONLY = {"plugins": {"enable": ["history"]}}
 
 
-def pool_of(client: Any) -> Any:
-    found = list(pools(client))
+def pool_of(sender: Any) -> Any:
+    found = list(pools(sender))
     assert found, "the pool is no longer where we look for it: see hookline._pool_repair.pools"
     return found[0]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("adapter", [SyncHTTP, AsyncHTTP])
-def test_our_clients_are_tuned(library: Any, adapter: Any) -> None:
-    transport = adapter(wanted=library)
-    client = transport._new_client("http://127.0.0.1")
-    pool = pool_of(client)
-    assert pool._socket_options == keep_alive()
+def test_our_transports_are_tuned(library: Any, adapter: Any) -> None:
+    pool = pool_of(adapter(wanted=library)._new_transport("http://127.0.0.1"))
     assert type(pool._network_backend).__module__ == "hookline._tuning"
-    if adapter is SyncHTTP:
-        client.close()
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -41,8 +36,8 @@ def test_a_client_of_the_user_is_left_alone(library: str) -> None:
     module = pytest.importorskip(library)
     with module.Client() as client:
         transport = SyncHTTP(client)
-        assert transport._client(0, "http://127.0.0.1") is client
-        assert pool_of(client)._socket_options is None
+        assert transport._sender(0, "http://127.0.0.1") is client
+        assert type(pool_of(client)._network_backend).__module__ != "hookline._tuning"
         drive(transport.aclose())
         assert not client.is_closed
 

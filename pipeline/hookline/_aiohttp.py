@@ -7,13 +7,12 @@ import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
 from hookline._inflate import ACCEPTED, inflated
+from hookline._proxies import proxy_for
 from hookline._tuning import keep_alive
 from hookline.transport import Answer, Outgoing, failed
 
@@ -137,9 +136,8 @@ class AiohttpHTTP:
 
 
 def _proxy_of(base_url: str) -> _Proxy:
-    parts = urlsplit(base_url)
-    named = getproxies().get(parts.scheme)
-    if not named or not parts.hostname or proxy_bypass(parts.hostname):
+    named = proxy_for(base_url)
+    if named is None:
         return None, None
     proxy = URL(named)
     if proxy.user is None:

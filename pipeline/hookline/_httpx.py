@@ -1,20 +1,23 @@
 """The adapter for httpx and httpx2, which share one interface.
 
-A client may be handed in by the user, of either library; ours prefers httpx2.
+A client may be handed in by the user, of either library. Without one we speak to the library's
+``HTTPTransport``, which is what its clients stand on: cookies, redirects, authentication and the
+merging of defaults, which they add, are nothing that an API call needs, and a third of what it costs.
 """
 
 import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Mapping
 from importlib import import_module
+from types import TracebackType
 from typing import Any, Final, Generic, TypeVar
 
 from hookline._inflate import ACCEPTED, inflated
 from hookline._pool_repair import drop_orphans, give_up
-from hookline._tuning import Deadline, tls_context, tune
+from hookline._proxies import proxy_for
+from hookline._tuning import Deadline, keep_alive, tls_context, tune
 from hookline.errors import ConfigError
 from hookline.transport import Answer, Library, Outgoing, choose, failed
 
@@ -66,12 +69,27 @@ def library(client: Any = None, wanted: Library = "auto") -> Any:
 _WENT_AWAY: Final = ("disconnected", "closed connection", "ConnectionTerminated", "StreamReset")
 
 
-@contextmanager
-def translated(module: Any) -> Iterator[None]:
-    """Turn the library's exceptions into ours, once, here at the edge; the cause is kept."""
-    try:
-        yield
-    except (module.HTTPError, module.InvalidURL) as error:
+class translated:  # noqa: N801 -- used as `with translated(module):`, like the functions of contextlib
+    """Turns the library's exceptions into ours, once, here at the edge; the cause is kept."""
+
+    __slots__ = ("_module",)
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Raise our error in place of the library's."""
+        module = self._module
+        if error is None or not isinstance(error, (module.HTTPError, module.InvalidURL)):
+            return
         for name, phase, retryable in _FAILURES:
             if isinstance(error, getattr(module, name)):
                 broken = name == "RemoteProtocolError" and not any(
@@ -85,10 +103,19 @@ H = TypeVar("H")
 
 
 class _HTTP(ABC, Generic[H]):
-    """What both colours share: whose client it is, and when a new one is due."""
+    """What both colours share: the user's client, or a transport of ours and when it is due.
+
+    Args:
+        client: a client of the user's, or None.
+        simulator: answer in-process with this simulator instead of the network.
+        wanted: the library for a transport of our own.
+        ca_bundle: PEM file of certificate authorities, instead of the usual ones.
+
+    """
 
     kind = "Client"
     other = "AsyncPipeline takes an AsyncClient"
+    transport = "HTTPTransport"
 
     def __init__(
         self,
@@ -108,9 +135,10 @@ class _HTTP(ABC, Generic[H]):
         self._own: tuple[H, Any] | None = None
         self._making = threading.Lock()
         self._address: tuple[str, Any] = ("", None)
+        self._prepared: tuple[Mapping[str, str], Any] = ({}, None)
 
-    def _client(self, home: H, url: str) -> Any:
-        """Return the client for this place: sockets survive neither a fork nor another loop."""
+    def _sender(self, home: H, url: str) -> Any:
+        """Return what sends from this place: sockets survive neither a fork nor another loop."""
         if self._given is not None:
             return self._given
         own = self._own
@@ -118,22 +146,26 @@ class _HTTP(ABC, Generic[H]):
             with self._making:  # threads that begin together share one pool
                 own = self._own
                 if own is None or own[0] != home:
-                    own = self._own = (home, self._new_client(url))
+                    own = self._own = (home, self._new_transport(url))
         return own[1]
 
-    def _new_client(self, url: str) -> Any:
+    def _new_transport(self, url: str) -> Any:
         if self._module is None:
             self._module = library(wanted=self._wanted)
         module = self._module
-        client = getattr(module, self.kind)(
-            transport=self._simulated(module) if self._simulator is not None else None,
+        if self._simulator is not None:
+            return self._simulated(module)
+        proxy = proxy_for(url)
+        transport = getattr(module, self.transport)(
             verify=tls_context(module, needed=url.startswith("https:"), ca_bundle=self._ca_bundle),
             limits=module.Limits(
                 max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_IDLE
             ),
+            proxy=None if proxy is None else module.Proxy(proxy),
+            socket_options=keep_alive(),
         )
-        tune(client, self._deadline())
-        return client
+        tune(transport, self._deadline())
+        return transport
 
     @abstractmethod
     def _simulated(self, module: Any) -> Any:
@@ -142,7 +174,7 @@ class _HTTP(ABC, Generic[H]):
     def _deadline(self) -> Deadline | None:
         return None
 
-    def _request(self, client: Any, outgoing: Outgoing) -> Any:
+    def _request(self, outgoing: Outgoing) -> Any:
         times = outgoing.timeouts
         seconds = {
             "connect": times.connect,
@@ -150,23 +182,27 @@ class _HTTP(ABC, Generic[H]):
             "read": times.read,
             "pool": times.pool,
         }
-        headers = {"accept-encoding": ACCEPTED, **outgoing.headers}
         if self._given is not None:  # the client's own headers and cookies belong to its user
-            return client.build_request(
+            return self._given.build_request(
                 outgoing.method,
                 outgoing.url,
-                headers=headers,
+                headers={"accept-encoding": ACCEPTED, **outgoing.headers},
                 content=outgoing.content,
                 timeout=self._module.Timeout(**seconds),
             )
-        # Ours has none to merge in, and the address is the same every time: a third of the
-        # library's own cost of a small call is saved.
-        if self._address[0] != outgoing.url:
-            self._address = (outgoing.url, self._module.URL(outgoing.url))
+        # Address and headers are the same as the last time as a rule; each costs as much to read as
+        # the whole message to encode.
+        address = self._address
+        if address[0] != outgoing.url:
+            address = self._address = (outgoing.url, self._module.URL(outgoing.url))
+        prepared = self._prepared
+        if prepared[0] is not outgoing.headers:
+            headers = self._module.Headers({"accept-encoding": ACCEPTED, **outgoing.headers})
+            prepared = self._prepared = (outgoing.headers, headers)
         return self._module.Request(
             outgoing.method,
-            self._address[1],
-            headers=headers,
+            address[1],
+            headers=prepared[1],
             content=outgoing.content,
             extensions={"timeout": seconds},
         )
@@ -185,15 +221,7 @@ def _headers(response: Any) -> dict[str, str]:
 
 
 class SyncHTTP(_HTTP[int]):
-    """The transport of a ``Pipeline``: blocks, and never suspends.
-
-    Args:
-        client: an ``httpx.Client`` or ``httpx2.Client`` of the user's, or None.
-        simulator: answer in-process with this simulator instead of the network.
-        wanted: the library for a client of our own.
-        ca_bundle: PEM file of certificate authorities, instead of the usual ones.
-
-    """
+    """The transport of a ``Pipeline``: blocks, and never suspends; arguments as for its base."""
 
     def __init__(self, client: Any = None, **options: Any) -> None:
         super().__init__(client, **options)
@@ -201,22 +229,25 @@ class SyncHTTP(_HTTP[int]):
 
     async def open(self, outgoing: Outgoing) -> Answer:
         """See ``Transport.open``."""
-        client = self._client(os.getpid(), outgoing.url)
+        sender = self._sender(os.getpid(), outgoing.url)
         if self._leaky():
-            for orphan in drop_orphans(client):
+            for orphan in drop_orphans(sender):
                 orphan.close()
         self._limit.at = outgoing.deadline
         with translated(self._module):
-            response = client.send(
-                self._request(client, outgoing), stream=True, follow_redirects=False
+            request = self._request(outgoing)
+            response = (
+                sender.handle_request(request)
+                if self._given is None
+                else sender.send(request, stream=True, follow_redirects=False)
             )
         return _SyncAnswer(self._module, response, self._limit, outgoing.deadline)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
         if self._own is not None:
-            (_, client), self._own = self._own, None
-            client.close()
+            (_, transport), self._own = self._own, None
+            transport.close()
 
     def _simulated(self, module: Any) -> Any:
         from hookline.simulator.transport import sync_transport  # noqa: PLC0415 -- only when asked for
@@ -243,7 +274,8 @@ class _SyncAnswer:
         with translated(self._module):
             # Another turn of this thread may have run since the last chunk.
             self._limit.at = self._deadline
-            for chunk in self._response.iter_raw():
+            # Not iter_raw(): a mock transport's response counts as read before anybody read it.
+            for chunk in self._response.stream:
                 yield chunk
                 self._limit.at = self._deadline
 
@@ -253,36 +285,40 @@ class _SyncAnswer:
 
 
 class AsyncHTTP(_HTTP[tuple[int, object]]):
-    """The transport of an ``AsyncPipeline``, for asyncio and trio; arguments as for ``SyncHTTP``."""
+    """The transport of an ``AsyncPipeline``, for asyncio and trio; arguments as for its base."""
 
     kind = "AsyncClient"
     other = "Pipeline takes a Client"
+    transport = "AsyncHTTPTransport"
 
     async def open(self, outgoing: Outgoing) -> Answer:
         """See ``Transport.open``."""
         from anyio.lowlevel import current_token  # noqa: PLC0415 -- keeps `import hookline` cheap
 
-        client = self._client((os.getpid(), current_token()), outgoing.url)
-        await self._drop_orphans(client)
+        sender = self._sender((os.getpid(), current_token()), outgoing.url)
+        await self._drop_orphans(sender)
         try:
             with translated(self._module):
-                response = await client.send(
-                    self._request(client, outgoing), stream=True, follow_redirects=False
+                request = self._request(outgoing)
+                response = await (
+                    sender.handle_async_request(request)
+                    if self._given is None
+                    else sender.send(request, stream=True, follow_redirects=False)
                 )
         except BaseException:
-            await self._drop_orphans(client)  # a cancellation may just have made one
+            await self._drop_orphans(sender)  # a cancellation may just have made one
             raise
         return _AsyncAnswer(self._module, response)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
         if self._own is not None:
-            (_, client), self._own = self._own, None
-            await client.aclose()
+            (_, transport), self._own = self._own, None
+            await transport.aclose()
 
-    async def _drop_orphans(self, client: Any) -> None:
+    async def _drop_orphans(self, sender: Any) -> None:
         if self._leaky():
-            for orphan in drop_orphans(client):
+            for orphan in drop_orphans(sender):
                 await orphan.aclose()
 
     def _simulated(self, module: Any) -> Any:
@@ -302,13 +338,19 @@ class _AsyncAnswer:
         return inflated(self._raw(), self.headers.get("content-encoding", ""))
 
     async def _raw(self) -> AsyncGenerator[bytes, None]:
+        chunks = aiter(self._response.stream)  # not aiter_raw(), as in _SyncAnswer
         try:
             with translated(self._module):
-                async with aclosing(self._response.aiter_raw()) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+                async for chunk in chunks:
+                    yield chunk
         finally:
-            await self._repair()
+            try:
+                close = getattr(chunks, "aclose", None)  # a transport's own iterator may have none
+                if close is not None:
+                    with translated(self._module):
+                        await close()
+            finally:
+                await self._repair()
 
     async def aclose(self) -> None:
         try:

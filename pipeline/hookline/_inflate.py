@@ -31,19 +31,20 @@ class _Inflater(Protocol):
     def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
 
 
-async def inflated(
-    chunks: AsyncGenerator[bytes, None], encoding: str
-) -> AsyncGenerator[bytes, None]:
-    """Yield a body without its content encoding, in pieces of bounded size.
+def inflated(chunks: AsyncGenerator[bytes, None], encoding: str) -> AsyncGenerator[bytes, None]:
+    """Return a body without its content encoding, in pieces of bounded size.
 
     Args:
         chunks: the body as it arrives.
         encoding: the ``content-encoding`` header; empty for none.
 
     Raises:
-        TransportError: an encoding that was not asked for, or data that is damaged or cut short.
+        TransportError: at once for an encoding that was not asked for, later for data that is
+            damaged or cut short.
 
     """
+    if not encoding:
+        return chunks
     codings = [coding.strip().lower() for coding in encoding.split(",")]
     codings = [coding for coding in codings if coding not in ("", "identity")]
     for coding in codings:
@@ -53,18 +54,15 @@ async def inflated(
                 phase="protocol",
                 retryable=False,
             )
-    # Everything is closed from the outside in, also where a reader leaves early: trio warns of
-    # what is left to the garbage collector.
-    async with aclosing(chunks):
-        for _ in codings:
-            chunks = _one_layer(chunks)
-        async with aclosing(chunks):
-            async for piece in chunks:
-                yield piece
+    for _ in codings:
+        chunks = _one_layer(chunks)
+    return chunks
 
 
 async def _one_layer(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     inflater: _Inflater | None = None
+    # Closed from the outside in, also where a reader leaves early: trio warns of what is left to
+    # the garbage collector.
     async with aclosing(chunks):
         async for chunk in chunks:
             if inflater is None:

@@ -18,18 +18,18 @@ from typing import Any
 __all__ = ["drop_orphans", "give_up", "pools"]
 
 
-def drop_orphans(client: Any) -> list[Any]:
-    """Remove connections that no request owns from a client's pools.
+def drop_orphans(sender: Any) -> list[Any]:
+    """Remove connections that no request owns from the pools.
 
     Args:
-        client: an ``httpx.Client`` or ``httpx.AsyncClient``.
+        sender: a client or a transport of httpx.
 
     Returns:
         The connections removed, which the caller closes.
 
     """
     orphans: list[Any] = []
-    for pool in pools(client):
+    for pool in pools(sender):
         with pool._optional_thread_lock:  # noqa: SLF001 -- the pool offers no public way; the canary watches
             orphans.extend(_unowned(pool))
     return orphans
@@ -45,7 +45,8 @@ def give_up(response: Any) -> list[Any]:
         Connections that have left the pool for it, which the caller closes.
 
     """
-    stream = getattr(getattr(response.stream, "_stream", None), "_httpcore_stream", None)
+    stream = getattr(response.stream, "_stream", response.stream)  # a client wraps its transport's
+    stream = getattr(stream, "_httpcore_stream", None)
     pool, request = getattr(stream, "_pool", None), getattr(stream, "_pool_request", None)
     if pool is None or not getattr(stream, "_closed", False) or request not in pool._requests:  # noqa: SLF001 -- as above
         return []
@@ -72,9 +73,13 @@ def _unowned(pool: Any) -> list[Any]:
     return lost
 
 
-def pools(client: Any) -> Iterator[Any]:
-    """Yield the connection pools of a client, those of its proxies included."""
-    transports = [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]
+def pools(sender: Any) -> Iterator[Any]:
+    """Yield the connection pools of a transport, or of a client, those of its proxies included."""
+    transports = [
+        sender,
+        getattr(sender, "_transport", None),
+        *getattr(sender, "_mounts", {}).values(),
+    ]
     for transport in transports:
         pool = getattr(transport, "_pool", None)
         # Another transport (ASGI, a mock, a future httpx) has none of these, and nothing to repair.

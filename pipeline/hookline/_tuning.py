@@ -1,4 +1,4 @@
-"""What our own httpx and httpx2 clients do that a plain one does not.
+"""What our own transports of httpx and httpx2 do that plain ones do not.
 
 Both libraries keep the connection pool private; what we reach into is guarded, and
 ``tests/test_tuning.py`` says when it is no longer there. A client that the user hands in is left
@@ -54,17 +54,15 @@ def tls_context(module: Any, *, needed: bool, ca_bundle: str | None) -> ssl.SSLC
     return context
 
 
-def tune(client: Any, deadline: Deadline | None = None) -> None:
-    """Give a client TCP keep-alive and, in blocking code, a total time limit.
+def tune(transport: Any, deadline: Deadline | None = None) -> None:
+    """Bound the waits of blocking code by a total time limit; let async code hear early answers.
 
     Args:
-        client: a client of ours.
+        transport: one of ours.
         deadline: bounds every single wait of the network; None for async code, which cancels.
 
     """
-    for pool in pools(client):
-        if getattr(pool, "_socket_options", 0) is None:
-            pool._socket_options = keep_alive()  # noqa: SLF001 -- passing a transport would switch proxies off
+    for pool in pools(transport):
         backend = getattr(pool, "_network_backend", None)
         if hasattr(backend, "connect_tcp"):
             tuned = (

@@ -177,8 +177,3 @@ def _told_by(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(following))
         yield following
         following = following.__cause__ or following.__context__
-
-
-def is_encoded(headers: Mapping[str, Any]) -> str:
-    """Return the content encoding of an answer, empty for none."""
-    return str(headers.get("content-encoding", ""))

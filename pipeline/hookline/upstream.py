@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -21,6 +21,7 @@ __all__ = ["Upstream"]
 _SECONDS_A_TOKEN: Final = 3600 / 128_000  # of output; a rule of thumb of the official SDK
 _LONGEST_SILENCE: Final = 600.0  # seconds
 _OK: Final = range(200, 300)
+_MOST_KEPT: Final = 16  # kinds of requests whose headers are kept
 
 
 @frozen
@@ -41,6 +42,7 @@ class Upstream:
     transport: Transport = field(repr=False)
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     timeouts: Timeouts = field(factory=Timeouts)
+    _made: dict[Any, Mapping[str, str]] = field(factory=dict, init=False, repr=False, eq=False)
 
     async def create_message(self, turn: Turn, request: Request) -> Response:
         """Send a request once.
@@ -116,14 +118,11 @@ class Upstream:
             TransportError: no usable answer came.
 
         """
-        headers = self._headers(accept, betas)
-        if content is not None:
-            headers["content-type"] = content_type
         answer = await self.transport.open(
             Outgoing(
                 method,
                 f"{self.base_url}{path}",
-                headers,
+                self._headers(accept, "" if content is None else content_type, tuple(betas)),
                 content,
                 self.timeouts.within(remaining),
                 None if remaining is None or not whole else io.now() + remaining,
@@ -137,7 +136,11 @@ class Upstream:
             raise
         return answer
 
-    def _headers(self, accept: str, betas: Sequence[str]) -> dict[str, str]:
+    def _headers(self, accept: str, content_type: str, betas: tuple[str, ...]) -> Mapping[str, str]:
+        """Return the headers of a request; equal ones are the same object, which adapters notice."""
+        known = self._made.get((accept, content_type, betas))
+        if known is not None:
+            return known
         headers = {
             "accept": accept,
             "anthropic-version": self.address.api_version,
@@ -150,6 +153,10 @@ class Upstream:
         if betas:
             headers["anthropic-beta"] = ",".join(betas)
         headers.update({name.lower(): value for name, value in self.headers.items()})
+        if content_type:
+            headers["content-type"] = content_type
+        if len(self._made) < _MOST_KEPT:  # content types of uploads are never the same twice
+            self._made[accept, content_type, betas] = headers
         return headers
 
 
