@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+import httpcore2
 import httpx
 import httpx2
 import pytest
@@ -94,12 +95,18 @@ def test_threads_that_begin_together_share_one_pool(
     server = loopback(lambda request: http(200, message("Hi!")))
     made: list[Any] = []
 
-    def transport(**options: Any) -> Any:
-        made.append(httpx2.HTTPTransport(**options))
-        time.sleep(0.01)  # so that the others come in between
-        return made[-1]
+    class Engine:
+        """The module httpcore2 with a slow ``ConnectionPool``."""
 
-    monkeypatch.setattr("hookline._httpx.library", lambda **_: Library(transport))
+        def ConnectionPool(self, **options: Any) -> Any:  # noqa: N802 -- the engine's name
+            made.append(httpcore2.ConnectionPool(**options))
+            time.sleep(0.01)  # so that the others come in between
+            return made[-1]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(httpcore2, name)
+
+    monkeypatch.setattr("hookline._httpcore.engine", lambda wanted: Engine())
     with Pipeline(**server.line) as line:
         together = threading.Barrier(8)
 
@@ -113,16 +120,6 @@ def test_threads_that_begin_together_share_one_pool(
         for thread in threads:
             thread.join()
     assert len(made) == 1
-
-
-class Library:
-    """The module httpx2 with another ``HTTPTransport``."""
-
-    def __init__(self, transport: Any) -> None:
-        self.HTTPTransport = transport
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(httpx2, name)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

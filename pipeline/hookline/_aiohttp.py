@@ -11,9 +11,9 @@ from typing import Any, Final, TypeAlias
 import aiohttp
 from yarl import URL
 
+from hookline._backends import keep_alive
 from hookline._inflate import ACCEPTED, inflated
 from hookline._proxies import proxy_for
-from hookline._tuning import keep_alive
 from hookline.transport import Answer, Outgoing, failed
 
 __all__ = ["AiohttpHTTP"]
@@ -72,6 +72,11 @@ class AiohttpHTTP:
         self._ca_bundle = ca_bundle
         self._own: tuple[tuple[int, object], aiohttp.ClientSession] | None = None
         self._proxies: dict[str, _Proxy] = {}  # one entry for each address, which are few
+
+    @property
+    def pooled(self) -> Any:
+        """Whatever holds the connections, or None before there are any."""
+        return self._given if self._own is None else self._own[1]
 
     async def open(self, outgoing: Outgoing) -> Answer:
         """See ``Transport.open``."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hookline.conversation import ConversationState
     from hookline.endpoints import Access
     from hookline.simulator import Simulator
-    from hookline.transport import Transport
+    from hookline.transport import Library, Transport
     from hookline.upstream import Upstream
 
 __all__ = ["Line", "Registered"]
@@ -147,14 +147,11 @@ class Line:
             "use Pipeline or AsyncPipeline"
         )
 
-    def _http(self, adapter: Any, client: Any, simulator: "Simulator | None") -> Any:
-        settings = self.settings
-        return adapter(
-            client,
-            simulator=simulator,
-            wanted=settings.http if settings.http != "aiohttp" else "auto",
-            ca_bundle=settings.ca_bundle or None,
-        )
+    @property
+    def _library(self) -> "Library":
+        """The library for what speaks httpx: aiohttp has another adapter."""
+        http = self.settings.http
+        return "auto" if http == "aiohttp" else http
 
     def _simulator(self) -> "Simulator | None":
         """Return the simulator that ``base_url`` asks for, or None."""

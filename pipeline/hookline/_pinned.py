@@ -7,7 +7,8 @@ the host's. A client of its own: no credentials, no cookies, no proxies from the
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from hookline._httpx import library, translated
+from hookline._httpx import library
+from hookline._translation import translated
 from hookline._watchdog import Watchdog
 from hookline.urls import FetchRefused
 
@@ -62,7 +63,7 @@ class SyncPinned:
         module = library()
         body = _Body(wanted)
         with (
-            translated(module),
+            translated(),
             module.Client(trust_env=False) as client,
             Watchdog(wanted["timeout"]) as watchdog,
         ):
@@ -86,7 +87,7 @@ class AsyncPinned:
         body = _Body(wanted)
         import anyio  # noqa: PLC0415 -- only async code needs it
 
-        with translated(module), anyio.fail_after(wanted["timeout"]):
+        with translated(), anyio.fail_after(wanted["timeout"]):
             async with module.AsyncClient(trust_env=False) as client:
                 request = _request(module, client, wanted)
                 response = await client.send(request, stream=True, follow_redirects=False)

@@ -1,4 +1,4 @@
-"""Repairs the connection pool of httpx 0.28.1, which loses a slot when a request is cancelled.
+"""Repairs the pool of httpcore 1.0.9, that of httpx 0.28.1: it loses a slot to a cancelled request.
 
 A request that is cancelled between being given a connection and using it leaves the connection in
 the pool: not idle, not closed, owned by nobody, and counted for ever (encode/httpcore issue 1093).
@@ -8,7 +8,7 @@ A cancellation that strikes while an answer is being closed does the same in ano
 is anyio's, which ``Task.cancel`` of asyncio goes through, and a second closing does nothing. So the
 request is given up for it.
 
-httpx2 is not affected; ``tests/test_pool_repair.py`` has a canary that fails once httpx is mended,
+httpcore2, that of httpx2, is not affected; ``tests/test_pool_repair.py`` has a canary that fails once httpx is mended,
 and this module can go then.
 """
 
@@ -22,7 +22,7 @@ def drop_orphans(sender: Any) -> list[Any]:
     """Remove connections that no request owns from the pools.
 
     Args:
-        sender: a client or a transport of httpx.
+        sender: a pool of httpcore, or a client of httpx.
 
     Returns:
         The connections removed, which the caller closes.
@@ -35,18 +35,17 @@ def drop_orphans(sender: Any) -> list[Any]:
     return orphans
 
 
-def give_up(response: Any) -> list[Any]:
-    """Take the request of a response out of the pool if its closing was cut off half-way.
+def give_up(stream: Any) -> list[Any]:
+    """Take a request out of the pool if the closing of its answer was cut off half-way.
 
     Args:
-        response: an ``httpx.Response`` whose ``aclose`` has been called, and may have failed.
+        stream: the engine's stream of an answer whose ``aclose`` has been called, and may have
+            failed; None where there is none.
 
     Returns:
         Connections that have left the pool for it, which the caller closes.
 
     """
-    stream = getattr(response.stream, "_stream", response.stream)  # a client wraps its transport's
-    stream = getattr(stream, "_httpcore_stream", None)
     pool, request = getattr(stream, "_pool", None), getattr(stream, "_pool_request", None)
     if pool is None or not getattr(stream, "_closed", False) or request not in pool._requests:  # noqa: SLF001 -- as above
         return []
@@ -74,14 +73,9 @@ def _unowned(pool: Any) -> list[Any]:
 
 
 def pools(sender: Any) -> Iterator[Any]:
-    """Yield the connection pools of a transport, or of a client, those of its proxies included."""
-    transports = [
-        sender,
-        getattr(sender, "_transport", None),
-        *getattr(sender, "_mounts", {}).values(),
-    ]
-    for transport in transports:
-        pool = getattr(transport, "_pool", None)
+    """Yield a pool itself, or the pools of a client, those of its proxies included."""
+    transports = [getattr(sender, "_transport", None), *getattr(sender, "_mounts", {}).values()]
+    for pool in (sender, *(getattr(transport, "_pool", None) for transport in transports)):
         # Another transport (ASGI, a mock, a future httpx) has none of these, and nothing to repair.
         if all(
             hasattr(pool, name) for name in ("_connections", "_requests", "_optional_thread_lock")

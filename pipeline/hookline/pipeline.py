@@ -69,10 +69,14 @@ class Pipeline(Line):
         return SyncIO(SyncPinned())
 
     def _open(self, client: Any, simulator: "Simulator | None") -> Transport:
-        from hookline._httpx import SyncHTTP  # noqa: PLC0415 -- the HTTP library comes last
-
         choose(self.settings.http, asynchronous=False)
-        return self._http(SyncHTTP, client, simulator)  # type: ignore[no-any-return]  # the adapter's class
+        if client is None and simulator is None:
+            from hookline._httpcore import SyncPool  # noqa: PLC0415 -- the HTTP library comes last
+
+            return SyncPool(wanted=self._library, ca_bundle=self.settings.ca_bundle or None)
+        from hookline._httpx import SyncHTTP  # noqa: PLC0415 -- as above
+
+        return SyncHTTP(client, simulator=simulator, wanted=self._library)
 
     def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send a message and return the reply.
@@ -245,15 +249,19 @@ class AsyncPipeline(Line):
         return AsyncIO(AsyncPinned())
 
     def _open(self, client: Any, simulator: "Simulator | None") -> Transport:
-        from hookline._httpx import AsyncHTTP  # noqa: PLC0415 -- the HTTP library comes last
-
         wanted = choose(self.settings.http, asynchronous=True)
         given = type(client).__module__.partition(".")[0] == "aiohttp"
         if given or (wanted == "aiohttp" and client is None and simulator is None):
             from hookline._aiohttp import AiohttpHTTP  # noqa: PLC0415 -- an extra
 
             return AiohttpHTTP(client, ca_bundle=self.settings.ca_bundle or None)
-        return self._http(AsyncHTTP, client, simulator)  # type: ignore[no-any-return]  # the adapter's class
+        if client is None and simulator is None:
+            from hookline._httpcore import AsyncPool  # noqa: PLC0415 -- the HTTP library comes last
+
+            return AsyncPool(wanted=self._library, ca_bundle=self.settings.ca_bundle or None)
+        from hookline._httpx import AsyncHTTP  # noqa: PLC0415 -- as above
+
+        return AsyncHTTP(client, simulator=simulator, wanted=self._library)
 
     async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send a message and return the reply; see ``Pipeline.send``."""

@@ -7,7 +7,7 @@ import an HTTP client. Everything above sees bytes, statuses and Hookline's own 
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from importlib.util import find_spec
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from attrs import frozen
 

@@ -28,14 +28,12 @@ def busy_connections(line: Any) -> int:
     """
     from hookline._pool_repair import pools  # noqa: PLC0415 -- the kit stays cheap to import
 
-    adapter = line._transport  # noqa: SLF001 -- the kit is part of the framework
-    own = adapter._own  # noqa: SLF001 -- as above
-    client = adapter._given if own is None else own[1]  # noqa: SLF001 -- as above
-    if hasattr(client, "connector"):  # aiohttp
-        return len(client.connector._acquired)  # noqa: SLF001 -- it offers no public count
+    pooled = line._transport.pooled  # noqa: SLF001 -- the kit is part of the framework
+    if hasattr(pooled, "connector"):  # aiohttp
+        return len(pooled.connector._acquired)  # noqa: SLF001 -- it offers no public count
     return sum(
         not (connection.is_idle() or connection.is_closed())
-        for pool in pools(client)
+        for pool in pools(pooled)
         for connection in pool.connections
     )
 

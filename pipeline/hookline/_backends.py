@@ -1,12 +1,11 @@
-"""What our own transports of httpx and httpx2 do that plain ones do not.
+"""What our own connections do that the engine's do not: where the network is really touched.
 
-Both libraries keep the connection pool private; what we reach into is guarded, and
-``tests/test_tuning.py`` says when it is no longer there. A client that the user hands in is left
-alone, but for the repair of lost pool slots.
+Network backends of httpcore, around those that it ships. In blocking code every single wait ends
+with the turn's deadline. In async code an early answer is heard while a large body is being sent.
+In both, the head of a request leaves together with its body.
 """
 
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -14,12 +13,11 @@ from importlib import import_module
 from time import monotonic
 from typing import Any, Final
 
-from hookline._pool_repair import pools
-
-__all__ = ["Deadline", "tls_context", "tune"]
+__all__ = ["BoundedBackend", "Deadline", "ListeningBackend", "keep_alive"]
 
 _IDLE, _INTERVAL, _COUNT = 60, 60, 5  # seconds, seconds, probes; those of the official SDK
 _LARGE: Final = 64 * 1024  # bytes; what is smaller is gone before anybody could refuse it
+_HEAD_END: Final = b"\r\n\r\n"
 _LEAST: Final = 0.001  # a time-out of 0 would mean "do not wait at all" to a socket
 
 
@@ -34,43 +32,6 @@ class Deadline(threading.local):
             return timeout
         remaining = max(_LEAST, self.at - monotonic())
         return remaining if timeout is None else min(timeout, remaining)
-
-
-def tls_context(module: Any, *, needed: bool, ca_bundle: str | None) -> ssl.SSLContext:
-    """Return the TLS settings of a client.
-
-    Args:
-        module: ``httpx`` or ``httpx2``.
-        needed: False for an ``http:`` base URL. Loading the certificate authorities takes some
-            20 ms; a context without them trusts nobody, so a mistake fails closed.
-        ca_bundle: a PEM file of authorities to trust instead of the usual ones.
-
-    """
-    if not needed:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if ca_bundle:
-        return ssl.create_default_context(cafile=ca_bundle)
-    context: ssl.SSLContext = module.create_ssl_context()
-    return context
-
-
-def tune(transport: Any, deadline: Deadline | None = None) -> None:
-    """Bound the waits of blocking code by a total time limit; let async code hear early answers.
-
-    Args:
-        transport: one of ours.
-        deadline: bounds every single wait of the network; None for async code, which cancels.
-
-    """
-    for pool in pools(transport):
-        backend = getattr(pool, "_network_backend", None)
-        if hasattr(backend, "connect_tcp"):
-            tuned = (
-                _ListeningBackend(backend)
-                if deadline is None
-                else _BoundedBackend(backend, deadline)
-            )
-            pool._network_backend = tuned  # noqa: SLF001 -- no public way
 
 
 def keep_alive() -> list[tuple[int, int, int]]:
@@ -125,8 +86,14 @@ class _Attempt:
         return self._stream
 
 
-class _BoundedBackend:
-    """A network backend of httpcore whose waits end with the deadline of the current thread."""
+class BoundedBackend:
+    """A network backend whose waits end with the deadline of the current thread.
+
+    Args:
+        backend: what really connects.
+        deadline: of whatever the thread is doing.
+
+    """
 
     def __init__(self, backend: Any, deadline: Deadline) -> None:
         self._backend = backend
@@ -161,30 +128,60 @@ class _BoundedBackend:
         self._backend.sleep(seconds)
 
 
-class _BoundedStream:
+class _Gathering:
+    """Holds the head of a request back until its body comes, so that both leave in one packet.
+
+    httpcore writes them one after the other: two system calls here, two packets on the way, and two
+    wake-ups of the server, the first of them in vain.
+    """
+
+    def __init__(self) -> None:
+        self._head = b""
+
+    def _due(self, buffer: bytes) -> tuple[bytes, ...]:
+        """Return what is to be written now; nothing for a head, whose body follows at once."""
+        head, self._head = self._head, b""
+        small = len(buffer) <= _LARGE
+        if head:
+            return (head + buffer,) if small else (head, buffer)
+        if small and buffer.endswith(_HEAD_END):
+            self._head = buffer
+            return ()
+        return (buffer,)
+
+
+class _BoundedStream(_Gathering):
     def __init__(self, stream: Any, deadline: Deadline) -> None:
+        super().__init__()
         self._stream = stream
         self._deadline = deadline
         self.close = stream.close
         self.get_extra_info = stream.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._head:  # no body came
+            self.write(b"", timeout)
         data: bytes = self._stream.read(max_bytes, self._deadline.within(timeout))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.within(timeout))
+        for due in self._due(buffer):
+            self._stream.write(due, self._deadline.within(timeout))
 
     def start_tls(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         stream = self._stream.start_tls(*args, timeout=self._deadline.within(timeout), **kwargs)
         return _BoundedStream(stream, self._deadline)
 
 
-class _ListeningBackend:
+class ListeningBackend:
     """An async network backend that hears what a server says while it is being sent a large body.
 
     A server that refuses a body answers and breaks the connection off. anyio does not read while it
     writes, so on asyncio the answer ("too large") would be lost, and only the break be seen.
+
+    Args:
+        backend: what really connects.
+
     """
 
     def __init__(self, backend: Any) -> None:
@@ -200,21 +197,28 @@ class _ListeningBackend:
         await self._backend.sleep(seconds)
 
 
-class _ListeningStream:
+class _ListeningStream(_Gathering):
     def __init__(self, stream: Any) -> None:
+        super().__init__()
         self._stream = stream
-        self.read = stream.read
         self.aclose = stream.aclose
         self.get_extra_info = stream.get_extra_info
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- the interface of httpcore
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- the interface of httpcore
+        if self._head:  # no body came
+            await self.write(b"", timeout)
+        data: bytes = await self._stream.read(max_bytes, timeout)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- as above
         if len(buffer) > _LARGE:
             inner = getattr(self._stream, "_stream", None)
             inner = getattr(inner, "transport_stream", inner)  # below TLS
             listen = getattr(getattr(inner, "_transport", None), "resume_reading", None)
             if listen is not None:  # there is none on trio, which needs none
                 listen()
-        await self._stream.write(buffer, timeout)
+        for due in self._due(buffer):
+            await self._stream.write(due, timeout)
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> Any:
         return _ListeningStream(await self._stream.start_tls(*args, **kwargs))
