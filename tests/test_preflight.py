@@ -34,7 +34,15 @@ from hookline import (
 from hookline.models import load_models
 from hookline.simulator import Call, Simulator
 from hookline.wire import structure_request
-from hookline_plugins.preflight import RULES, Preflight, PreflightError
+from hookline_plugins.preflight import (
+    _CHECKS,
+    _ORDINARY_CHECKS,
+    RULES,
+    Preflight,
+    PreflightError,
+)
+from hookline_plugins.preflight.given import Given
+from hookline_plugins.preflight.memory import Memory
 
 OLD, NEW, MIDDLE = "claude-haiku-4-5", "claude-opus-5-5", "claude-sonnet-4-6"
 NEW_VERSION = "2026-10-21"
@@ -1022,7 +1030,7 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
         "model": draw(MODELS),
         "max_tokens": draw(st.sampled_from([1, 1024, 2000, 64_000, 100_000])),
         "messages": draw(conversations()),
-        "tools": [TOOL],
+        **draw(st.sampled_from([{"tools": [TOOL]}, {}])),
         **{name: draw(optional[name]) for name in sorted(chosen)},
     }
 
@@ -1034,3 +1042,41 @@ def test_preflight_and_simulator_agree(body: dict[str, Any], version: str) -> No
     answer = Simulator().handle(Call("POST", "/v1/messages", headers, _json.dumps(body)))
     problems = broken(body, api_version=version)
     assert bool(problems) == (answer.status != 200), (problems, answer.content)
+
+
+@settings(max_examples=300, deadline=None)
+@given(body=bodies(), version=st.sampled_from(["2023-06-01", NEW_VERSION]))
+def test_ordinary_requests_skip_only_checks_that_find_nothing(
+    body: dict[str, Any], version: str
+) -> None:
+    messages = [each for each in body["messages"] if isinstance(each["content"], str)] or [HELLO]
+    plain = [{**each, "content": [text()]} for each in body["messages"] if each["role"] != "system"]
+    for turns in (body["messages"], messages, plain):
+        request = structure_request({**body, "messages": turns})
+        given_ = Given(
+            request=request,
+            history=Memory().history(request.messages),
+            facts=load_models().get(request.model),
+            version=version,
+            betas=(),
+            surface="send",
+        )
+        skipped = [check for check in _CHECKS if check not in _ORDINARY_CHECKS]
+        if given_.ordinary:
+            assert [problem for check in skipped for problem in check(given_)] == []
+
+
+def test_what_is_ordinary_and_what_is_not() -> None:
+    def ordinary(**more: Any) -> bool:
+        request = Request(OLD, 10, (Message("user", "Hello"),)).evolve(**more)
+        history = Memory().history(request.messages)
+        return Given(
+            request=request, history=history, facts=None, version="", betas=(), surface="send"
+        ).ordinary
+
+    assert ordinary()
+    assert ordinary(system="Be brief.", stop_sequences=("x",), stream=True)
+    assert not ordinary(temperature=0.0)
+    assert not ordinary(system=(TextBlock("Be brief."),))
+    assert not ordinary(thread={"type": "create"})
+    assert not ordinary(messages=(Message("user", " "),))

@@ -59,9 +59,19 @@ _JSON_NAMES: Final[Mapping[Any, str]] = {
 # ---- structure: one hook for each kind of annotation that the models use ----------------------
 
 
-def _reader(kinds: tuple[type, ...], expected: str) -> Read:
+# What a scalar may be: exactly of one of these classes, since isinstance would let True pass as 1.
+_SCALARS: Final[Mapping[type, tuple[tuple[type, ...], str]]] = {
+    str: ((str,), "a string"),
+    int: ((int,), "an integer"),
+    float: ((float, int), "a number"),
+    bool: ((bool,), "true or false"),
+}
+
+
+def _scalar_hook(scalar: type) -> Read:
+    kinds, expected = _SCALARS[scalar]
+
     def read(value: Any, _type: Any) -> Any:
-        # isinstance would let True pass as 1.
         if value.__class__ in kinds:
             return value
         raise Misfit(expected, value)
@@ -69,12 +79,10 @@ def _reader(kinds: tuple[type, ...], expected: str) -> Read:
     return read
 
 
-_SCALARS: Final[Mapping[type, Read]] = {
-    str: _reader((str,), "a string"),
-    int: _reader((int,), "an integer"),
-    float: _reader((float, int), "a number"),
-    bool: _reader((bool,), "true or false"),
-}
+def _as_it_is(annotation: Any) -> tuple[type, ...]:
+    """Return the classes whose values a field takes unchanged, so that no hook need be called."""
+    parts = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return tuple(kind for part in parts for kind in _SCALARS.get(part, ((), ""))[0])
 
 
 def _read_json(value: Any, _type: Any) -> Any:
@@ -233,7 +241,8 @@ def _maker(cls: type[Model]) -> Callable[[Mapping[str, Any]], Model]:
 
 def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
     readers = {
-        key: (a.name, converter.get_structure_hook(a.type), a.type) for a, key in wire_fields(cls)
+        key: (a.name, _as_it_is(a.type), converter.get_structure_hook(a.type), a.type)
+        for a, key in wire_fields(cls)
     }
     required, booked = _required_and_booked(cls)
     # The family has read the type of a class that has one of its own.
@@ -251,7 +260,10 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
             if known is None or (value is None and key not in required):
                 extra[key] = value
                 continue
-            name, hook, type_ = known
+            name, unchanged, hook, type_ = known
+            if value.__class__ in unchanged:
+                values[name] = value
+                continue
             try:
                 values[name] = hook(value, type_)
             except Misfit as misfit:
@@ -341,8 +353,8 @@ def _is_model(annotation: Any) -> bool:
 def converter() -> cattrs.Converter:
     """Build the converter when it is first needed: it takes milliseconds, and so does cattrs."""
     made = cattrs.Converter(detailed_validation=False)
-    for scalar, read in _SCALARS.items():
-        made.register_structure_hook(scalar, read)
+    for scalar in _SCALARS:
+        made.register_structure_hook(scalar, _scalar_hook(scalar))
     made.register_structure_hook_func(lambda annotation: annotation is Any, _read_json)
     made.register_structure_hook_func(_is(Mapping), _read_object)
     made.register_structure_hook_factory(_is(tuple), _array_hook)

@@ -118,6 +118,7 @@ class Line:
         self.model_table: Final = self._register_models()
         self.registered: Final = self._register()
         self.context: Final[Mapping[str, Any]] = FrozenDict(context or {})
+        self._blank: Final = Request(self.settings.model, self.settings.max_tokens)
         self._io = self._make_io()
         self._address: Final = Address(
             base_url="sim:" if self._simulator_used else str(self.settings.base_url).rstrip("/"),
@@ -239,7 +240,7 @@ class Line:
         conversation: "ConversationState | None" = None,
     ) -> tuple[Turn, Request]:
         """Turn a caller's wish into a turn and its first request."""
-        wish = asked(self.settings, self.model_table, message, given)
+        wish = asked(self.settings, self.model_table, self._blank, message, given)
         if surface != "explain":  # which sends nothing
             self._require_credentials()
         options = wish.options

@@ -67,7 +67,7 @@ class SendOptions(TypedDict, total=False):
     extra: Mapping[str, Any]
 
 
-@frozen(kw_only=True)
+@frozen
 class Asked:
     """A caller's wish, taken apart.
 
@@ -88,19 +88,24 @@ class Asked:
 _OURS: Final = frozenset(
     {"messages", "prefill", "prefill_mode", "images", "output", "tools", "timeout", "context"}
 )
-# Evolved, since that converts and checks only what a call says, and a call says little.
-_BLANK: Final = Request("", 0)
 _READ_BY_WIRE: Final = ("system", "tool_choice", "cache_control")
+_NOTHING_ELSE: Final = TurnOptions()
 
 
 def asked(
-    settings: "Settings", models: "ModelTable", message: Input, given: Mapping[str, Any]
+    settings: "Settings",
+    models: "ModelTable",
+    blank: Request,
+    message: Input,
+    given: Mapping[str, Any],
 ) -> Asked:
     """Check what a caller wrote and make the request it describes.
 
     Args:
         settings: the pipeline's defaults.
         models: known models.
+        blank: a request with the pipeline's defaults, and nothing else. It is evolved, since that
+            converts and checks only what a call says, and a call says little.
         message: the new message.
         given: ``SendOptions``.
 
@@ -113,37 +118,36 @@ def asked(
             near = get_close_matches(name, SendOptions.__annotations__, 1)
             hint = f"did you mean {near[0]!r}?" if near else "new API fields go into extra={…}"
             raise InputError(f"there is no parameter {name!r}; {hint}")
+    model = given.get("model")
+    _check_model(settings, models, blank.model if model is None else model)
+    if not given:
+        new = _new_message(message, (), optional=False)
+        return Asked(blank.evolve(messages=(new,)), _NOTHING_ELSE, None, EMPTY)
     history = tuple(given.get("messages") or ())
     if not set(map(type, history)) <= {Message}:  # a long history is made of them, as a rule
         history = tuple(as_message(item, index) for index, item in enumerate(history))
     new = _new_message(message, given.get("images") or (), optional=bool(history))
-    fields = {
+    definitions, functions = _tools(given.get("tools") or ())
+    fields: dict[str, Any] = {
         name: _field(name, value)
         for name, value in given.items()
         if name not in _OURS and value is not None
     }
-    model = fields.pop("model", settings.model)
-    _check_model(settings, models, model)
-    definitions, functions = _tools(given.get("tools") or ())
-    request = _BLANK.evolve(
-        model=model,
-        max_tokens=fields.pop("max_tokens", settings.max_tokens),
-        messages=(new,) if new else (),
-        tools=definitions or None,
-        **fields,
-    )
+    fields["messages"] = (new,) if new else ()
+    if definitions:
+        fields["tools"] = definitions
     context = given.get("context")
     return Asked(
-        request=request,
-        options=TurnOptions(
+        blank.evolve(**fields),
+        TurnOptions(
             history=history,
             prefill=_prefill(given.get("prefill")),
             prefill_mode=_prefill_mode(given.get("prefill_mode", "auto")),
             tools=functions,
             output=given.get("output"),
         ),
-        timeout=checked_timeout(given.get("timeout")),
-        context=FrozenDict(context) if context else EMPTY,
+        checked_timeout(given.get("timeout")),
+        FrozenDict(context) if context else EMPTY,
     )
 
 

@@ -6,6 +6,7 @@ tuples; `thaw` turns them back.
 """
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, get_args, get_origin
 
@@ -45,7 +46,9 @@ class FrozenDict(dict[K, V]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         plain: dict[Any, Any] = dict(*args, **kwargs)
-        super().__init__(((key, freeze(value)) for key, value in plain.items()))
+        if not _FROZEN_ALREADY.issuperset(map(type, plain.values())):
+            plain = {key: freeze(value) for key, value in plain.items()}
+        super().__init__(plain)
 
     def _refuse(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise TypeError("a FrozenDict cannot be changed; make a new one: FrozenDict({**old, …})")
@@ -199,16 +202,19 @@ class Model:
 
     _compared: ClassVar[tuple[str, ...]] = ()
     _settable: ClassVar[Mapping[str, "Attribute[Any]"]] = {}
-    _copied: ClassVar[tuple[tuple[Callable[[Any], Any], Callable[[Any, Any], None]], ...]] = ()
+    _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
+    _put: ClassVar[tuple[Callable[[Any, Any], None], ...]] = ()
     _caches: ClassVar[tuple["Attribute[Any]", ...]] = ()
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
         cls._compared = tuple(a.name for a in fields(cls) if a.eq)
         cls._settable = {a.alias: a for a in fields(cls) if a.init}
-        # The slots' own accessors: object.__setattr__ would look each name up again.
-        slots = [getattr(cls, a.name) for a in cls._settable.values()]
-        cls._copied = tuple((slot.__get__, slot.__set__) for slot in slots)
+        # All values in one call, and the slots' own accessors: object.__setattr__ would look each
+        # name up again. (`extra` is always there; a second name makes it a tuple.)
+        names = [a.name for a in cls._settable.values()]
+        cls._values = attrgetter(*names, "extra")
+        cls._put = tuple(getattr(cls, name).__set__ for name in names)
         cls._caches = tuple(a for a in fields(cls) if not a.init)
 
     def _key(self) -> tuple[Any, ...]:
@@ -256,8 +262,8 @@ class Model:
             )
         # attrs.evolve would convert and check every field again; only the changed ones are new.
         copy = object.__new__(type(self))
-        for take, put in self._copied:
-            put(copy, take(self))
+        for put, value in zip(self._put, type(self)._values(self), strict=False):
+            put(copy, value)
         for a in self._caches:
             _set(copy, a.name, a.default)
         for name, value in changes.items():

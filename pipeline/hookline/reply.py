@@ -90,6 +90,8 @@ class Reply:
     @property
     def usage(self) -> Usage:
         """Tokens of the whole turn, all steps added up."""
+        if not self.earlier:
+            return self.response.usage
         return total(step.usage for step in (*self.earlier, self.response))
 
     @property

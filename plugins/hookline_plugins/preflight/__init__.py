@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import chain
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen, validators
@@ -54,9 +54,9 @@ RULES: Final[dict[str, Rule]] = {
 }
 """Every rule by its name, in the order in which they are told."""
 
-_CHECKS: Final[tuple[Callable[[Given], Iterator[Problem]], ...]] = tuple(
-    topic.check for topic in _TOPICS
-)
+_Check: TypeAlias = Callable[[Given], Iterator[Problem]]
+_CHECKS: Final[tuple[_Check, ...]] = tuple(topic.check for topic in _TOPICS)
+_ORDINARY_CHECKS: Final[tuple[_Check, ...]] = (limits.check, turns.check)
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -121,7 +121,8 @@ class Preflight:
             surface=turn.surface,
         )
         found += history.problems
-        found += chain.from_iterable([check(given) for check in _CHECKS])
+        checks = _ORDINARY_CHECKS if given.ordinary else _CHECKS
+        found += chain.from_iterable([check(given) for check in checks])
         if found:
             broken = [problem for problem in found if self._applies(problem.rule, strict=strict)]
             if broken:

@@ -1,12 +1,25 @@
 """What a check looks at: one request, and all that its rules depend on."""
 
-from attrs import frozen
+from operator import attrgetter
+from typing import Any, Final
+
+from attrs import fields, frozen
 
 from hookline import Request
 from hookline.models import ModelFacts
 from hookline_plugins.preflight.history import History
 
 __all__ = ["Given"]
+
+# What only `limits` and `turns` have rules about.
+_ORDINARY: Final = frozenset(
+    {"model", "max_tokens", "messages", "system", "stop_sequences", "metadata", "stream", "speed"}
+)
+_SPECIAL: Final[Any] = tuple(
+    a for a in fields(Request) if a.init and a.name not in {*_ORDINARY, "extra", "betas"}
+)
+_special: Final = attrgetter(*(a.name for a in _SPECIAL))
+_NOTHING_SPECIAL: Final = tuple(a.default for a in _SPECIAL)
 
 
 @frozen(eq=False)
@@ -42,6 +55,15 @@ class Given:
         if self.facts is None:
             return self.thinking in ("adaptive", "enabled")
         return self.facts.thinks(self.thinking)
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether it is text and numbers: then only `limits` and `turns` can find anything."""
+        return (
+            self.history.plain
+            and not isinstance(self.request.system, tuple)
+            and _special(self.request) == _NOTHING_SPECIAL
+        )
 
     @property
     def batch(self) -> bool:

@@ -33,6 +33,7 @@ class History:
     """All messages so far.
 
     Attributes:
+        plain: whether all of them are nothing but text that breaks no rule.
         problems: rules broken by single messages, wherever the conversation goes on.
         if_new: rules broken only from API version 2026-10-21 on.
         mispaired: tool results that do not fit the calls before them.
@@ -54,6 +55,7 @@ class History:
 
     """
 
+    plain: bool = True
     problems: list[Problem] = field(factory=list)
     if_new: list[Problem] = field(factory=list)
     mispaired: list[Problem] = field(factory=list)
@@ -106,6 +108,7 @@ class History:
         else:
             self._add_speaker(position, digest, last)
         if not digest.plain:
+            self.plain = False
             self._add_rest(f"messages.{position}", digest)
             if digest.uses or digest.results or self._before.uses or self._run.uses:
                 self._pair(f"messages.{position}", digest)
