@@ -55,6 +55,14 @@ def test_an_async_client_of_either_library_is_used_and_stays_open(
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+def test_a_closed_client_is_named(library: Any) -> None:
+    with library.Client() as client:
+        line = Pipeline(base_url="http://127.0.0.1:9", api_key="none", client=client)
+    with pytest.raises(ConfigError, match="closed"):
+        line.send("Hello")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_a_client_of_the_wrong_colour_is_refused(library: Any) -> None:
     with library.Client() as client, pytest.raises(ConfigError, match="AsyncClient"):
         AsyncPipeline(base_url="sim:", client=client)

@@ -3,7 +3,7 @@
 This is the one module that imports cattrs; `hookline.wire` is its public face.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, NoReturn, Self, get_args, get_origin
@@ -245,6 +245,7 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
         for a, key in wire_fields(cls)
     }
     required, booked = _required_and_booked(cls)
+    expected = required | booked
     # The family has read the type of a class that has one of its own.
     tagged = isinstance(getattr(cls, "type", None), str)
     tolerant = cls in _TOLERANT
@@ -272,14 +273,23 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
                 extra[key] = value
         if tagged:
             extra.pop("type", None)
-        if not data.keys() >= required:
-            raise Misfit("a value", NOTHING, f".{min(required - data.keys())}")
-        if booked and not data.keys() >= booked:
-            values["absent"] = frozenset(booked - data.keys())
+        if not data.keys() >= expected:
+            values |= _absent(data.keys(), required, booked)
         values["extra"] = FrozenDict(extra) if extra else EMPTY
         return make(values)
 
     return read
+
+
+def _absent(
+    there: Collection[str], required: set[str], booked: set[str]
+) -> dict[str, frozenset[str]]:
+    """Return the book of absent names, if a class keeps one; raise ``Misfit`` for a required name."""
+    lacking = required.difference(there)
+    if lacking:
+        raise Misfit("a value", NOTHING, f".{min(lacking)}")
+    missing = frozenset(booked.difference(there))
+    return {"absent": missing} if missing else {}
 
 
 # ---- unstructure -----------------------------------------------------------------------------

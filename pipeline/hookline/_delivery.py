@@ -14,6 +14,7 @@ from hookline.assembler import Assembler, events_of
 from hookline.errors import (
     APIError,
     DecodeError,
+    HooklineError,
     StreamInterrupted,
     StreamTruncated,
     TransportError,
@@ -80,20 +81,23 @@ class Delivery:
 
         """
         source = self._response.events or _replayed(self._response)
+        unheard = not (self._filters or self._holds_all or self._observers)  # as in most streams
+        feed = self._assembler.feed
         try:
             async for arrived in source:
                 if isinstance(arrived, ErrorEvent):
                     raise api_error(arrived, self._response.headers)
+                if unheard:
+                    feed(arrived)
+                    yield arrived
+                    continue
                 for event in self._passed(arrived):
                     if self._observers:
                         self._turn.ahead = 0  # an observer may take its time
                         await told(self._observers, self._turn, event)
                     yield event
         except (APIError, TransportError, DecodeError) as error:
-            if self._turn.timed_out(error) is not error:
-                raise  # the turn knows; it is no fault of the stream
-            if not self._assembler.complete:  # after message_stop nothing is missing
-                raise StreamInterrupted(f"the stream broke off: {error}", self.partial()) from error
+            self._judge(error)
         finally:
             close = getattr(source, "aclose", None)  # a plugin's own iterator may have none
             if close is not None:
@@ -101,9 +105,16 @@ class Delivery:
         if not self._assembler.complete:
             raise StreamTruncated("the stream ended before message_stop", self.partial())
 
+    def _judge(self, error: HooklineError) -> None:
+        """Raise what a failure on the way means; after ``message_stop`` nothing is missing."""
+        if self._turn.timed_out(error) is not error:
+            raise error  # the turn knows; it is no fault of the stream
+        if not self._assembler.complete:
+            raise StreamInterrupted(f"the stream broke off: {error}", self.partial()) from error
+
     def _passed(self, arrived: Event) -> Iterable[Event]:
         """Assemble what the filters let through; return what need not wait for ``post_process``."""
-        if not self._filters and not self._holds_all:  # as in most streams
+        if not self._filters and not self._holds_all:
             self._assembler.feed(arrived)
             return (arrived,)
         self._turn.check_deadline("the stream")

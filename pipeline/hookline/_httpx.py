@@ -77,14 +77,18 @@ class _HTTP(ABC):
 
     def _ready(self) -> Any:
         """Return the client; the simulator's is made when the first request needs it."""
-        if self._client is None:
+        client = self._client
+        if client is None:
             with self._making:  # threads that begin together share one
-                if self._client is None:
+                client = self._client
+                if client is None:
                     self._module = library(wanted=self._wanted)
-                    self._client = getattr(self._module, self.kind)(
+                    client = self._client = getattr(self._module, self.kind)(
                         transport=self._simulated(self._module)
                     )
-        return self._client
+        if client.is_closed:
+            raise ConfigError("the client that was handed in as client= has been closed")
+        return client
 
     @abstractmethod
     def _simulated(self, module: Any) -> Any:
@@ -130,7 +134,8 @@ class SyncHTTP(_HTTP):
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
         if self._given is None and self._client is not None:
-            self._client.close()
+            client, self._client = self._client, None
+            client.close()
 
     def _simulated(self, module: Any) -> Any:
         from hookline.simulator.transport import sync_transport  # noqa: PLC0415 -- only when asked for
@@ -181,7 +186,8 @@ class AsyncHTTP(_HTTP):
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
         if self._given is None and self._client is not None:
-            await self._client.aclose()
+            client, self._client = self._client, None
+            await client.aclose()
 
     async def _drop_orphans(self, client: Any) -> None:
         if self._module.__name__ == "httpx":

@@ -7,13 +7,17 @@ take the slow road.
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import orjson
 
 # 19 digits in a row may exceed 64 bits. Base64 and prose seldom hold such a run, and a false alarm
 # costs only the slower parser.
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+_LONG_NUMBER: Final = b"0" * 19
+_AS_ZERO: Final = bytes.maketrans(
+    b"123456789", b"0" * 9
+)  # a regular expression takes four times as long
 # Such a run covers one of every 19 bytes, so where none of these is a digit there is no run.
 _SAMPLE: Final = slice(18, None, 19)
 _DIGIT: Final = re.compile(rb"[0-9]")
@@ -35,7 +39,7 @@ def loads(data: bytes | str) -> Any:
 
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    if not (_DIGIT.search(raw[_SAMPLE]) and _LONG_NUMBER.search(raw)):
+    if not _has_long_number(raw):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:
@@ -45,6 +49,20 @@ def loads(data: bytes | str) -> Any:
         return json.loads(raw, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise JSONDecodeError(f"not UTF-8: {error.reason}", "", error.start) from error
+
+
+def reader(documents: Sequence[bytes]) -> Callable[[bytes], Any]:
+    """Return what reads each of these documents: as `loads`, but looks for long numbers only once.
+
+    Args:
+        documents: JSON, UTF-8.
+
+    Returns:
+        A function of one document. It may raise ``JSONDecodeError`` for one that `loads` can read
+        (lone surrogates): ask `loads` then.
+
+    """
+    return loads if _has_long_number(b" ".join(documents)) else orjson.loads
 
 
 def dumps(value: Any) -> bytes:
@@ -68,6 +86,10 @@ def dumps(value: Any) -> bytes:
         except ValueError as error:  # NaN, Infinity, or a circle
             raise TypeError(str(error)) from error
         return text.encode("ascii")
+
+
+def _has_long_number(raw: bytes) -> bool:
+    return _DIGIT.search(raw[_SAMPLE]) is not None and _LONG_NUMBER in raw.translate(_AS_ZERO)
 
 
 def _refuse_constant(name: str) -> Any:

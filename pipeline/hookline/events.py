@@ -39,7 +39,10 @@ __all__ = [
 
 def unchecked(_cls: type, attributes: list["Attribute[Any]"]) -> list["Attribute[Any]"]:
     """Take ``extra`` as it comes: the decoder freezes it, and a converter costs every event."""
-    return [a.evolve(converter=None) if a.name == "extra" else a for a in attributes]
+    return [
+        a.evolve(converter=None, validator=None) if a.name == "extra" and a.converter else a
+        for a in attributes
+    ]
 
 
 @frozen(eq=False, repr=False, field_transformer=unchecked)

@@ -181,13 +181,21 @@ def checked(_cls: type, attributes: list["Attribute[Any]"]) -> list["Attribute[A
     type checkers do not see through a wrapper: equality and repr are inherited from `Model`, which
     halves the time that attrs needs for each class at import.
     """
-    return [a if a.validator else a.evolve(validator=_validator(a.type)) for a in attributes]
+    # What is inherited was checked there; evolve() costs more than all the rest.
+    validators = [
+        None if a.inherited or a.validator is not None else _validator(a.type)  # type: ignore[attr-defined]  # unknown to the stubs of attrs
+        for a in attributes
+    ]
+    return [
+        a if validator is None else a.evolve(validator=validator)
+        for a, validator in zip(attributes, validators, strict=True)
+    ]
 
 
 _set: Final = object.__setattr__  # for values that nobody has seen yet
 
 
-@frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False, field_transformer=checked)
 class Model:
     """Base of the data model: equality, hash, a short repr, and ``evolve``.
 
@@ -202,7 +210,7 @@ class Model:
 
     _compared: ClassVar[tuple[str, ...]] = ()
     _settable: ClassVar[Mapping[str, "Attribute[Any]"]] = {}
-    _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
+    _values: ClassVar["attrgetter[tuple[Any, ...]]"]
     _put: ClassVar[tuple[Callable[[Any, Any], None], ...]] = ()
     _caches: ClassVar[tuple["Attribute[Any]", ...]] = ()
 
@@ -262,7 +270,7 @@ class Model:
             )
         # attrs.evolve would convert and check every field again; only the changed ones are new.
         copy = object.__new__(type(self))
-        for put, value in zip(self._put, type(self)._values(self), strict=False):
+        for put, value in zip(self._put, self._values(self), strict=False):
             put(copy, value)
         for a in self._caches:
             _set(copy, a.name, a.default)

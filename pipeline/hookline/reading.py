@@ -69,9 +69,13 @@ async def _events(
             turn.check_deadline("the stream")
             payloads = decoder.payloads(chunk)
             turn.ahead = len(payloads)
+            read = _json.reader(payloads)
             for payload in payloads:
                 turn.ahead -= 1
-                event = _event(payload)
+                try:
+                    event = structure_event(read(payload))
+                except _json.JSONDecodeError:
+                    event = _event(payload)
                 if held is None:
                     yield event
                     continue
@@ -91,10 +95,7 @@ async def _events(
 
 
 def _event(payload: bytes) -> Event:
-    try:
-        return structure_event(_json.loads(payload))
-    except _json.JSONDecodeError:
-        text = payload.decode("utf-8", "replace")  # what is no UTF-8 is damage, not the end
+    text = payload.decode("utf-8", "replace")  # what is no UTF-8 is damage, not the end
     try:
         return structure_event(_json.loads(text))
     except _json.JSONDecodeError as error:

@@ -13,7 +13,7 @@ Only a top level without the shape that the API promises is an error. The rules 
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from hookline._converter import Misfit, Unresolved, converter, is_known, plain, wire_fields, writer
 from hookline._json import JSONDecodeError, dumps, loads
@@ -136,7 +136,7 @@ def structure_event(data: Mapping[str, Any]) -> Event:
             text: Any = delta.get("text")
             index: Any = data.get("index")
             if text.__class__ is str and index.__class__ is int:
-                return ContentBlockDelta(index, TextDelta(text))
+                return _text_event(index, text)
     event: Event = _structure(data, Event)
     return event
 
@@ -238,6 +238,25 @@ def decode_request(data: bytes, betas: tuple[str, ...] = ()) -> Request:
         request = request.evolve(betas=betas)
     object.__setattr__(request, "_encoded", data)
     return request
+
+
+# The slots' own accessors: both are frozen, so their __init__ takes a detour for each field.
+_new: Final = object.__new__
+_PUT_TEXT: Final = TextDelta.text.__set__  # type: ignore[attr-defined]  # attrs makes slots of the fields
+_PUT_EXTRA: Final = TextDelta.extra.__set__  # type: ignore[attr-defined]  # as above; inherited
+_PUT_INDEX: Final = ContentBlockDelta.index.__set__  # type: ignore[attr-defined]  # as above
+_PUT_DELTA: Final = ContentBlockDelta.delta.__set__  # type: ignore[attr-defined]  # as above
+
+
+def _text_event(index: int, text: str) -> ContentBlockDelta:
+    delta = _new(TextDelta)
+    _PUT_TEXT(delta, text)
+    _PUT_EXTRA(delta, EMPTY)
+    event = _new(ContentBlockDelta)
+    _PUT_INDEX(event, index)
+    _PUT_DELTA(event, delta)
+    _PUT_EXTRA(event, EMPTY)
+    return event
 
 
 @cache

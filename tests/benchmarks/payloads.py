@@ -4,11 +4,11 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter, process_time
 from typing import Any
 
-from benchmarks import interleaved, row
+from benchmarks import as_installed, interleaved, row
 from benchmarks.stub_server import stub_server
 
 _MODEL = "claude-haiku-4-5"
@@ -154,13 +154,18 @@ def _stream(url: str, rounds: int) -> Iterator[str]:
 
 
 def _cold(url: str, rounds: int) -> Iterator[str]:
-    def run(name: str) -> float:
+    def run(name: str, environment: Mapping[str, str]) -> float:
         code = _COLD[name].format(url=url, body=_BODY, headers=_HEADERS)
         began = perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, env=environment
+        )
         return perf_counter() - began
 
-    found = interleaved({name: lambda name=name: run(name) for name in _COLD}, rounds)  # type: ignore[misc]
+    with as_installed() as environment:
+        subjects = {name: lambda name=name: run(name, environment) for name in _COLD}
+        interleaved(subjects, 1)
+        found = interleaved(subjects, rounds)
     for name in ("hookline", "anthropic SDK"):
         aim = "at most 1.6" if name == "hookline" else "none"
         yield from row(
