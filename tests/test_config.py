@@ -51,6 +51,8 @@ def test_a_file_may_be_named_by_argument_or_environment(tmp_path: Path) -> None:
         ("read_timeout = inf", "read_timeout must be a number of seconds above 0, not inf"),
         ("read_timeout = nan", "read_timeout must be a number of seconds above 0, not nan"),
         ("read_timeout = 'x'", "read_timeout must be int or float"),
+        ("max_connections = 0", "max_connections must be a whole number above 0"),
+        ("max_connections = 1.5", "max_connections must be int"),
         ("max_steps = 0", "max_steps must be a whole number above 0"),
         ("api_key = 'sk-canary'", "a key does not belong into a file"),
         ("auth_token = 'sk-canary'", "a key does not belong into a file"),

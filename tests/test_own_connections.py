@@ -1,5 +1,6 @@
 """What our own connections have that the engine's own lack."""
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -8,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from hookline import DeadlineExceeded, Pipeline
+from hookline import AsyncPipeline, DeadlineExceeded, Pipeline
 from hookline._backends import BoundedBackend, Deadline, ListeningBackend
 from hookline._httpcore import engine, tls_context
 from hookline._io import drive
 from hookline._pool_repair import pools
-from hookline.testing import Authority, Drip, FaultServer, json_answer, message, no_leaks
+from hookline.testing import Authority, Delay, Drip, FaultServer, json_answer, message, no_leaks
 
 LIBRARIES = ["httpx", "httpx2"]
 ONLY = {"plugins": {"enable": ["history"]}}
@@ -188,3 +189,17 @@ def test_two_turns_of_one_thread_have_their_own_deadlines(library: Any) -> None:
         with pytest.raises(DeadlineExceeded):
             list(stream.events)
         assert time.monotonic() - began < 0.65
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2", "aiohttp"])
+def test_more_calls_than_connections_wait_their_turn(library: str) -> None:
+    async def main(url: str) -> list[str]:
+        async with AsyncPipeline(
+            base_url=url, api_key="test", http=library, config=ONLY, max_connections=2
+        ) as line:
+            replies = await asyncio.gather(*[line.send("Hi") for _ in range(20)])
+            return [reply.text for reply in replies]
+
+    with no_leaks(), FaultServer((Delay(0.005), json_answer(message("Hello!")))) as server:
+        assert asyncio.run(main(server.url)) == ["Hello!"] * 20
+        assert server.accepted == 2

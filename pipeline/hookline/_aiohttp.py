@@ -14,11 +14,9 @@ from yarl import URL
 from hookline._backends import keep_alive
 from hookline._inflate import ACCEPTED, inflated
 from hookline._proxies import proxy_for
-from hookline.transport import Answer, Outgoing, failed
+from hookline.transport import MOST_CONNECTIONS, Answer, Outgoing, failed
 
 __all__ = ["AiohttpHTTP"]
-
-_MOST_CONNECTIONS: Final = 1000
 
 _Proxy: TypeAlias = tuple[URL | None, dict[str, str] | None]
 _PIECE: Final = 64 * 1024  # bytes of a large body; all at once would hold up the event loop
@@ -64,10 +62,18 @@ class AiohttpHTTP:
     Args:
         client: an ``aiohttp.ClientSession`` of the user's, or None.
         ca_bundle: PEM file of certificate authorities, instead of the usual ones.
+        max_connections: to one address; further requests wait.
 
     """
 
-    def __init__(self, client: Any = None, *, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self,
+        client: Any = None,
+        *,
+        ca_bundle: str | None = None,
+        max_connections: int = MOST_CONNECTIONS,
+    ) -> None:
+        self._most = max_connections
         self._given: aiohttp.ClientSession | None = client
         self._ca_bundle = ca_bundle
         self._own: tuple[tuple[int, object], aiohttp.ClientSession] | None = None
@@ -130,7 +136,7 @@ class AiohttpHTTP:
             if self._ca_bundle:
                 context = ssl.create_default_context(cafile=self._ca_bundle)
             connector = aiohttp.TCPConnector(
-                limit=_MOST_CONNECTIONS, ssl=context, socket_factory=_kept_alive
+                limit=self._most, ssl=context, socket_factory=_kept_alive
             )
             self._own = (
                 home,

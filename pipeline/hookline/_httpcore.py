@@ -23,12 +23,11 @@ from hookline._pool_repair import drop_orphans, give_up
 from hookline._proxies import proxy_for
 from hookline._translation import translated
 from hookline.errors import ConfigError, InputError, MissingExtra
-from hookline.transport import Answer, Library, Outgoing, choose
+from hookline.transport import MOST_CONNECTIONS, Answer, Library, Outgoing, choose
 
 __all__ = ["AsyncPool", "SyncPool", "engine", "tls_context"]
 
 _ENGINES: Final = {"httpx": "httpcore", "httpx2": "httpcore2"}
-_MOST_CONNECTIONS: Final = 1000
 _MOST_IDLE: Final = 100
 _IDLE_SECONDS: Final = 5.0  # as httpx: a server may drop an idle connection without a word
 _IN_A_TARGET: Final = "/?:@!$&'()*+,;=%-._~"
@@ -68,14 +67,22 @@ class _Pool(ABC, Generic[H]):
     Args:
         wanted: the library whose engine is used.
         ca_bundle: PEM file of certificate authorities, instead of the usual ones.
+        max_connections: to one address; further requests wait.
 
     """
 
     colour = ""  # before the names of the engine's classes
 
-    def __init__(self, *, wanted: Library = "auto", ca_bundle: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        wanted: Library = "auto",
+        ca_bundle: str | None = None,
+        max_connections: int = MOST_CONNECTIONS,
+    ) -> None:
         self._wanted: Library = wanted
         self._ca_bundle = ca_bundle
+        self._most = max_connections
         self._core: Any = None
         self._own: tuple[H, Any] | None = None
         self._making = threading.Lock()
@@ -105,7 +112,7 @@ class _Pool(ABC, Generic[H]):
             "ssl_context": tls_context(
                 core, needed=url.startswith("https:"), ca_bundle=self._ca_bundle
             ),
-            "max_connections": _MOST_CONNECTIONS,
+            "max_connections": self._most,
             "max_keepalive_connections": _MOST_IDLE,
             "keepalive_expiry": _IDLE_SECONDS,
             "network_backend": self._backend(core),

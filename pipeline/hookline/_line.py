@@ -73,6 +73,7 @@ class Line:
         connect_timeout: float | None = None,
         write_timeout: float | None = None,
         read_timeout: float | None = None,
+        max_connections: int | None = None,
         max_steps: int | None = None,
         unknown_models: str | None = None,
         config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
@@ -99,6 +100,7 @@ class Line:
             connect_timeout=connect_timeout,
             write_timeout=write_timeout,
             read_timeout=read_timeout,
+            max_connections=max_connections,
             max_steps=max_steps,
             unknown_models=unknown_models,
             http=http,
@@ -147,6 +149,14 @@ class Line:
             f"{type(self).__name__} cannot open {client or simulator!r}: "
             "use Pipeline or AsyncPipeline"
         )
+
+    def _connections(self) -> dict[str, Any]:
+        """Return the options that all adapters for connections of ours take."""
+        settings = self.settings
+        return {
+            "ca_bundle": settings.ca_bundle or None,
+            "max_connections": settings.max_connections,
+        }
 
     @property
     def _library(self) -> "Library":

@@ -60,6 +60,7 @@ class Settings:
         connect_timeout: seconds until a connection stands, TLS included.
         write_timeout: seconds between two pieces of a request that the network takes.
         read_timeout: seconds between two pieces of an answer; a stream's pings count.
+        max_connections: connections to one address at most; further calls wait for one.
         max_steps: requests that one turn may make (tool calls).
         unknown_models: ``"refuse"`` or ``"allow"`` model names that the table does not know.
         http: the HTTP library: ``"auto"``, ``"httpx"``, ``"httpx2"`` or ``"aiohttp"``.
@@ -83,6 +84,7 @@ class Settings:
     connect_timeout: float = 5.0
     write_timeout: float = 30.0
     read_timeout: float = 60.0
+    max_connections: int = 1000
     max_steps: int = 26
     unknown_models: str = "refuse"
     http: Library = "auto"
@@ -105,6 +107,7 @@ _FILE_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "connect_timeout": (int, float),
     "write_timeout": (int, float),
     "read_timeout": (int, float),
+    "max_connections": (int,),
     "max_steps": (int,),
     "unknown_models": (str,),
     "http": (str,),
@@ -119,6 +122,7 @@ _NUMBERS: Final[Mapping[str, type]] = {
     "connect_timeout": float,
     "write_timeout": float,
     "read_timeout": float,
+    "max_connections": int,
     "max_steps": int,
 }
 

@@ -43,6 +43,7 @@ class Pipeline(Line):
         connect_timeout: seconds until a connection stands, TLS included.
         write_timeout: seconds between two pieces of a request that the network takes.
         read_timeout: seconds between two pieces of an answer; a stream's pings count.
+        max_connections: connections to one address at most; further calls wait for one.
         max_steps: requests that one turn may make (tool calls).
         unknown_models: ``"allow"`` sends model names that Hookline does not know.
         config: a TOML file or its content; None looks for ``hookline.toml`` here.
@@ -73,7 +74,7 @@ class Pipeline(Line):
         if client is None and simulator is None:
             from hookline._httpcore import SyncPool  # noqa: PLC0415 -- the HTTP library comes last
 
-            return SyncPool(wanted=self._library, ca_bundle=self.settings.ca_bundle or None)
+            return SyncPool(wanted=self._library, **self._connections())
         from hookline._httpx import SyncHTTP  # noqa: PLC0415 -- as above
 
         return SyncHTTP(client, simulator=simulator, wanted=self._library)
@@ -254,11 +255,11 @@ class AsyncPipeline(Line):
         if given or (wanted == "aiohttp" and client is None and simulator is None):
             from hookline._aiohttp import AiohttpHTTP  # noqa: PLC0415 -- an extra
 
-            return AiohttpHTTP(client, ca_bundle=self.settings.ca_bundle or None)
+            return AiohttpHTTP(client, **self._connections())
         if client is None and simulator is None:
             from hookline._httpcore import AsyncPool  # noqa: PLC0415 -- the HTTP library comes last
 
-            return AsyncPool(wanted=self._library, ca_bundle=self.settings.ca_bundle or None)
+            return AsyncPool(wanted=self._library, **self._connections())
         from hookline._httpx import AsyncHTTP  # noqa: PLC0415 -- as above
 
         return AsyncHTTP(client, simulator=simulator, wanted=self._library)

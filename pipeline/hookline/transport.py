@@ -13,7 +13,18 @@ from attrs import frozen
 
 from hookline.errors import ConfigError, MissingExtra, PoolTimeout, TransportError
 
-__all__ = ["Answer", "Library", "Outgoing", "Timeouts", "Transport", "choose", "failed"]
+__all__ = [
+    "MOST_CONNECTIONS",
+    "Answer",
+    "Library",
+    "Outgoing",
+    "Timeouts",
+    "Transport",
+    "choose",
+    "failed",
+]
+
+MOST_CONNECTIONS: Final = 1000
 
 Library: TypeAlias = Literal["auto", "httpx", "httpx2", "aiohttp"]
 
