@@ -31,6 +31,7 @@ from hookline.testing import (
 )
 
 MOST = 200  # steps; a turn has far fewer
+TRANSPORTS = ("open", "opened", "chunk", "last chunk", "finished", "close")  # those of a transport
 
 
 class Broken(Exception):
@@ -52,7 +53,7 @@ class Steps:
         if self.count != self.at:
             return
         self.name = name
-        if self.fault == "raise" and name in ("open", "opened", "chunk", "last chunk", "close"):
+        if self.fault == "raise" and name in TRANSPORTS:
             raise TransportError("scripted", phase="read")  # a transport raises nothing else
         if self.fault == "raise":
             raise Broken(name)
@@ -126,6 +127,10 @@ class WatchedAnswer:
                 await self._steps.pass_by("chunk")
                 yield chunk
         await self._steps.pass_by("last chunk")
+
+    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        await self.inner.finish(chunks)
+        await self._steps.pass_by("finished")
 
     async def aclose(self) -> None:
         await self.inner.aclose()

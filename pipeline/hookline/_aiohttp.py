@@ -5,7 +5,7 @@ import base64
 import os
 import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias
 
 import aiohttp
@@ -14,7 +14,7 @@ from yarl import URL
 from hookline._backends import keep_alive
 from hookline._inflate import ACCEPTED, inflated
 from hookline._proxies import proxy_for
-from hookline.transport import MOST_CONNECTIONS, Answer, Outgoing, failed
+from hookline.transport import GRACE, MOST_CONNECTIONS, Answer, Outgoing, drained, failed
 
 __all__ = ["AiohttpHTTP"]
 
@@ -222,6 +222,11 @@ class _AiohttpAnswer:
         with _translated():
             async for chunk in self._response.content.iter_any():
                 yield chunk
+
+    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                await drained(chunks)
 
     async def aclose(self) -> None:
         if self._response.content.at_eof():

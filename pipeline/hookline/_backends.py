@@ -7,9 +7,9 @@ In both, the head of a request leaves together with its body.
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from time import monotonic
 from typing import Any, Final
 
@@ -32,6 +32,20 @@ class Deadline(threading.local):
             return timeout
         remaining = max(_LEAST, self.at - monotonic())
         return remaining if timeout is None else min(timeout, remaining)
+
+    @contextmanager
+    def until(self, moment: float | None) -> Iterator[None]:
+        """Let this moment be the deadline within the block, and nothing after it."""
+        before, self.at = self.at, moment
+        try:
+            yield
+        finally:
+            self.at = before
+
+    @property
+    def over(self) -> bool:
+        """Whether the moment has come: where something lies ready all the time, no wait tells."""
+        return self.at is not None and monotonic() >= self.at
 
 
 def keep_alive() -> list[tuple[int, int, int]]:
@@ -87,24 +101,26 @@ class _Attempt:
 
 
 class BoundedBackend:
-    """A network backend whose waits end with the deadline of the current thread.
+    """A blocking network backend whose waits end with the deadline of the current thread.
 
     Args:
-        backend: what really connects.
+        core: the engine.
         deadline: of whatever the thread is doing.
+        backend: what really connects; None for the engine's own.
 
     """
 
-    def __init__(self, backend: Any, deadline: Deadline) -> None:
-        self._backend = backend
-        self._deadline = deadline
+    def __init__(self, core: Any, deadline: Deadline, backend: Any = None) -> None:
+        self.deadline = deadline
+        self._core = core
+        self._backend = core.SyncBackend() if backend is None else backend
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **kwargs: Any) -> Any:
-        limit = self._deadline.within(timeout)
+        limit = self.deadline.within(timeout)
         connect = partial(self._backend.connect_tcp, host, port, timeout=limit, **kwargs)
         numeric = ":" in host or host.rpartition(".")[2].isdigit()
         stream = connect() if numeric or limit is None else self._looked_up(connect, limit)
-        return _BoundedStream(stream, self._deadline)
+        return _BoundedStream(self._core, stream, self.deadline)
 
     def _looked_up(self, connect: Callable[[], Any], limit: float) -> Any:
         """Connect in a thread of its own: a look-up of a name knows no time-out.
@@ -115,14 +131,13 @@ class BoundedBackend:
         threading.Thread(target=attempt.run, name="hookline-connect", daemon=True).start()
         if attempt.is_over(limit):
             return attempt.result()
-        library = import_module(type(self._backend).__module__.partition(".")[0])
-        raise library.ConnectTimeout("the look-up of the name, or the connection, took too long")
+        raise self._core.ConnectTimeout("the look-up of the name, or the connection, took too long")
 
     def connect_unix_socket(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         stream = self._backend.connect_unix_socket(
-            *args, timeout=self._deadline.within(timeout), **kwargs
+            *args, timeout=self.deadline.within(timeout), **kwargs
         )
-        return _BoundedStream(stream, self._deadline)
+        return _BoundedStream(self._core, stream, self.deadline)
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(seconds)
@@ -151,8 +166,9 @@ class _Gathering:
 
 
 class _BoundedStream(_Gathering):
-    def __init__(self, stream: Any, deadline: Deadline) -> None:
+    def __init__(self, core: Any, stream: Any, deadline: Deadline) -> None:
         super().__init__()
+        self._core = core
         self._stream = stream
         self._deadline = deadline
         self.close = stream.close
@@ -161,16 +177,23 @@ class _BoundedStream(_Gathering):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._head:  # no body came
             self.write(b"", timeout)
+        if self._deadline.over:
+            raise self._core.ReadTimeout("the time is up, though there is more to read")
         data: bytes = self._stream.read(max_bytes, self._deadline.within(timeout))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for due in self._due(buffer):
-            self._stream.write(due, self._deadline.within(timeout))
+            # Piece by piece, since the engine gives each bit that a slow reader takes the same time.
+            for at in range(0, len(due), _LARGE):
+                if self._deadline.over:
+                    raise self._core.WriteTimeout("the time is up, though there is more to write")
+                piece = due[at : at + _LARGE] if len(due) > _LARGE else due
+                self._stream.write(piece, self._deadline.within(timeout))
 
     def start_tls(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         stream = self._stream.start_tls(*args, timeout=self._deadline.within(timeout), **kwargs)
-        return _BoundedStream(stream, self._deadline)
+        return _BoundedStream(self._core, stream, self._deadline)
 
 
 class ListeningBackend:

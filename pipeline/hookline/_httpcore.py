@@ -14,16 +14,25 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from importlib import import_module
 from importlib.util import find_spec
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from hookline._backends import BoundedBackend, Deadline, ListeningBackend, keep_alive
 from hookline._inflate import ACCEPTED, inflated
-from hookline._pool_repair import drop_orphans, give_up
+from hookline._pool_repair import drop_orphans, give_up, poisoned
 from hookline._proxies import proxy_for
 from hookline._translation import translated
 from hookline.errors import ConfigError, InputError, MissingExtra
-from hookline.transport import MOST_CONNECTIONS, Answer, Library, Outgoing, choose
+from hookline.transport import (
+    GRACE,
+    MOST_CONNECTIONS,
+    Answer,
+    Library,
+    Outgoing,
+    choose,
+    drained,
+)
 
 __all__ = ["AsyncPool", "SyncPool", "engine", "tls_context"]
 
@@ -241,7 +250,7 @@ class SyncPool(_Pool[int]):
             pool.close()
 
     def _backend(self, core: Any) -> Any:
-        return BoundedBackend(core.SyncBackend(), self._limit)
+        return BoundedBackend(core, self._limit)
 
 
 class _SyncAnswer(_Answered):
@@ -258,8 +267,15 @@ class _SyncAnswer(_Answered):
                 yield chunk
                 self._limit.at = self._deadline
 
+    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        soon = monotonic() + GRACE
+        self._deadline = soon if self._deadline is None else min(soon, self._deadline)
+        await drained(chunks)
+
     async def aclose(self) -> None:
         with translated():
+            if poisoned(self._response.stream):
+                self._response.extensions["network_stream"].close()
             self._response.close()
 
 
@@ -311,10 +327,20 @@ class _AsyncAnswer(_Answered):
         finally:
             await self._repair()
 
+    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        with anyio.move_on_after(GRACE):
+            await drained(chunks)
+
     async def aclose(self) -> None:
         try:
             with translated():
-                await self._response.aclose()
+                try:
+                    if poisoned(self._response.stream):
+                        await self._response.extensions["network_stream"].aclose()
+                finally:
+                    await self._response.aclose()
         finally:
             await self._repair()
 

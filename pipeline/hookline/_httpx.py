@@ -10,13 +10,15 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from importlib import import_module
+from time import monotonic
 from typing import Any, Final
 
+from hookline._backends import BoundedBackend, Deadline
 from hookline._inflate import ACCEPTED, inflated
-from hookline._pool_repair import drop_orphans, give_up
+from hookline._pool_repair import drop_orphans, give_up, poisoned, pools
 from hookline._translation import translated
 from hookline.errors import ConfigError
-from hookline.transport import Answer, Library, Outgoing, choose
+from hookline.transport import GRACE, Answer, Library, Outgoing, choose, drained
 
 __all__ = ["AsyncHTTP", "SyncHTTP", "library"]
 
@@ -116,8 +118,41 @@ def _headers(response: Any) -> dict[str, str]:
     }
 
 
+def _engines(response: Any) -> Any:
+    """Return the engine's stream of a response, or None: the client wraps its transport's."""
+    return getattr(getattr(response.stream, "_stream", None), "_httpcore_stream", None)
+
+
+def bounded(client: Any) -> Deadline:
+    """Let the waits of a user's client end with the deadline of a turn, while one uses it.
+
+    Reaches into its pools, as the repair of them does; a client without any has no deadline but the
+    time-outs of its requests.
+
+    Args:
+        client: a blocking client.
+
+    Returns:
+        What bounds them; the same for all pipelines that share the client.
+
+    """
+    found = list(pools(client))
+    known = (getattr(pool, "_network_backend", None) for pool in found)
+    limit = next((each.deadline for each in known if isinstance(each, BoundedBackend)), Deadline())
+    for pool in found:
+        backend = getattr(pool, "_network_backend", None)
+        if hasattr(backend, "connect_tcp") and not isinstance(backend, BoundedBackend):
+            core = import_module(type(pool).__module__.partition(".")[0])
+            pool._network_backend = BoundedBackend(core, limit, backend)  # noqa: SLF001 -- no public way
+    return limit
+
+
 class SyncHTTP(_HTTP):
     """The transport of a ``Pipeline``: blocks, and never suspends; arguments as for its base."""
+
+    def __init__(self, client: Any = None, **options: Any) -> None:
+        super().__init__(client, **options)
+        self._limit = Deadline() if client is None else bounded(client)
 
     async def open(self, outgoing: Outgoing) -> Answer:
         """See ``Transport.open``."""
@@ -125,11 +160,11 @@ class SyncHTTP(_HTTP):
         if self._module.__name__ == "httpx":
             for orphan in drop_orphans(client):
                 orphan.close()
-        with translated():
+        with translated(), self._limit.until(outgoing.deadline):
             response = client.send(
                 self._request(client, outgoing), stream=True, follow_redirects=False
             )
-        return _SyncAnswer(response)
+        return _SyncAnswer(response, self._limit, outgoing.deadline)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
@@ -144,8 +179,10 @@ class SyncHTTP(_HTTP):
 
 
 class _SyncAnswer:
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any, limit: Deadline, deadline: float | None) -> None:
         self._response = response
+        self._limit = limit
+        self._deadline = deadline
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = _headers(response)
 
@@ -153,13 +190,26 @@ class _SyncAnswer:
         return inflated(self._raw(), self.headers.get("content-encoding", ""))
 
     async def _raw(self) -> AsyncGenerator[bytes, None]:
+        # Not iter_raw(): a mock transport's response counts as read before anybody read it.
+        chunks = iter(self._response.stream)
         with translated():
-            # Not iter_raw(): a mock transport's response counts as read before anybody read it.
-            for chunk in self._response.stream:
+            while True:
+                # Between two chunks the client may be at work for its owner, who has no deadline.
+                with self._limit.until(self._deadline):
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    return
                 yield chunk
+
+    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        soon = monotonic() + GRACE
+        self._deadline = soon if self._deadline is None else min(soon, self._deadline)
+        await drained(chunks)
 
     async def aclose(self) -> None:
         with translated():
+            if poisoned(_engines(self._response)):
+                self._response.extensions["network_stream"].close()
             self._response.close()
 
 
@@ -225,17 +275,24 @@ class _AsyncAnswer:
             finally:
                 await self._repair()
 
+    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        with anyio.move_on_after(GRACE):
+            await drained(chunks)
+
     async def aclose(self) -> None:
         try:
             with translated():
-                await self._response.aclose()
+                try:
+                    if poisoned(_engines(self._response)):
+                        await self._response.extensions["network_stream"].aclose()
+                finally:
+                    await self._response.aclose()
         finally:
             await self._repair()
 
     async def _repair(self) -> None:
         if self._repaired:
-            stream = getattr(
-                self._response.stream, "_stream", None
-            )  # the client wraps its transport's
-            for orphan in give_up(getattr(stream, "_httpcore_stream", None)):
+            for orphan in give_up(_engines(self._response)):
                 await orphan.aclose()

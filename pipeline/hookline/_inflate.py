@@ -18,12 +18,16 @@ ACCEPTED: Final = "gzip, deflate"
 
 _PIECE: Final = 256 * 1024  # bytes that one step may produce
 _MOST_CODINGS: Final = 2  # a chain of many is an attack; one is what servers send
+_GZIP: Final = b"\x1f\x8b"
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 
 
 class _Inflater(Protocol):
     @property
     def unconsumed_tail(self) -> bytes: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
 
     @property
     def eof(self) -> bool: ...
@@ -68,14 +72,20 @@ async def _one_layer(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[byte
             if inflater is None:
                 inflater = _inflater_for(chunk)
             waiting = chunk
-            while waiting and not inflater.eof:
+            while waiting:
+                if (
+                    inflater.eof
+                ):  # gzip may go on with another member; what else follows is not read
+                    if not waiting.startswith(_GZIP):
+                        break
+                    inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
                 try:
                     piece = inflater.decompress(waiting, _PIECE)
                 except zlib.error as error:
                     raise TransportError(
                         f"the compressed answer is damaged: {error}", phase="read"
                     ) from error
-                waiting = inflater.unconsumed_tail
+                waiting = inflater.unconsumed_tail or inflater.unused_data
                 if piece:
                     yield piece
     if inflater is not None and not inflater.eof:

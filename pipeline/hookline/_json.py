@@ -35,7 +35,8 @@ def loads(data: bytes | str) -> Any:
         The value, integers of any size kept exact.
 
     Raises:
-        JSONDecodeError: ``data`` is not JSON. NaN and Infinity are not JSON.
+        JSONDecodeError: ``data`` is not JSON, or beyond what can be read: nested a thousand levels
+            deep, a number of thousands of digits. NaN and Infinity are not JSON.
 
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
@@ -49,6 +50,12 @@ def loads(data: bytes | str) -> Any:
         return json.loads(raw, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise JSONDecodeError(f"not UTF-8: {error.reason}", "", error.start) from error
+    except JSONDecodeError:
+        raise
+    except RecursionError as error:
+        raise JSONDecodeError("nested too deeply", "", 0) from error
+    except ValueError as error:  # Python reads no number of more than 4,300 digits
+        raise JSONDecodeError("a number has too many digits", "", 0) from error
 
 
 def reader(documents: Sequence[bytes]) -> Callable[[bytes], Any]:

@@ -15,7 +15,7 @@ and this module can go then.
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["drop_orphans", "give_up", "pools"]
+__all__ = ["drop_orphans", "give_up", "poisoned", "pools"]
 
 
 def drop_orphans(sender: Any) -> list[Any]:
@@ -54,6 +54,24 @@ def give_up(stream: Any) -> list[Any]:
         orphans = _unowned(pool)
         # Whoever waits for a connection may have this one's place.
         return [*orphans, *pool._assign_requests_to_connections()]  # noqa: SLF001 -- as above
+
+
+def poisoned(stream: Any) -> bool:
+    """Say whether more has arrived than the answer.
+
+    httpcore keeps such a connection, and takes what lies behind for the answer to the next request,
+    perhaps another user's. That is so in httpcore2 as well.
+
+    Args:
+        stream: the engine's stream of an answer; None where there is none.
+
+    """
+    connection = getattr(getattr(stream, "_stream", None), "_connection", None)
+    state = getattr(connection, "_h11_state", None)
+    if repr(getattr(state, "their_state", None)) != "DONE":
+        return False  # what has arrived belongs to the answer, and the connection will be closed
+    left: tuple[bytes, bool] = getattr(state, "trailing_data", (b"", False))
+    return bool(left[0])
 
 
 def _unowned(pool: Any) -> list[Any]:

@@ -14,6 +14,7 @@ __all__ = ["problem_of", "read_body", "read_json"]
 _MOST_BODY: Final = 64 * 1024 * 1024
 _MOST_ERROR_BODY: Final = 64 * 1024
 _SHOWN: Final = 200  # characters of a body that is not JSON, in an error's text
+_BOM: Final = b"\xef\xbb\xbf"  # that some servers put before JSON
 _REDIRECTS: Final = range(300, 400)
 
 
@@ -29,7 +30,7 @@ async def read_json(answer: Answer) -> Any:
     body = await read_body(answer, _MOST_BODY)
     await answer.aclose()
     try:
-        data = _json.loads(body)
+        data = _json.loads(body.removeprefix(_BOM))
     except _json.JSONDecodeError as error:
         raise _not_json(answer, body) from error
     if isinstance(data, dict) and data.get("type") == "error":
@@ -65,7 +66,7 @@ async def problem_of(answer: Answer) -> APIError | TransportError:
     body = await read_body(answer, _MOST_ERROR_BODY, cut=True)
     await answer.aclose()
     try:
-        data = _json.loads(body)
+        data = _json.loads(body.removeprefix(_BOM))
     except _json.JSONDecodeError:
         return _not_json(answer, body)
     return _from_body(answer, data) if isinstance(data, dict) else _not_json(answer, body)

@@ -1,13 +1,13 @@
 """Streams of the Messages API: from the chunks of an answer to events, or to a whole response."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 
 from hookline import _json
 from hookline._delivery import api_error
 from hookline.assembler import Assembler
 from hookline.errors import DecodeError, TransportError
-from hookline.events import ErrorEvent, Event, MessageStart, Ping
+from hookline.events import ErrorEvent, Event, MessageStart, MessageStop, Ping, UnknownEvent
 from hookline.messages import Response
 from hookline.sse import SSEDecoder
 from hookline.transport import Answer
@@ -67,24 +67,21 @@ async def _events(
     try:
         async for chunk in chunks:
             turn.check_deadline("the stream")
-            payloads = decoder.payloads(chunk)
-            turn.ahead = len(payloads)
-            read = _json.reader(payloads)
-            for payload in payloads:
-                turn.ahead -= 1
-                try:
-                    event = structure_event(read(payload))
-                except _json.JSONDecodeError:
-                    event = _event(payload)
+            for event in _parsed(turn, decoder.payloads(chunk)):
                 if held is None:
                     yield event
-                    continue
-                held.append(event)
-                if not isinstance(event, Ping):
+                else:
+                    held.append(event)
+                    if isinstance(event, Ping):
+                        continue
                     yield held
                     for early in held:
                         yield early
                     held = None
+                if event.__class__ is MessageStop:  # whatever follows is not of this message
+                    turn.ahead = 0
+                    await answer.finish(chunks)
+                    return
         for sse in decoder.flush():
             yield _event(sse.data.encode())
     finally:
@@ -92,6 +89,29 @@ async def _events(
             await chunks.aclose()
         finally:  # a cancellation may strike in the middle of it
             await answer.aclose()
+
+
+def _parsed(turn: Turn, payloads: Sequence[bytes]) -> Iterator[Event]:
+    """Yield the events of some payloads, counting in ``turn.ahead`` how many are left."""
+    turn.ahead = len(payloads)
+    read = _json.reader(payloads)
+    for payload in payloads:
+        turn.ahead -= 1
+        try:
+            event = structure_event(read(payload))
+        except _json.JSONDecodeError:
+            if not payload.strip():
+                continue  # a sign of life that some proxies send
+            event = _event(payload)
+        yield _error_or(event) if event.__class__ is UnknownEvent else event
+
+
+def _error_or(event: Event) -> Event:
+    """Return an error that does not have the API's shape as one that has, and others as they are."""
+    if not isinstance(event, UnknownEvent) or event.type != "error":
+        return event
+    said = event.data.get("error")
+    return ErrorEvent({"type": "api_error", "message": said if isinstance(said, str) else "error"})
 
 
 def _event(payload: bytes) -> Event:

@@ -6,6 +6,7 @@ import an HTTP client. Everything above sees bytes, statuses and Hookline's own 
 """
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 MOST_CONNECTIONS: Final = 1000
+GRACE: Final = 0.1  # seconds in which the end of an answer may follow the end of its message
+_MOST_DRAINED: Final = 64 * 1024  # bytes
 
 Library: TypeAlias = Literal["auto", "httpx", "httpx2", "aiohttp"]
 
@@ -87,6 +90,17 @@ class Answer(Protocol):
         """Yield the body as it arrives, without its content encoding, in pieces of bounded size."""
         ...
 
+    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        """Read what little may follow the end of a message, so that the connection can be kept.
+
+        For a moment only: some servers leave a stream open after its last event.
+
+        Args:
+            chunks: the body, as far as it is still to be read.
+
+        """
+        ...
+
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body was not read to its end."""
         ...
@@ -129,6 +143,16 @@ def choose(library: Library, *, asynchronous: bool) -> str:
     if not find_spec(library):
         raise MissingExtra({"aiohttp": "fast"}.get(library, library), library, f"http={library!r}")
     return library
+
+
+async def drained(chunks: AsyncGenerator[bytes, None]) -> None:
+    """Read the end of a body whose rest nobody wants; give up when it is more than a little."""
+    size = 0
+    with suppress(TransportError):
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > _MOST_DRAINED:
+                return
 
 
 _HINTS: Final = {

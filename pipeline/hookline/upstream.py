@@ -77,7 +77,7 @@ class Upstream:
         )
         try:
             # Some servers answer everything with a stream, and some nothing.
-            if "event-stream" not in answer.headers.get("content-type", ""):
+            if "event-stream" not in answer.headers.get("content-type", "").lower():
                 return await _whole(answer)
             return await (begun(turn, answer) if turn.stream else assembled(turn, answer))
         except BaseException:
