@@ -156,7 +156,7 @@ def test_f67_a_disk_that_takes_nothing_costs_the_cache_not_the_turn(
     connect = sqlite3.connect
 
     def troubled(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        db = connect(*arguments, **options)
+        db: sqlite3.Connection = connect(*arguments, **options)
         trouble(db)
         return db
 
