@@ -153,9 +153,13 @@ def _stream(url: str, rounds: int) -> Iterator[str]:
     yield from row("  the SDK's helper", per["sdk"], "bare lines and json", per["bare"], "none")
 
 
+# What httpx and its engine import where it is installed, and an installation of the core alone lacks.
+_ALONE = "import sys; sys.modules.update(dict.fromkeys(('click', 'rich', 'trio'))); "
+
+
 def _cold(url: str, rounds: int) -> Iterator[str]:
-    def run(name: str, environment: Mapping[str, str]) -> float:
-        code = _COLD[name].format(url=url, body=_BODY, headers=_HEADERS)
+    def run(name: str, before: str, environment: Mapping[str, str]) -> float:
+        code = before + _COLD[name].format(url=url, body=_BODY, headers=_HEADERS)
         began = perf_counter()
         subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, env=environment
@@ -163,18 +167,23 @@ def _cold(url: str, rounds: int) -> Iterator[str]:
         return perf_counter() - began
 
     with as_installed() as environment:
-        subjects = {name: lambda name=name: run(name, environment) for name in _COLD}
-        interleaved(subjects, 1)
-        found = interleaved(subjects, rounds)
-    for name in ("hookline", "anthropic SDK"):
-        aim = "at most 1.6" if name == "hookline" else "none"
-        yield from row(
-            f"first answer of a cold process, {name}",
-            found[name],
-            "bare httpx",
-            found["httpx"],
-            aim,
-        )
+        for where, before in (("", ""), (" (core alone)", _ALONE)):
+            names = _COLD if not before else ("httpx", "hookline")
+            subjects = {
+                name: lambda name=name, before=before: run(name, before, environment)
+                for name in names
+            }
+            interleaved(subjects, 1)
+            found = interleaved(subjects, rounds)
+            for name in subjects.keys() - {"httpx"}:
+                aim = "at most 1.6" if name == "hookline" else "none"
+                yield from row(
+                    f"first answer, cold, {name}{where}",
+                    found[name],
+                    f"bare httpx{where}",
+                    found["httpx"],
+                    aim,
+                )
 
 
 def report(rounds: int = 5) -> Iterator[str]:
