@@ -10,29 +10,20 @@ import os
 import ssl
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+from hookline._answers import AsyncAnswer, SyncAnswer
 from hookline._backends import BoundedBackend, Deadline, ListeningBackend, keep_alive
-from hookline._inflate import ACCEPTED, inflated
-from hookline._pool_repair import drop_orphans, give_up, poisoned
+from hookline._inflate import ACCEPTED
+from hookline._pool_repair import drop_orphans
 from hookline._proxies import proxy_for
 from hookline._translation import translated
 from hookline.errors import ConfigError, InputError, MissingExtra
-from hookline.transport import (
-    GRACE,
-    MOST_CONNECTIONS,
-    Answer,
-    Library,
-    Outgoing,
-    choose,
-    drained,
-)
+from hookline.transport import MOST_CONNECTIONS, Answer, Library, Outgoing, choose
 
 __all__ = ["AsyncPool", "SyncPool", "engine", "tls_context"]
 
@@ -191,6 +182,7 @@ class _Pool(ABC, Generic[H]):
         )
         return parsed, named
 
+    @property
     def _leaky(self) -> bool:
         return self._core is not None and self._core.__name__ == "httpcore"
 
@@ -207,22 +199,9 @@ def _written(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return written
 
 
-class _Answered:
-    """What the answers of both colours share."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-        self.status: int = response.status
-        self.headers: Mapping[str, str] = {
-            name.decode("ascii").lower(): value.decode("latin-1")
-            for name, value in response.headers
-        }
-
-    def chunks(self) -> AsyncGenerator[bytes, None]:
-        return inflated(self._raw(), self.headers.get("content-encoding", ""))
-
-    def _raw(self) -> AsyncGenerator[bytes, None]:
-        raise TypeError("an answer is of one colour")
+def _parts(response: Any) -> tuple[Any, int, Any, Any]:
+    """Return what an answer is made of."""
+    return response, response.status, response.headers, response.stream
 
 
 class SyncPool(_Pool[int]):
@@ -235,13 +214,12 @@ class SyncPool(_Pool[int]):
     async def open(self, outgoing: Outgoing) -> Answer:
         """See ``Transport.open``."""
         pool = self._pool(os.getpid(), outgoing.url)
-        if self._leaky():
+        if self._leaky:
             for orphan in drop_orphans(pool):
                 orphan.close()
-        self._limit.at = outgoing.deadline
-        with translated():
+        with translated(), self._limit.until(outgoing.deadline):
             response = pool.handle_request(self._request(outgoing))
-        return _SyncAnswer(response, self._limit, outgoing.deadline)
+        return SyncAnswer(*_parts(response), limit=self._limit, deadline=outgoing.deadline)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
@@ -251,32 +229,6 @@ class SyncPool(_Pool[int]):
 
     def _backend(self, core: Any) -> Any:
         return BoundedBackend(core, self._limit)
-
-
-class _SyncAnswer(_Answered):
-    def __init__(self, response: Any, limit: Deadline, deadline: float | None) -> None:
-        super().__init__(response)
-        self._limit = limit
-        self._deadline = deadline
-
-    async def _raw(self) -> AsyncGenerator[bytes, None]:
-        with translated():
-            # Another turn of this thread may have run since the last chunk.
-            self._limit.at = self._deadline
-            for chunk in self._response.stream:
-                yield chunk
-                self._limit.at = self._deadline
-
-    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
-        soon = monotonic() + GRACE
-        self._deadline = soon if self._deadline is None else min(soon, self._deadline)
-        await drained(chunks)
-
-    async def aclose(self) -> None:
-        with translated():
-            if poisoned(self._response.stream):
-                self._response.extensions["network_stream"].close()
-            self._response.close()
 
 
 class AsyncPool(_Pool[tuple[int, object]]):
@@ -296,7 +248,7 @@ class AsyncPool(_Pool[tuple[int, object]]):
         except BaseException:
             await self._drop_orphans(pool)  # a cancellation may just have made one
             raise
-        return _AsyncAnswer(response, repaired=self._leaky())
+        return AsyncAnswer(*_parts(response), leaky=self._leaky)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
@@ -305,46 +257,9 @@ class AsyncPool(_Pool[tuple[int, object]]):
             await pool.aclose()
 
     async def _drop_orphans(self, pool: Any) -> None:
-        if self._leaky():
+        if self._leaky:
             for orphan in drop_orphans(pool):
                 await orphan.aclose()
 
     def _backend(self, core: Any) -> Any:
         return ListeningBackend(core.AnyIOBackend())
-
-
-class _AsyncAnswer(_Answered):
-    def __init__(self, response: Any, *, repaired: bool) -> None:
-        super().__init__(response)
-        self._repaired = repaired
-
-    async def _raw(self) -> AsyncGenerator[bytes, None]:
-        try:
-            with translated():
-                async with aclosing(aiter(self._response.stream)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
-        finally:
-            await self._repair()
-
-    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
-        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
-
-        with anyio.move_on_after(GRACE):
-            await drained(chunks)
-
-    async def aclose(self) -> None:
-        try:
-            with translated():
-                try:
-                    if poisoned(self._response.stream):
-                        await self._response.extensions["network_stream"].aclose()
-                finally:
-                    await self._response.aclose()
-        finally:
-            await self._repair()
-
-    async def _repair(self) -> None:
-        if self._repaired:
-            for orphan in give_up(self._response.stream):
-                await orphan.aclose()

@@ -8,17 +8,16 @@ either, ``hookline._httpcore`` does the work.
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
 from importlib import import_module
-from time import monotonic
 from typing import Any, Final
 
+from hookline._answers import AsyncAnswer, SyncAnswer
 from hookline._backends import BoundedBackend, Deadline
-from hookline._inflate import ACCEPTED, inflated
-from hookline._pool_repair import drop_orphans, give_up, poisoned, pools
+from hookline._inflate import ACCEPTED
+from hookline._pool_repair import drop_orphans, pools
 from hookline._translation import translated
 from hookline.errors import ConfigError
-from hookline.transport import GRACE, Answer, Library, Outgoing, choose, drained
+from hookline.transport import Answer, Library, Outgoing, choose
 
 __all__ = ["AsyncHTTP", "SyncHTTP", "library"]
 
@@ -92,6 +91,10 @@ class _HTTP(ABC):
             raise ConfigError("the client that was handed in as client= has been closed")
         return client
 
+    @property
+    def _leaky(self) -> bool:
+        return self._module is not None and self._module.__name__ == "httpx"
+
     @abstractmethod
     def _simulated(self, module: Any) -> Any:
         """Return the library's own kind of transport with the simulator behind it."""
@@ -109,18 +112,10 @@ class _HTTP(ABC):
         )
 
 
-def _headers(response: Any) -> dict[str, str]:
-    """Return a response's headers, names in lower case; of repeated ones, the last."""
-    # The library's own mapping works out the encoding anew for every header.
-    return {
-        name.decode("ascii").lower(): value.decode("latin-1")
-        for name, value in response.headers.raw
-    }
-
-
-def _engines(response: Any) -> Any:
-    """Return the engine's stream of a response, or None: the client wraps its transport's."""
-    return getattr(getattr(response.stream, "_stream", None), "_httpcore_stream", None)
+def _parts(response: Any) -> tuple[Any, int, Any, Any]:
+    """Return what an answer is made of; the client wraps its transport's stream, and that the engine's."""
+    engine = getattr(getattr(response.stream, "_stream", None), "_httpcore_stream", None)
+    return response, response.status_code, response.headers.raw, engine
 
 
 def bounded(client: Any) -> Deadline:
@@ -157,14 +152,14 @@ class SyncHTTP(_HTTP):
     async def open(self, outgoing: Outgoing) -> Answer:
         """See ``Transport.open``."""
         client = self._ready()
-        if self._module.__name__ == "httpx":
+        if self._leaky:
             for orphan in drop_orphans(client):
                 orphan.close()
         with translated(), self._limit.until(outgoing.deadline):
             response = client.send(
                 self._request(client, outgoing), stream=True, follow_redirects=False
             )
-        return _SyncAnswer(response, self._limit, outgoing.deadline)
+        return SyncAnswer(*_parts(response), limit=self._limit, deadline=outgoing.deadline)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
@@ -176,41 +171,6 @@ class SyncHTTP(_HTTP):
         from hookline.simulator.transport import sync_transport  # noqa: PLC0415 -- only when asked for
 
         return sync_transport(module, self._simulator)
-
-
-class _SyncAnswer:
-    def __init__(self, response: Any, limit: Deadline, deadline: float | None) -> None:
-        self._response = response
-        self._limit = limit
-        self._deadline = deadline
-        self.status: int = response.status_code
-        self.headers: Mapping[str, str] = _headers(response)
-
-    def chunks(self) -> AsyncGenerator[bytes, None]:
-        return inflated(self._raw(), self.headers.get("content-encoding", ""))
-
-    async def _raw(self) -> AsyncGenerator[bytes, None]:
-        # Not iter_raw(): a mock transport's response counts as read before anybody read it.
-        chunks = iter(self._response.stream)
-        with translated():
-            while True:
-                # Between two chunks the client may be at work for its owner, who has no deadline.
-                with self._limit.until(self._deadline):
-                    chunk = next(chunks, None)
-                if chunk is None:
-                    return
-                yield chunk
-
-    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
-        soon = monotonic() + GRACE
-        self._deadline = soon if self._deadline is None else min(soon, self._deadline)
-        await drained(chunks)
-
-    async def aclose(self) -> None:
-        with translated():
-            if poisoned(_engines(self._response)):
-                self._response.extensions["network_stream"].close()
-            self._response.close()
 
 
 class AsyncHTTP(_HTTP):
@@ -231,7 +191,7 @@ class AsyncHTTP(_HTTP):
         except BaseException:
             await self._drop_orphans(client)  # a cancellation may just have made one
             raise
-        return _AsyncAnswer(response, repaired=self._module.__name__ == "httpx")
+        return AsyncAnswer(*_parts(response), leaky=self._leaky)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
@@ -240,7 +200,7 @@ class AsyncHTTP(_HTTP):
             await client.aclose()
 
     async def _drop_orphans(self, client: Any) -> None:
-        if self._module.__name__ == "httpx":
+        if self._leaky:
             for orphan in drop_orphans(client):
                 await orphan.aclose()
 
@@ -248,51 +208,3 @@ class AsyncHTTP(_HTTP):
         from hookline.simulator.transport import async_transport  # noqa: PLC0415 -- only when asked for
 
         return async_transport(module, self._simulator)
-
-
-class _AsyncAnswer:
-    def __init__(self, response: Any, *, repaired: bool) -> None:
-        self._response = response
-        self._repaired = repaired
-        self.status: int = response.status_code
-        self.headers: Mapping[str, str] = _headers(response)
-
-    def chunks(self) -> AsyncGenerator[bytes, None]:
-        return inflated(self._raw(), self.headers.get("content-encoding", ""))
-
-    async def _raw(self) -> AsyncGenerator[bytes, None]:
-        chunks = aiter(self._response.stream)  # not aiter_raw(), as in _SyncAnswer
-        try:
-            with translated():
-                async for chunk in chunks:
-                    yield chunk
-        finally:
-            try:
-                close = getattr(chunks, "aclose", None)  # a transport's own iterator may have none
-                if close is not None:
-                    with translated():
-                        await close()
-            finally:
-                await self._repair()
-
-    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
-        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
-
-        with anyio.move_on_after(GRACE):
-            await drained(chunks)
-
-    async def aclose(self) -> None:
-        try:
-            with translated():
-                try:
-                    if poisoned(_engines(self._response)):
-                        await self._response.extensions["network_stream"].aclose()
-                finally:
-                    await self._response.aclose()
-        finally:
-            await self._repair()
-
-    async def _repair(self) -> None:
-        if self._repaired:
-            for orphan in give_up(_engines(self._response)):
-                await orphan.aclose()
