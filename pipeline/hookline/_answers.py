@@ -60,16 +60,12 @@ class SyncAnswer(_Answer):
     async def _raw(self) -> AsyncGenerator[bytes, None]:
         # Not iter_raw() of httpx: a mock's response counts as read before anybody has read it.
         chunks = iter(self._response.stream)
-        limit = self._limit
         with translated():
             while True:
                 # For this chunk only: another turn may come between two of them, or, where the
                 # client was handed in, its owner, who has no deadline.
-                limit.at = self._deadline
-                try:
+                with self._limit.until(self._deadline):
                     chunk = next(chunks, None)
-                finally:
-                    limit.at = None
                 if chunk is None:
                     return
                 yield chunk

@@ -7,8 +7,7 @@ In both, the head of a request leaves together with its body.
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import Any, Final
@@ -19,6 +18,22 @@ _IDLE, _INTERVAL, _COUNT = 60, 60, 5  # seconds, seconds, probes; those of the o
 _LARGE: Final = 64 * 1024  # bytes; what is smaller is gone before anybody could refuse it
 _HEAD_END: Final = b"\r\n\r\n"
 _LEAST: Final = 0.001  # a time-out of 0 would mean "do not wait at all" to a socket
+
+
+class _Until:
+    """Sets a deadline and takes it back; a class, since every call enters one."""
+
+    __slots__ = ("_deadline", "_moment")
+
+    def __init__(self, deadline: "Deadline", moment: float | None) -> None:
+        self._deadline = deadline
+        self._moment = moment
+
+    def __enter__(self) -> None:
+        self._deadline.at = self._moment
+
+    def __exit__(self, *error: object) -> None:
+        self._deadline.at = None
 
 
 class Deadline(threading.local):
@@ -33,14 +48,9 @@ class Deadline(threading.local):
         remaining = max(_LEAST, self.at - monotonic())
         return remaining if timeout is None else min(timeout, remaining)
 
-    @contextmanager
-    def until(self, moment: float | None) -> Iterator[None]:
-        """Let this moment be the deadline within the block, and nothing after it."""
-        before, self.at = self.at, moment
-        try:
-            yield
-        finally:
-            self.at = before
+    def until(self, moment: float | None) -> "_Until":
+        """Let this moment be the deadline within a ``with`` block, and nothing after it."""
+        return _Until(self, moment)
 
     @property
     def over(self) -> bool:

@@ -269,13 +269,14 @@ def cost(
         return None
     prompt = input_tokens + cache_write_5m + cache_write_1h + cache_read
     prices = facts.prices.for_prompt(prompt)
-    total = (
-        input_tokens * prices.input
-        + output_tokens * prices.output
-        + cache_write_5m * prices.cache_write_5m
-        + cache_write_1h * prices.cache_write_1h
-        + cache_read * prices.cache_read
-    ) / _MILLION
+    total = input_tokens * prices.input + output_tokens * prices.output
+    if prompt != input_tokens:  # most calls use no cache
+        total += (
+            cache_write_5m * prices.cache_write_5m
+            + cache_write_1h * prices.cache_write_1h
+            + cache_read * prices.cache_read
+        )
+    total /= _MILLION
     if batch:
         total *= _BATCH_RATE
     if us_only and not facts.prefill:  # the models that still take a prefill are those before 4.6

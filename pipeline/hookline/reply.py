@@ -3,9 +3,9 @@
 import html
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 
 from hookline.blocks import (
     Block,
@@ -139,7 +139,8 @@ class Reply:
 
     def evolve(self, **changes: Any) -> "Reply":
         """Return a copy with some attributes replaced."""
-        return evolve(self, **changes)
+        # attrs.evolve() looks at every field anew; each turn comes by here.
+        return Reply(**{name: getattr(self, name) for name in _FIELDS} | changes)
 
     def with_text(self, text: str) -> "Reply":
         """Return a copy whose ``text`` is ``text``; blocks that are not text stay.
@@ -199,6 +200,9 @@ class Reply:
         return (
             f'<div>{shown}<small style="opacity:.6">{html.escape(" · ".join(facts))}</small></div>'
         )
+
+
+_FIELDS: Final = tuple(a.name for a in fields(Reply))
 
 
 def _before_the_turn(messages: tuple[Message, ...]) -> tuple[Message, ...]:
