@@ -107,7 +107,7 @@ def _in_flight(base_url: str) -> dict[str, Callable[[], float]]:
         "bare aiohttp": lambda: asyncio.run(bare(4000)),
         "aiohttp": lambda: asyncio.run(ours("aiohttp", 2500)),
         "httpx2": lambda: asyncio.run(ours("httpx2", 1000)),
-        "httpx": lambda: asyncio.run(ours("httpx", 300)),
+        "httpx": lambda: asyncio.run(ours("httpx", 600)),
     }
 
 
