@@ -14,6 +14,7 @@ from yarl import URL
 from hookline._backends import keep_alive
 from hookline._inflate import ACCEPTED, inflated
 from hookline._proxies import proxy_for
+from hookline.errors import ConfigError
 from hookline.transport import GRACE, MOST_CONNECTIONS, Answer, Outgoing, drained, failed
 
 __all__ = ["AiohttpHTTP"]
@@ -151,6 +152,11 @@ def _proxy_of(base_url: str) -> _Proxy:
     if named is None:
         return None, None
     proxy = URL(named)
+    if proxy.scheme not in ("http", "https"):
+        raise ConfigError(
+            f"the environment names a {proxy.scheme}: proxy, and aiohttp takes http and https ones; "
+            "http='httpx2' takes SOCKS too"
+        )
     if proxy.user is None:
         return proxy, None
     # Errors of aiohttp quote the address, so the password travels beside it. aiohttp makes a

@@ -201,8 +201,11 @@ class _BoundedStream(_Gathering):
                 piece = due[at : at + _LARGE] if len(due) > _LARGE else due
                 self._stream.write(piece, self._deadline.within(timeout))
 
-    def start_tls(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
-        stream = self._stream.start_tls(*args, timeout=self._deadline.within(timeout), **kwargs)
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> Any:
+        limit = self._deadline.within(timeout)
+        stream = self._stream.start_tls(ssl_context, server_hostname, limit)
         return _BoundedStream(self._core, stream, self._deadline)
 
 
