@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from typing import Any, Self
@@ -88,8 +89,9 @@ def test_a_call_goes_through_it_with_its_credentials(
 class Tunnel:
     """A proxy that leads to one server, whatever it is asked for; HTTP CONNECT or SOCKS 5."""
 
-    def __init__(self, port: int, *, socks: bool) -> None:
+    def __init__(self, port: int, *, socks: bool, tls: ssl.SSLContext | None = None) -> None:
         self._target = port
+        self._tls = tls
         self._socks = socks
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
@@ -110,6 +112,8 @@ class Tunnel:
         with suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
+                if self._tls is not None:
+                    client = self._tls.wrap_socket(client, server_side=True)
                 with client, socket.create_connection(("127.0.0.1", self._target)) as server:
                     (self._greet_socks if self._socks else self._greet)(client)
                     pump = threading.Thread(target=self._pump, args=(server, client), daemon=True)
@@ -187,6 +191,36 @@ def test_tls_goes_through_a_tunnel(
             assert asked.startswith(b"CONNECT localhost:%d HTTP/1.1\r\n" % server.port)
             assert base64.b64encode(b"me:pa@ss") in asked
         assert all("pa@ss" not in str(each.headers) for each in server.requests)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_the_proxy_itself_may_be_spoken_to_by_tls(
+    monkeypatch: pytest.MonkeyPatch, library: str, asynchronous: bool
+) -> None:
+    with (
+        Authority() as authority,
+        FaultServer(json_answer(message("Hello!")), tls=authority.valid()) as server,
+        Tunnel(server.port, socks=False, tls=authority.valid()) as tunnel,
+    ):
+        monkeypatch.setenv("https_proxy", f"https://localhost:{tunnel.port}")
+        options: dict[str, Any] = {
+            "base_url": f"https://localhost:{server.port}",
+            "api_key": "none",
+            "http": library,
+            "ca_bundle": authority.ca_bundle,
+        }
+
+        async def main() -> str:
+            async with AsyncPipeline(**options) as line:
+                return (await line.send("Hi")).text
+
+        if asynchronous:
+            assert asyncio.run(main()) == "Hello!"
+        else:
+            with Pipeline(**options) as line:
+                assert line.send("Hi").text == "Hello!"
+        assert len(tunnel.asked) == 1
 
 
 def test_a_socks_proxy_without_its_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

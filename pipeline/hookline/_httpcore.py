@@ -128,6 +128,10 @@ class _Pool(ABC, Generic[H]):
         if parts.username is not None:
             options["proxy_auth"] = (unquote(parts.username), unquote(parts.password or ""))
         if parts.scheme in ("http", "https"):
+            if parts.scheme == "https":  # spoken to the proxy itself, whatever lies behind it
+                options["proxy_ssl_context"] = tls_context(
+                    core, needed=True, ca_bundle=self._ca_bundle
+                )
             return getattr(core, f"{self.colour}HTTPProxy")(socket_options=keep_alive(), **options)
         if parts.scheme not in ("socks5", "socks5h"):
             raise ConfigError(
