@@ -47,6 +47,12 @@ def test_however_it_is_cut(encoding: str, data: bytes, size: int) -> None:
     assert b"".join(read(cut(ENCODERS[encoding](data), size), encoding)) == data
 
 
+@given(st.binary(max_size=300), st.integers(1, 50), st.integers(1, 40))
+def test_gzip_may_come_in_members(data: bytes, each: int, size: int) -> None:
+    packed = b"".join(map(gzip.compress, cut(data, each) or [b""]))
+    assert b"".join(read(cut(packed, size), "gzip")) == data
+
+
 @given(st.binary(min_size=1, max_size=500), st.integers(1, 60))
 def test_deflate_may_be_raw(data: bytes, size: int) -> None:
     raw = zlib.compress(data)[2:-4]

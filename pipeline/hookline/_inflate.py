@@ -76,7 +76,7 @@ async def _one_layer(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[byte
                 if (
                     inflater.eof
                 ):  # gzip may go on with another member; what else follows is not read
-                    if not waiting.startswith(_GZIP):
+                    if waiting[:2] not in (_GZIP, _GZIP[:1]):  # which a chunk may cut in two
                         break
                     inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
                 try:
