@@ -85,6 +85,14 @@ def test_synthetic_turns_are_sent_like_any_other(run: Any, sim: Any) -> None:
     ]
 
 
+def test_a_wrong_name_is_told_where_it_is_written() -> None:
+    with Pipeline(base_url="sim:") as line:
+        with pytest.raises(InputError, match="did you mean 'system'"):
+            line.conversation(sytem="Be brief.")  # type: ignore[call-arg]  # the mistake
+        with pytest.raises(InputError, match="no parameter 'histroy'"):
+            line.send("Hello", histroy=[])  # type: ignore[call-arg]  # the mistake
+
+
 def test_a_conversation_may_begin_with_messages(run: Any, sim: Any) -> None:
     server = sim()
 

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from hookline.config import Settings
     from hookline.models import ModelTable
 
-__all__ = ["Asked", "Input", "SendOptions", "as_message", "asked", "bound", "checked_timeout"]
+__all__ = [
+    "Asked",
+    "Input",
+    "SendOptions",
+    "as_message",
+    "asked",
+    "bound",
+    "check_names",
+    "checked_timeout",
+]
 
 Part: TypeAlias = "str | Block | Mapping[str, Any]"
 Input: TypeAlias = "str | Message | Block | Sequence[Part] | None"
@@ -113,11 +122,7 @@ def asked(
         InputError: an unknown parameter, an empty message, a bad prefill, an unknown model.
 
     """
-    for name in given:
-        if name not in SendOptions.__annotations__:
-            near = get_close_matches(name, SendOptions.__annotations__, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "new API fields go into extra={…}"
-            raise InputError(f"there is no parameter {name!r}; {hint}")
+    check_names(given)
     model = given.get("model")
     _check_model(settings, models, blank.model if model is None else model)
     if not given:
@@ -149,6 +154,15 @@ def asked(
         checked_timeout(given.get("timeout")),
         FrozenDict(context) if context else EMPTY,
     )
+
+
+def check_names(given: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` for a parameter that ``SendOptions`` does not have."""
+    for name in given:
+        if name not in SendOptions.__annotations__:
+            near = get_close_matches(name, SendOptions.__annotations__, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "new API fields go into extra={…}"
+            raise InputError(f"there is no parameter {name!r}; {hint}")
 
 
 def _new_message(message: Input, images: Sequence[Any], *, optional: bool) -> Message | None:

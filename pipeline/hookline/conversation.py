@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from attrs import evolve
 
-from hookline.asking import Input, SendOptions, as_message
+from hookline.asking import Input, SendOptions, as_message, check_names
 from hookline.blocks import TextBlock
 from hookline.errors import InputError
 from hookline.messages import Message
@@ -35,6 +35,7 @@ class ConversationState:
     """
 
     def __init__(self, options: SendOptions) -> None:
+        check_names(options)
         self._options: SendOptions = {**options}
         given: Sequence[Message | Mapping[str, Any]] = self._options.pop("messages", ())
         self.messages: tuple[Message, ...] = tuple(
