@@ -201,7 +201,7 @@ class _Applied:
             return (event,)
         try:
             passed = tuple(self._filter.feed(event))
-        except Exception as error:  # noqa: BLE001 -- excused or blamed
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
             self._silenced = True
             if not excused(self._turn, self._implementation, error):
                 blame(self._implementation, error)
@@ -232,7 +232,7 @@ def _filters(plugins: PluginSet, turn: Turn) -> list[_Applied]:
                 raise TypeError(  # noqa: TRY301 -- handled like any other failure of the plugin
                     f"it gave {type(wanted).__name__!r}, where the hook wants a StreamFilter or None"
                 )
-        except Exception as error:  # noqa: BLE001 -- excused or blamed
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
             if excused(turn, implementation, error):
                 continue
             blame(implementation, error)

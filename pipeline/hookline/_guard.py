@@ -1,4 +1,8 @@
-"""What becomes of a plugin's failure: the engine decides by the plugin's role, not the plugin."""
+"""What becomes of a plugin's failure: the engine decides by the plugin's role, not the plugin.
+
+``SystemExit`` is a failure like any other: a plugin does not end the program. Cancellations and
+ctrl-C pass.
+"""
 
 from inspect import isawaitable
 from typing import Any, NoReturn
@@ -19,7 +23,7 @@ from hookline.turn import Continue, Turn
 __all__ = ["blame", "excused", "failure", "misfit", "told", "wrong"]
 
 
-def failure(implementation: Implementation, error: Exception) -> HooklineError:
+def failure(implementation: Implementation, error: Exception | SystemExit) -> HooklineError:
     """Return the error that the turn ends with when a plugin raised ``error``.
 
     Hookline's own errors pass as they are: they are meant for the caller, or come from further in.
@@ -46,7 +50,7 @@ def failure(implementation: Implementation, error: Exception) -> HooklineError:
     return PluginError(said, plugin=implementation.plugin, hook=implementation.hook)
 
 
-def blame(implementation: Implementation, error: Exception) -> NoReturn:
+def blame(implementation: Implementation, error: Exception | SystemExit) -> NoReturn:
     """Raise what ``failure`` makes of ``error``, with its cause.
 
     An error that passes as it is keeps the cause that it came with: it may have been given one by
@@ -65,14 +69,14 @@ async def told(implementations: tuple[Implementation, ...], *arguments: Any) -> 
             result = implementation.call(*arguments)
             if result is not None and isawaitable(result):
                 await result
-        except Exception as error:  # noqa: BLE001 -- observers are isolated, whatever they raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- observers are isolated, whatever they raise
             log_failure(implementation.plugin, implementation.hook, error)
 
 
 def excused(
     turn: Turn,
     implementation: Implementation,
-    error: Exception | None,
+    error: Exception | SystemExit | None,
     change: str = "it returned something new",
 ) -> bool:
     """Say whether an outcome must not touch the turn: an observer's, or one judged in shadow.

@@ -48,7 +48,7 @@ async def _layer(
         result = implementation.call(turn, request, call_next)
         if isawaitable(result):
             result = await result
-    except Exception as error:  # noqa: BLE001 -- blame raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- blame raises
         blame(implementation, error)
     problem = misfit(implementation, result, (Response,), "a Response")
     if problem is not None:
@@ -90,7 +90,7 @@ async def check(engine: Engine, turn: Turn, request: Request) -> None:
             result = implementation.call(turn, request)
             if result is not None and isawaitable(result):
                 result = await result
-        except Exception as error:  # noqa: BLE001 -- excused or blamed
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
             if excused(turn, implementation, error):
                 continue
             refusal = failure(implementation, error)

@@ -35,7 +35,7 @@ async def fold(engine: Engine, hook: str, turn: Turn, request: Request) -> Reque
                 continue
             if isawaitable(result):
                 result = await result
-        except Exception as error:  # noqa: BLE001 -- excused or blamed
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
             if excused(turn, implementation, error):
                 continue
             blame(implementation, error)
@@ -65,7 +65,7 @@ async def post_process(
             result = implementation.call(turn, reply)
             if result is not None and isawaitable(result):
                 result = await result
-        except Exception as error:  # noqa: BLE001 -- excused or blamed
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
             if excused(turn, implementation, error):
                 continue
             blame(implementation, error)
