@@ -1,6 +1,7 @@
 """F66 and F67: a process that is killed while it writes, and disks that will not have it."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -128,7 +129,7 @@ until_it_survives(work, check)
 """
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="kills forked children")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
 @pytest.mark.parametrize(("script", "least"), [(_STORE, 20), (_CASSETTE, 15)])
 def test_f66_a_kill_while_writing_loses_nothing_that_was_acknowledged(
     script: str, least: int, tmp_path: Path
