@@ -17,6 +17,19 @@ from hookline.testing import Authority, FaultServer, json_answer, message
 PROXY = "http://proxy.example:3128"
 
 
+def answer(options: dict[str, Any], *, asynchronous: bool, calls: int = 1) -> str:
+    """Take some turns in one of the colours; return the text of the last."""
+
+    async def main() -> str:
+        async with AsyncPipeline(**options) as line:
+            return [(await line.send("Hi")).text for _ in range(calls)][-1]
+
+    if asynchronous:
+        return asyncio.run(main())
+    with Pipeline(**options) as line:
+        return [line.send("Hi").text for _ in range(calls)][-1]
+
+
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http", "https", "all", "no"):
@@ -71,15 +84,7 @@ def test_a_call_goes_through_it_with_its_credentials(
             "http": library,
         }
 
-        async def main() -> str:
-            async with AsyncPipeline(**options) as line:
-                return (await line.send("Hi")).text
-
-        if asynchronous:
-            assert asyncio.run(main()) == "Hello!"
-        else:
-            with Pipeline(**options) as line:
-                assert line.send("Hi").text == "Hello!"
+        assert answer(options, asynchronous=asynchronous) == "Hello!"
     (request,) = proxy.requests
     assert request.target == "http://api.example/v1/messages"
     secret = base64.b64encode(b"me:pass").decode()
@@ -168,21 +173,11 @@ def test_tls_goes_through_a_tunnel(
             "ca_bundle": authority.ca_bundle,
         }
 
-        async def main() -> str:
-            async with AsyncPipeline(**options) as line:
-                await line.send("Hi")
-                return (await line.send("Hi")).text
-
         if socks and library == "aiohttp":
             with pytest.raises(ConfigError, match="SOCKS"):
-                asyncio.run(main())
+                answer(options, asynchronous=True)
             return
-        if asynchronous:
-            assert asyncio.run(main()) == "Hello!"
-        else:
-            with Pipeline(**options) as line:
-                line.send("Hi")
-                assert line.send("Hi").text == "Hello!"
+        assert answer(options, asynchronous=asynchronous, calls=2) == "Hello!"
         if socks:
             assert tunnel.asked[0] == b"\x01\x02me\x05pa@ss"
             assert b"localhost" in tunnel.asked[1]
@@ -211,15 +206,7 @@ def test_the_proxy_itself_may_be_spoken_to_by_tls(
             "ca_bundle": authority.ca_bundle,
         }
 
-        async def main() -> str:
-            async with AsyncPipeline(**options) as line:
-                return (await line.send("Hi")).text
-
-        if asynchronous:
-            assert asyncio.run(main()) == "Hello!"
-        else:
-            with Pipeline(**options) as line:
-                assert line.send("Hi").text == "Hello!"
+        assert answer(options, asynchronous=asynchronous) == "Hello!"
         assert len(tunnel.asked) == 1
 
 

@@ -1,15 +1,19 @@
-"""Repairs the pool of httpcore 1.0.9, that of httpx 0.28.1: it loses a slot to a cancelled request.
+"""What the pools of httpcore and httpcore2 do wrong, seen and mended from outside.
 
-A request that is cancelled between being given a connection and using it leaves the connection in
-the pool: not idle, not closed, owned by nobody, and counted for ever (encode/httpcore issue 1093).
-Ten such cancellations and a pool of ten is dead. Before each request we drop what nobody owns.
+**Lost slots.** httpcore 1.0.9, the engine of httpx 0.28.1, loses one to a cancelled request. One
+that is cancelled between being given a connection and using it leaves the connection in the pool:
+not idle, not closed, owned by nobody, and counted for ever (encode/httpcore issue 1093). Ten such
+cancellations and a pool of ten is dead. Before each request we drop what nobody owns.
 
 A cancellation that strikes while an answer is being closed does the same in another way: its shield
 is anyio's, which ``Task.cancel`` of asyncio goes through, and a second closing does nothing. So the
 request is given up for it.
 
-httpcore2, that of httpx2, is not affected; ``tests/test_pool_repair.py`` has a canary that fails once httpx is mended,
-and this module can go then.
+httpcore2 is not affected; ``tests/test_pool_repair.py`` has a canary that fails once httpcore is
+mended, and ``drop_orphans`` and ``give_up`` can go then.
+
+**Poisoned connections.** Both keep a connection on which more has arrived than the answer; see
+``poisoned``.
 """
 
 from collections.abc import Iterator
