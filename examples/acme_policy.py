@@ -14,7 +14,7 @@ import attrs
 from attrs import frozen
 
 from hookline import PolicyViolation, Request, StreamFilter, hookimpl
-from hookline.blocks import Base64Source, RedactedThinkingBlock, ThinkingBlock
+from hookline.values import Base64Source, RedactedThinkingBlock, ThinkingBlock
 
 MASK = "[withheld]"
 

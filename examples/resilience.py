@@ -6,9 +6,9 @@ error. Which layer lies outside of which is declared by the plugins; no order is
 
 from hookline import Pipeline
 from hookline.simulator import Rule, Scenario, Simulator
-from hookline_plugins.cache import Cache
-from hookline_plugins.fallback import Fallback
-from hookline_plugins.retry import Retry
+from hookline_plugins.resilience.fallback import Fallback
+from hookline_plugins.resilience.retry import Retry
+from hookline_plugins.storage.cache import Cache
 
 TROUBLE = Scenario.of(
     Rule(model="claude-opus-5-5", status=529),

@@ -6,7 +6,7 @@
 from acme_policy import MASK, AcmePolicy
 
 from hookline import Message, Pipeline, PolicyViolation, ToolResultBlock, ToolUseBlock
-from hookline.asking import SendOptions
+from hookline.send_options import SendOptions
 from hookline.simulator import Rule, Scenario, Simulator
 
 MODEL = "claude-haiku-4-5"

@@ -7,8 +7,8 @@ would show.
 from pathlib import Path
 
 from hookline import Image, Pipeline
-from hookline.blocks import ImageBlock
 from hookline.simulator import Scenario, Simulator
+from hookline.values import ImageBlock
 
 ANT = Path(__file__).with_name("ant.png")
 ANT_URL = "https://images.example.com/ant.png"

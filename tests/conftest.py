@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from hookline import AsyncPipeline, Pipeline
 from hookline._io import drive
-from hookline.discovery import installed
+from hookline._journey.discovery import installed
 from hookline.simulator import Answer, Call, Rule, Scenario, Simulator
 
 COLOURS: Final = ("sync", "asyncio", "trio")

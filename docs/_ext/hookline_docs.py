@@ -16,7 +16,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from hookline.plugins import HOOKS
+from hookline._journey.plugin_set import HOOKS
 from hookline_plugins.preflight import RULES, Rule
 
 PYPROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"

@@ -11,17 +11,19 @@ post-process), and plugins take part in them::
 Names are imported when first used, so ``import hookline`` costs little more than its logger.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from hookline import _log as _log  # silences the library's log lines, before anybody can want them
+from hookline._faces import face
 
 if TYPE_CHECKING:
-    from hookline.attachments import Document, Image
-    from hookline.batch_values import Batch, BatchItem, BatchResult, RequestCounts
-    from hookline.blocks import Block, TextBlock, ToolResultBlock, ToolUseBlock
     from hookline.conversation import AsyncConversation, Conversation
-    from hookline.counting import TokenCount
+    from hookline.endpoints.batch_objects import Batch, BatchItem, BatchResult, RequestCounts
+    from hookline.endpoints.files import File
+    from hookline.endpoints.models import ModelInfo
+    from hookline.endpoints.objects import Deleted
+    from hookline.endpoints.pages import AsyncItems, Items, Page
+    from hookline.endpoints.token_counts import TokenCount
     from hookline.errors import (
         APIError,
         CircuitOpen,
@@ -43,68 +45,24 @@ if TYPE_CHECKING:
         TurnLimitExceeded,
         UnresolvedContent,
     )
-    from hookline.files import File
     from hookline.filters import StreamFilter
     from hookline.hookspecs import hookimpl
-    from hookline.listing import AsyncItems, Items, Page
-    from hookline.messages import Message, Request, Response, Tool, Usage
-    from hookline.model_info import ModelInfo
     from hookline.models import ModelFacts
     from hookline.pipeline import AsyncPipeline, Pipeline
-    from hookline.rate_limits import RateLimit, RateLimits
-    from hookline.received import Deleted
     from hookline.reply import Reply
-    from hookline.secret import Secret
     from hookline.streams import AsyncStream, Stream
     from hookline.trace import AttemptRecord, Trace
-    from hookline.turn import CallNext, Continue, Prefill, Turn
+    from hookline.turn import CallNext, Continue, Turn
+    from hookline.values.attachments import Document, Image
+    from hookline.values.blocks import Block, TextBlock, ToolResultBlock, ToolUseBlock
+    from hookline.values.messages import Message, Request, Response
+    from hookline.values.prefill import Prefill
+    from hookline.values.rate_limits import RateLimit, RateLimits
+    from hookline.values.secret import Secret
+    from hookline.values.tool_definitions import Tool
+    from hookline.values.usage import Usage
 
     __version__: str
-
-_HOMES: Final = {
-    "hookline.attachments": ("Document", "Image"),
-    "hookline.batch_values": ("Batch", "BatchItem", "BatchResult", "RequestCounts"),
-    "hookline.blocks": ("Block", "TextBlock", "ToolResultBlock", "ToolUseBlock"),
-    "hookline.conversation": ("AsyncConversation", "Conversation"),
-    "hookline.counting": ("TokenCount",),
-    "hookline.errors": (
-        "APIError",
-        "CircuitOpen",
-        "ConfigError",
-        "DeadlineExceeded",
-        "DecodeError",
-        "HooklineError",
-        "InputError",
-        "LimitExceeded",
-        "MissingExtra",
-        "NeedsEventLoop",
-        "OutputError",
-        "PluginError",
-        "PolicyViolation",
-        "PoolTimeout",
-        "StreamInterrupted",
-        "StreamTruncated",
-        "TransportError",
-        "TurnLimitExceeded",
-        "UnresolvedContent",
-    ),
-    "hookline.files": ("File",),
-    "hookline.filters": ("StreamFilter",),
-    "hookline.hookspecs": ("hookimpl",),
-    "hookline.listing": ("AsyncItems", "Items", "Page"),
-    "hookline.messages": ("Message", "Request", "Response", "Tool", "Usage"),
-    "hookline.model_info": ("ModelInfo",),
-    "hookline.models": ("ModelFacts",),
-    "hookline.pipeline": ("AsyncPipeline", "Pipeline"),
-    "hookline.rate_limits": ("RateLimit", "RateLimits"),
-    "hookline.received": ("Deleted",),
-    "hookline.reply": ("Reply",),
-    "hookline.secret": ("Secret",),
-    "hookline.streams": ("AsyncStream", "Stream"),
-    "hookline.trace": ("AttemptRecord", "Trace"),
-    "hookline.turn": ("CallNext", "Continue", "Prefill", "Turn"),
-}
-_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "APIError",
@@ -170,19 +128,101 @@ __all__ = [
     "hookimpl",
 ]
 
+_load, _names = face(
+    __name__,
+    {
+        "hookline.conversation": (
+            "AsyncConversation",
+            "Conversation",
+        ),
+        "hookline.endpoints.batch_objects": (
+            "Batch",
+            "BatchItem",
+            "BatchResult",
+            "RequestCounts",
+        ),
+        "hookline.endpoints.files": ("File",),
+        "hookline.endpoints.models": ("ModelInfo",),
+        "hookline.endpoints.objects": ("Deleted",),
+        "hookline.endpoints.pages": (
+            "AsyncItems",
+            "Items",
+            "Page",
+        ),
+        "hookline.endpoints.token_counts": ("TokenCount",),
+        "hookline.errors": (
+            "APIError",
+            "CircuitOpen",
+            "ConfigError",
+            "DeadlineExceeded",
+            "DecodeError",
+            "HooklineError",
+            "InputError",
+            "LimitExceeded",
+            "MissingExtra",
+            "NeedsEventLoop",
+            "OutputError",
+            "PluginError",
+            "PolicyViolation",
+            "PoolTimeout",
+            "StreamInterrupted",
+            "StreamTruncated",
+            "TransportError",
+            "TurnLimitExceeded",
+            "UnresolvedContent",
+        ),
+        "hookline.filters": ("StreamFilter",),
+        "hookline.hookspecs": ("hookimpl",),
+        "hookline.models": ("ModelFacts",),
+        "hookline.pipeline": (
+            "AsyncPipeline",
+            "Pipeline",
+        ),
+        "hookline.reply": ("Reply",),
+        "hookline.streams": (
+            "AsyncStream",
+            "Stream",
+        ),
+        "hookline.trace": (
+            "AttemptRecord",
+            "Trace",
+        ),
+        "hookline.turn": ("CallNext", "Continue", "Turn"),
+        "hookline.values.prefill": ("Prefill",),
+        "hookline.values.attachments": (
+            "Document",
+            "Image",
+        ),
+        "hookline.values.blocks": (
+            "Block",
+            "TextBlock",
+            "ToolResultBlock",
+            "ToolUseBlock",
+        ),
+        "hookline.values.messages": (
+            "Message",
+            "Request",
+            "Response",
+        ),
+        "hookline.values.rate_limits": (
+            "RateLimit",
+            "RateLimits",
+        ),
+        "hookline.values.secret": ("Secret",),
+        "hookline.values.tool_definitions": ("Tool",),
+        "hookline.values.usage": ("Usage",),
+    },
+)
+
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 -- slow, and seldom asked for
+    if name != "__version__":
+        return _load(name)
+    from importlib.metadata import version  # noqa: PLC0415 -- slow, and seldom asked for
 
-        value: Any = version("hookline")
-    elif name in _HOME_OF:
-        value = getattr(import_module(_HOME_OF[name]), name)
-    else:
-        raise AttributeError(f"module 'hookline' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    globals()[name] = version("hookline")
+    return globals()[name]
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*_names(), "__version__"])

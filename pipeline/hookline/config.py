@@ -30,9 +30,9 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field, fields, frozen
 
+from hookline._http.transport import Library
 from hookline.errors import ConfigError
-from hookline.secret import Secret, as_secret
-from hookline.transport import Library
+from hookline.values.secret import Secret, as_secret
 
 __all__ = ["FILE_NAME", "Settings", "load_settings"]
 

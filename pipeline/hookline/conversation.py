@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from attrs import evolve
 
-from hookline.asking import Input, SendOptions, as_message, check_names
-from hookline.blocks import TextBlock
 from hookline.errors import InputError
-from hookline.messages import Message
 from hookline.reply import Reply
+from hookline.send_options import Input, SendOptions, as_message, check_names
 from hookline.streams import AsyncStream, Stream
 from hookline.turn import TurnOptions
+from hookline.values.blocks import TextBlock
+from hookline.values.messages import Message
 
 if TYPE_CHECKING:
     from hookline.pipeline import AsyncPipeline, Pipeline

@@ -22,9 +22,8 @@ from typing import ClassVar, Final, Literal, TypeAlias
 
 from attrs import evolve
 
-from hookline.assembler import Assembler, assemble_block, events_of, events_of_block
-from hookline.blocks import Block, TextBlock
-from hookline.events import (
+from hookline.values.blocks import Block, TextBlock
+from hookline.values.events import (
     ContentBlockDelta,
     ContentBlockStart,
     ContentBlockStop,
@@ -35,7 +34,8 @@ from hookline.events import (
     TextDelta,
     ThinkingDelta,
 )
-from hookline.messages import Response
+from hookline.values.messages import Response
+from hookline.wire.assembler import Assembler, assemble_block, events_of, events_of_block
 
 __all__ = ["DeltaKind", "Sees", "StreamFilter"]
 

@@ -36,13 +36,13 @@ from pluggy import HookimplMarker, HookspecMarker
 if TYPE_CHECKING:
     import click
 
-    from hookline.events import Event
     from hookline.filters import StreamFilter
-    from hookline.messages import Request, Response
     from hookline.models import ModelFacts
     from hookline.reply import Reply
     from hookline.trace import AttemptRecord
     from hookline.turn import CallNext, Continue, Turn
+    from hookline.values.events import Event
+    from hookline.values.messages import Request, Response
 
 __all__ = ["hookimpl", "hookspec"]
 
@@ -255,7 +255,7 @@ def on_event(turn: "Turn", event: "Event") -> None:
 
     Args:
         turn: the journey.
-        event: one of ``hookline.events``.
+        event: one of ``hookline.values.events``.
 
     """
 

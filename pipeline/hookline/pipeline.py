@@ -4,27 +4,27 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from hookline._core import journey, rehearse, the_reply
+from hookline._http.transport import Transport, choose
 from hookline._io import AsyncIO, SyncIO, drive, within_deadline
-from hookline._line import Line
-from hookline.asking import Input, SendOptions
+from hookline._journey.journey import journey, rehearse, the_reply
+from hookline._pipeline_base import PipelineBase
 from hookline.conversation import AsyncConversation, Conversation, ConversationState
 from hookline.reply import Reply
+from hookline.send_options import Input, SendOptions
 from hookline.streams import AsyncStream, Stream
 from hookline.trace import Explanation
-from hookline.transport import Transport, choose
 
 if TYPE_CHECKING:
-    from hookline.batches import AsyncBatches, Batches
-    from hookline.counting import TokenCount
-    from hookline.files import AsyncFiles, Files
-    from hookline.model_info import AsyncModels, Models
+    from hookline.endpoints.batches import AsyncBatches, Batches
+    from hookline.endpoints.files import AsyncFiles, Files
+    from hookline.endpoints.models import AsyncModels, Models
+    from hookline.endpoints.token_counts import TokenCount
     from hookline.simulator import Simulator
 
 __all__ = ["AsyncPipeline", "Pipeline"]
 
 
-class Pipeline(Line):
+class Pipeline(PipelineBase):
     """A pipeline that blocks: for scripts, notebooks, threads.
 
     One ``Pipeline`` may be used from many threads. It runs no event loop, so it also works inside
@@ -65,17 +65,17 @@ class Pipeline(Line):
     """
 
     def _make_io(self) -> SyncIO:
-        from hookline._pinned import SyncPinned  # noqa: PLC0415 -- the HTTP library comes last
+        from hookline._http.pinned import SyncPinned  # noqa: PLC0415 -- the HTTP library comes last
 
         return SyncIO(SyncPinned())
 
     def _open(self, client: Any, simulator: "Simulator | None") -> Transport:
         choose(self.settings.http, asynchronous=False)
         if client is None and simulator is None:
-            from hookline._httpcore import SyncPool  # noqa: PLC0415 -- the HTTP library comes last
+            from hookline._http.own_pool import SyncPool  # noqa: PLC0415 -- the HTTP library comes last
 
             return SyncPool(wanted=self._library, **self._connections())
-        from hookline._httpx import SyncHTTP  # noqa: PLC0415 -- as above
+        from hookline._http.handed_in import SyncHTTP  # noqa: PLC0415 -- as above
 
         return SyncHTTP(client, simulator=simulator, wanted=self._library)
 
@@ -86,7 +86,7 @@ class Pipeline(Line):
             message: text, an ``Image``, a block, or a list of these; None with ``messages=``.
             **options: ``prefill``, ``images``, ``tools``, ``timeout`` (seconds), ``context``,
                 ``messages`` (the conversation so far) and every field of the API's request; see
-                ``hookline.asking.SendOptions``.
+                ``hookline.send_options.SendOptions``.
 
         Returns:
             The reply.
@@ -167,7 +167,7 @@ class Pipeline(Line):
             HooklineError: what ``send`` would raise.
 
         """
-        from hookline.counting import counted  # noqa: PLC0415 -- only for counts
+        from hookline.endpoints.token_counts import counted  # noqa: PLC0415 -- only for counts
 
         turn, request = self._begin("count_tokens", message, options)
         return drive(counted(self._engine, turn, request))
@@ -175,21 +175,21 @@ class Pipeline(Line):
     @cached_property
     def models(self) -> "Models":
         """What models the API offers; Hookline's own facts are in ``model_table``."""
-        from hookline.model_info import Models  # noqa: PLC0415 -- only when asked for
+        from hookline.endpoints.models import Models  # noqa: PLC0415 -- only when asked for
 
         return Models(self._access())
 
     @cached_property
     def batches(self) -> "Batches":
         """Many messages at once, at half the price."""
-        from hookline.batches import Batches  # noqa: PLC0415 -- only when asked for
+        from hookline.endpoints.batches import Batches  # noqa: PLC0415 -- only when asked for
 
         return Batches(self._access(), self._journeys())
 
     @cached_property
     def files(self) -> "Files":
         """Files that requests refer to by id."""
-        from hookline.files import Files  # noqa: PLC0415 -- only when asked for
+        from hookline.endpoints.files import Files  # noqa: PLC0415 -- only when asked for
 
         return Files(self._access())
 
@@ -232,7 +232,7 @@ class Pipeline(Line):
         return Stream(journey(self._engine, turn, request), turn, conversation)
 
 
-class AsyncPipeline(Line):
+class AsyncPipeline(PipelineBase):
     """A pipeline for asyncio and trio: the same names and parameters as ``Pipeline``.
 
     One ``AsyncPipeline`` may be used from many tasks. ``client`` is an ``AsyncClient`` here; all
@@ -245,7 +245,7 @@ class AsyncPipeline(Line):
     """
 
     def _make_io(self) -> AsyncIO:
-        from hookline._pinned import AsyncPinned  # noqa: PLC0415 -- the HTTP library comes last
+        from hookline._http.pinned import AsyncPinned  # noqa: PLC0415 -- the HTTP library comes last
 
         return AsyncIO(AsyncPinned())
 
@@ -253,14 +253,14 @@ class AsyncPipeline(Line):
         wanted = choose(self.settings.http, asynchronous=True)
         given = type(client).__module__.partition(".")[0] == "aiohttp"
         if given or (wanted == "aiohttp" and client is None and simulator is None):
-            from hookline._aiohttp import AiohttpHTTP  # noqa: PLC0415 -- an extra
+            from hookline._http.aiohttp import AiohttpHTTP  # noqa: PLC0415 -- an extra
 
             return AiohttpHTTP(client, **self._connections())
         if client is None and simulator is None:
-            from hookline._httpcore import AsyncPool  # noqa: PLC0415 -- the HTTP library comes last
+            from hookline._http.own_pool import AsyncPool  # noqa: PLC0415 -- the HTTP library comes last
 
             return AsyncPool(wanted=self._library, **self._connections())
-        from hookline._httpx import AsyncHTTP  # noqa: PLC0415 -- as above
+        from hookline._http.handed_in import AsyncHTTP  # noqa: PLC0415 -- as above
 
         return AsyncHTTP(client, simulator=simulator, wanted=self._library)
 
@@ -285,7 +285,7 @@ class AsyncPipeline(Line):
         self, message: Input = None, **options: Unpack[SendOptions]
     ) -> "TokenCount":
         """Count the input tokens that a message would cost; see ``Pipeline.count_tokens``."""
-        from hookline.counting import counted  # noqa: PLC0415 -- only for counts
+        from hookline.endpoints.token_counts import counted  # noqa: PLC0415 -- only for counts
 
         turn, request = self._begin("count_tokens", message, options)
         return await within_deadline(turn, counted(self._engine, turn, request))
@@ -293,21 +293,21 @@ class AsyncPipeline(Line):
     @cached_property
     def models(self) -> "AsyncModels":
         """What models the API offers; Hookline's own facts are in ``model_table``."""
-        from hookline.model_info import AsyncModels  # noqa: PLC0415 -- only when asked for
+        from hookline.endpoints.models import AsyncModels  # noqa: PLC0415 -- only when asked for
 
         return AsyncModels(self._access())
 
     @cached_property
     def batches(self) -> "AsyncBatches":
         """Many messages at once, at half the price."""
-        from hookline.batches import AsyncBatches  # noqa: PLC0415 -- only when asked for
+        from hookline.endpoints.batches import AsyncBatches  # noqa: PLC0415 -- only when asked for
 
         return AsyncBatches(self._access(), self._journeys())
 
     @cached_property
     def files(self) -> "AsyncFiles":
         """Files that requests refer to by id."""
-        from hookline.files import AsyncFiles  # noqa: PLC0415 -- only when asked for
+        from hookline.endpoints.files import AsyncFiles  # noqa: PLC0415 -- only when asked for
 
         return AsyncFiles(self._access())
 

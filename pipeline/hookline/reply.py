@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from attrs import evolve, field, fields, frozen
 
-from hookline.blocks import (
+from hookline.trace import Trace
+from hookline.values.blocks import (
     Block,
     RedactedThinkingBlock,
     TextBlock,
@@ -15,11 +16,10 @@ from hookline.blocks import (
     ToolResultBlock,
     ToolUseBlock,
 )
-from hookline.messages import Message, Request, Response, Usage
-from hookline.rate_limits import RateLimits
-from hookline.trace import Trace
-from hookline.turn import Prefill, PrefillMode
-from hookline.usage import StopDetails, total
+from hookline.values.messages import Message, Request, Response
+from hookline.values.prefill import Prefill, PrefillMode
+from hookline.values.rate_limits import RateLimits
+from hookline.values.usage import StopDetails, Usage, total
 
 __all__ = ["Reply"]
 

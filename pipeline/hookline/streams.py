@@ -9,16 +9,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from hookline._io import drive, within_deadline
-from hookline._pulled import Pulled
-from hookline.blocks import TextBlock
+from hookline._io.pulled import Pulled
 from hookline.errors import HooklineError, InputError
-from hookline.events import ContentBlockDelta, ContentBlockStart, Event, TextDelta
-from hookline.messages import Message
 from hookline.reply import Reply
 from hookline.turn import Turn
+from hookline.values.blocks import TextBlock
+from hookline.values.events import ContentBlockDelta, ContentBlockStart, Event, TextDelta
+from hookline.values.messages import Message
 
 if TYPE_CHECKING:
-    from hookline.outputs import GrowingOutput
+    from hookline.schema.output import GrowingOutput
 
 __all__ = ["AsyncStream", "Stream"]
 
@@ -86,7 +86,7 @@ class _Reading:
 
     def _growing_output(self) -> "GrowingOutput":
         """Return what reads the events of this stream as a structured output."""
-        from hookline.outputs import GrowingOutput  # noqa: PLC0415 -- few streams have an output
+        from hookline.schema.output import GrowingOutput  # noqa: PLC0415 -- few streams have an output
 
         if self._turn.options.output is None:
             raise InputError("stream.output needs output=: line.stream(…, output=SomeClass)")
@@ -241,7 +241,7 @@ class AsyncStream(_Reading):
             return None
         item, self._first = self._first, None
         if item is None:
-            if self._turn.ahead > 0:  # a cancel scope costs more than all the rest of an event
+            if self._turn.buffered > 0:  # a cancel scope costs more than all the rest of an event
                 item = await anext(self._items, None)
             else:
                 item = await within_deadline(self._turn, anext(self._items, None))

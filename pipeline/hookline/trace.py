@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from attrs import Factory, define, field, frozen
 
-from hookline.blocks import Block, ToolResultBlock, UnknownBlock
-from hookline.messages import Request
+from hookline.values.blocks import Block, ToolResultBlock, UnknownBlock
+from hookline.values.messages import Request
 
 __all__ = ["AttemptRecord", "Change", "Explanation", "Trace", "Verdict"]
 
@@ -195,7 +195,7 @@ class Explanation:
 
 
 def _pretty(request: Request) -> list[str]:
-    from hookline.wire import unstructure  # noqa: PLC0415 -- drawing a trace is rare; building one must not load cattrs
+    from hookline.wire.codec import unstructure  # noqa: PLC0415 -- drawing a trace is rare; building one must not load cattrs
 
     messages = [message.evolve(content=_described(message.content)) for message in request.messages]
     body = _shorten(unstructure(request.evolve(messages=messages)))

@@ -1,18 +1,19 @@
 """A turn: one journey of a message through the pipeline, and what plugins know about it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, TypeVarTuple
 
 from attrs import Factory, define, field, frozen
 
-from hookline.address import Address
 from hookline.errors import DeadlineExceeded, TransportError
-from hookline.frozen import FrozenDict
-from hookline.messages import Message, Request, Response, Tool
 from hookline.trace import Trace
+from hookline.values.destination import Destination
+from hookline.values.frozen import FrozenDict
+from hookline.values.messages import Message, Request, Response
+from hookline.values.prefill import Prefill, PrefillMode
+from hookline.values.tool_definitions import Tool
 
 if TYPE_CHECKING:
-    from hookline.fetch import Fetched
     from hookline.models import ModelTable
     from hookline.reply import Reply
 
@@ -21,8 +22,7 @@ __all__ = [
     "BoundTool",
     "CallNext",
     "Continue",
-    "Prefill",
-    "PrefillMode",
+    "Fetched",
     "Turn",
     "TurnOptions",
 ]
@@ -35,7 +35,23 @@ Args = TypeVarTuple("Args")
 CallNext: TypeAlias = Callable[[Request], Awaitable[Response]]
 """What a ``send`` hook calls to let the request go on its way."""
 
-PrefillMode: TypeAlias = Literal["auto", "native", "instructed"]
+
+@frozen
+class Fetched:
+    """The answer to a fetch.
+
+    Attributes:
+        status: HTTP status, never a redirect.
+        headers: names in lower case.
+        body: at most ``max_bytes`` bytes.
+        url: scheme, host and port it came from, after redirects; without path and query.
+
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    url: str
 
 
 class IO(Protocol):
@@ -96,27 +112,13 @@ class IO(Protocol):
         max_bytes: int = 10 * 1024 * 1024,
         timeout: float = 10.0,  # noqa: ASYNC109 -- the door shares it out over lookups and hops
         redirects: int = 0,
-    ) -> "Fetched":
-        """Fetch an untrusted URL through the one guarded door; see ``hookline.fetch``."""
+    ) -> Fetched:
+        """Fetch an untrusted URL through the one guarded door; see ``hookline._fetch.fetch``."""
         ...
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Finish ``coroutine`` even if the turn has been cancelled (bounded; for clean-up)."""
         ...
-
-
-@frozen(kw_only=True)
-class Prefill:
-    """The first words of the reply, and how they were put in the model's mouth.
-
-    Attributes:
-        text: the words.
-        mode: ``"native"`` (a final assistant message) or ``"instructed"`` (the model was asked).
-
-    """
-
-    text: str
-    mode: Literal["native", "instructed"]
 
 
 @frozen(kw_only=True)
@@ -176,7 +178,7 @@ class Turn:
     """One journey through the pipeline.
 
     A turn belongs to one call and is never shared; plugins may read everything and write
-    ``state``, ``prefill`` and ``elsewhere``. The engine writes the rest.
+    ``state``, ``prefill`` and ``destination``. The engine writes the rest.
 
     Attributes:
         id: unique in this process, for logs.
@@ -187,9 +189,9 @@ class Turn:
         io: time, threads and network.
         models: facts about models.
         upstream: the API's base URL, without credentials; ``"sim:"`` for the simulator. Follows
-            ``elsewhere``.
-        account: stands for the credentials in use, without telling them. Follows ``elsewhere``.
-        elsewhere: another address that a plugin sends the next attempts to, with its own
+            ``destination``.
+        account: stands for the credentials in use, without telling them. Follows ``destination``.
+        destination: another one that a plugin sends the next attempts to, with its own
             credentials; None for the pipeline's own.
         api_version: the ``anthropic-version`` that requests go out with.
         betas: beta names in the pipeline's own headers, besides those of a request.
@@ -201,10 +203,10 @@ class Turn:
         step: 0 for the first request of the turn, 1 for the next (tool results) …
         attempt: HTTP exchanges begun so far, over all steps.
         request: the request of the current step, as the three transforms left it.
-        ahead: events of a stream that have arrived and lie ready; the next of them is not waited for.
+        buffered: events of a stream that have arrived and lie ready; the next of them is not waited for.
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
-        live: streams of answers that have begun; whoever abandons one, the turn closes it.
+        open_streams: streams of answers that have begun; whoever abandons one, the turn closes it.
 
     """
 
@@ -217,7 +219,7 @@ class Turn:
     options: TurnOptions = TurnOptions()
     _upstream: str = field(default="", alias="upstream")
     _account: str = field(default="", alias="account")
-    elsewhere: Address | None = None
+    destination: Destination | None = None
     api_version: str = ""
     betas: tuple[str, ...] = ()
     deadline: float | None = None
@@ -228,20 +230,20 @@ class Turn:
     step: int = 0
     attempt: int = 0
     request: Request | None = field(default=None, repr=False)
-    ahead: int = 0
+    buffered: int = 0
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
-    live: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
+    open_streams: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
 
     @property
     def upstream(self) -> str:
         """The base URL that the next attempt goes to."""
-        return self.elsewhere.base_url if self.elsewhere else self._upstream
+        return self.destination.base_url if self.destination else self._upstream
 
     @property
     def account(self) -> str:
         """Stands for the credentials of the next attempt."""
-        return self.elsewhere.account if self.elsewhere else self._account
+        return self.destination.account if self.destination else self._account
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""

@@ -20,7 +20,7 @@ from hookline import (
 )
 
 if TYPE_CHECKING:
-    from hookline.outputs import Output as Wanted
+    from hookline.schema import Output as Wanted
 
 __all__ = ["Output"]
 
@@ -60,7 +60,7 @@ class Output:
                 "output= and prefill= exclude each other: the schema already decides how the reply "
                 "begins"
             )
-        from hookline.outputs import Output as Wanted  # noqa: PLC0415 -- few turns have an output
+        from hookline.schema import Output as Wanted  # noqa: PLC0415 -- few turns have an output
 
         wanted = turn.state[self] = Wanted.of(turn.options.output)
         config["format"] = {"type": "json_schema", "schema": wanted.schema}

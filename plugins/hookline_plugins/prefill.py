@@ -10,7 +10,7 @@ from typing import Final
 from attrs import frozen
 
 from hookline import InputError, Message, Prefill, Request, TextBlock, Turn, hookimpl
-from hookline.turn import PrefillMode
+from hookline.values import PrefillMode
 
 __all__ = ["INSTRUCTION", "PrefillPlugin", "continues", "instructed"]
 

@@ -8,13 +8,14 @@ from attrs import frozen
 
 from benchmarks import interleaved, row
 from hookline import Request, Response, Turn, hookimpl
-from hookline._core import journey
-from hookline._engine import Engine
+from hookline._http.pinned import SyncPinned
 from hookline._io import SyncIO, drive
-from hookline._pinned import SyncPinned
-from hookline.messages import Message, Usage
+from hookline._journey.engine import Engine
+from hookline._journey.journey import journey
+from hookline._journey.plugin_set import Plugin, PluginSet
 from hookline.models import load_models
-from hookline.plugins import Plugin, PluginSet
+from hookline.values.messages import Message
+from hookline.values.usage import Usage
 
 _TURNS = 200
 

@@ -86,7 +86,8 @@ def _history(url: str, rounds: int) -> Iterator[str]:
 
 def _image(url: str, rounds: int) -> Iterator[str]:
     from hookline import Message
-    from hookline.blocks import Base64Source, ImageBlock
+    from hookline.values.blocks import ImageBlock
+    from hookline.values.sources import Base64Source
 
     line, sdk = _pipelines(url)
     # A PNG's head and noise: nobody decodes an image that is within the limits.

@@ -18,7 +18,7 @@ from hookline import (
     Pipeline,
     StreamInterrupted,
 )
-from hookline._pool_repair import pools
+from hookline._http.pool_repair import pools
 from hookline.testing import (
     Bandwidth,
     Close,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hookline import Pipeline
-from hookline_plugins.cache import Cache
+from hookline_plugins.storage.cache import Cache
 
 # One clean process, which forks a child for every step at which to be killed.
 _KILLED = '''
@@ -56,7 +56,7 @@ def until_it_survives(work, check):
 _STORE = """
 import sqlite3
 from contextlib import closing
-from hookline_plugins.stores import SQLiteStore
+from hookline_plugins.storage.stores import SQLiteStore
 
 connect = sqlite3.connect
 
@@ -93,7 +93,7 @@ until_it_survives(work, check)
 
 _CASSETTE = """
 from hookline import Message, Request, Response
-from hookline_plugins.cassettes import Cassette, Exchange
+from hookline_plugins.storage.cassettes import Cassette, Exchange
 
 def before(owner, name):
     real = getattr(owner, name)

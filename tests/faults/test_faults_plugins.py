@@ -15,7 +15,7 @@ from hookline import (
     PolicyViolation,
     hookimpl,
 )
-from hookline.plugins import Plugin
+from hookline._journey.plugin_set import Plugin
 
 WORKING = ("build_history", "inject_prefill", "resolve_images", "send", "post_process")
 OBSERVING = ("on_turn_start", "on_attempt", "on_turn_end")

@@ -112,7 +112,7 @@ def test_f64_a_wait_that_would_outlast_it_is_not_begun(way: Any) -> None:
 
 
 def test_f64_attempts_share_one_deadline(few: Any) -> None:
-    from hookline_plugins.retry import Retry
+    from hookline_plugins.resilience.retry import Retry
 
     retry = Retry(attempts=1000, base=0.001, cap=0.02)
     config = {"plugins": {"enable": ["history"]}}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hookline import APIError, AsyncPipeline, Pipeline, PoolTimeout
+from hookline._http.transport import Timeouts
 from hookline.testing import (
     Authority,
     Close,
@@ -25,7 +26,6 @@ from hookline.testing import (
     stream_head,
     stream_parts,
 )
-from hookline.transport import Timeouts
 
 LARGE = "x" * 8_000_000  # more than the kernel buffers between the two
 

@@ -93,7 +93,7 @@ def test_f29_a_spend_limit_is_not_waited_for(few: Any) -> None:
 
 
 def test_f30_overload_waits_on_the_longer_base(few: Any) -> None:
-    from hookline_plugins.retry import Retry
+    from hookline_plugins.resilience.retry import Retry
 
     most = Retry(random=lambda: 1.0)  # pyright: ignore[reportCallIssue]  # attrs strips the underscore
     options = {"config": {"plugins": {"enable": ["history"]}}, "plugins": [most]}

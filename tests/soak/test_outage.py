@@ -9,8 +9,8 @@ from attrs import define, field
 
 from hookline import APIError, AsyncPipeline, Response
 from hookline.testing import FakeClock, fake_time, message
-from hookline.wire import structure_response
-from hookline_plugins.retry import Retry
+from hookline.wire.codec import structure_response
+from hookline_plugins.resilience.retry import Retry
 
 pytestmark = pytest.mark.slow
 

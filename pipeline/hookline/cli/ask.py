@@ -80,7 +80,7 @@ def _remark(wish: Wish, reply: "Reply") -> None:
 
 
 def _described(reply: "Reply") -> dict[str, Any]:
-    from hookline.wire import unstructure  # noqa: PLC0415 -- only for --json
+    from hookline.wire.codec import unstructure  # noqa: PLC0415 -- only for --json
 
     trace = reply.trace.to_dict()
     del trace["changes"]  # `hookline explain` shows them

@@ -11,7 +11,7 @@ from hookline.cli.output import console, print_json, styled
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hookline.plugins import PluginSet
+    from hookline._journey.plugin_set import PluginSet
     from hookline.trace import Change, Explanation
 
 __all__ = ["explain"]

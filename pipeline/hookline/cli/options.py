@@ -14,8 +14,8 @@ from attrs import frozen
 from hookline.errors import InputError
 
 if TYPE_CHECKING:
-    from hookline.asking import SendOptions
     from hookline.pipeline import Pipeline
+    from hookline.send_options import SendOptions
 
 __all__ = ["CONFIG", "JSON", "LINE", "MESSAGE", "TEXT", "Wish", "examples", "takes"]
 

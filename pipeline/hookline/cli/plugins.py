@@ -6,11 +6,11 @@ from typing import Any
 import attrs
 import click
 
+from hookline._journey.plugin_set import HOOKS
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import console, print_json, styled, table
 from hookline.cli.survey import Found, Survey, survey
 from hookline.errors import ConfigError
-from hookline.plugins import HOOKS
 
 __all__ = ["plugins"]
 

@@ -11,17 +11,17 @@ from typing import Final
 
 from attrs import frozen
 
-from hookline.asking import SendOptions
-from hookline.attachments import Image
-from hookline.blocks import ToolResultBlock
 from hookline.cli.failures import exit_code, explained
 from hookline.cli.output import Writer, console, error, note, styled
 from hookline.cli.transcript import save_messages
 from hookline.conversation import Conversation
 from hookline.errors import ConfigError, HooklineError, InputError, MissingExtra
-from hookline.messages import Message
 from hookline.pipeline import Pipeline
 from hookline.reply import Reply
+from hookline.send_options import SendOptions
+from hookline.values.attachments import Image
+from hookline.values.blocks import ToolResultBlock
+from hookline.values.messages import Message
 
 __all__ = ["Session"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import click
 from attrs import field, frozen
 
+from hookline._journey.discovery import Installed, installed
+from hookline._journey.plugin_set import HOOKS, Plugin, PluginSet
 from hookline.config import Settings, load_settings
-from hookline.discovery import Installed, installed
 from hookline.errors import HooklineError
-from hookline.plugins import HOOKS, Plugin, PluginSet
 
 __all__ = ["Found", "Survey", "commands", "survey"]
 
@@ -156,7 +156,7 @@ def _look(each: Installed, settings: Settings) -> Found:
 
 
 def _left_out(each: Installed, settings: Settings) -> str:
-    """Say why a plugin is switched off; the rules are those of ``hookline.discovery.assemble``."""
+    """Say why a plugin is switched off; the rules are those of ``hookline._journey.discovery.assemble``."""
     if each.name in settings.disable:
         return "switched off by plugins.disable"
     if settings.enable:

@@ -6,10 +6,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hookline import _json
 from hookline.errors import DecodeError, InputError
-from hookline.messages import Message
-from hookline.wire import structure_message, unstructure
+from hookline.values.messages import Message
+from hookline.wire.codec import JSONDecodeError, loads, structure_message, unstructure
 
 __all__ = ["load_messages", "save_messages"]
 
@@ -25,10 +24,10 @@ def load_messages(path: str) -> list[Message]:
 
     """
     try:
-        data = _json.loads(Path(path).expanduser().read_bytes())
+        data = loads(Path(path).expanduser().read_bytes())
     except (OSError, RuntimeError) as problem:  # RuntimeError: ~ of a user who does not exist
         raise InputError(f"the conversation {path} cannot be read: {_why(problem)}") from problem
-    except _json.JSONDecodeError as problem:
+    except JSONDecodeError as problem:
         raise InputError(f"the conversation {path} is not JSON: {problem}") from problem
     if not isinstance(data, list):
         raise InputError(f"the conversation {path} must be a JSON list of messages")

@@ -7,13 +7,13 @@ and ``serve`` puts that on a socket.
 
 from typing import TYPE_CHECKING, Any
 
-from hookline.simulator.core import Simulator
 from hookline.simulator.exchange import Answer, Call, Cut, Pause
+from hookline.simulator.front.core import Simulator
 from hookline.simulator.scenario import Rule, Scenario
 
 if TYPE_CHECKING:
-    from hookline.simulator.app import SimulatorApp
-    from hookline.simulator.server import serve
+    from hookline.simulator.front.app import SimulatorApp
+    from hookline.simulator.front.server import serve
 
 __all__ = [
     "Answer",
@@ -31,11 +31,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load the ASGI application and the server when they are asked for."""
     if name == "SimulatorApp":
-        from hookline.simulator.app import SimulatorApp  # noqa: PLC0415 - imports anyio
+        from hookline.simulator.front.app import SimulatorApp  # noqa: PLC0415 - imports anyio
 
         return SimulatorApp
     if name == "serve":
-        from hookline.simulator.server import serve  # noqa: PLC0415 - as above
+        from hookline.simulator.front.server import serve  # noqa: PLC0415 - as above
 
         return serve
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

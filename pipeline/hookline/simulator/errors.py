@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hookline import _json
 from hookline.simulator.exchange import Headers
+from hookline.wire import json
 
 STATUS_OF: Final[Mapping[str, int]] = {
     "invalid_request_error": 400,
@@ -67,7 +67,7 @@ class ApiError(Exception):
 
     def body(self, request_id: str) -> bytes:
         """Return the error body as bytes."""
-        return _json.dumps(self.as_json(request_id))
+        return json.dumps(self.as_json(request_id))
 
 
 def invalid(message: str, *, details: Mapping[str, Any] | None = None) -> ApiError:

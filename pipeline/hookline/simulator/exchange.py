@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from attrs import frozen
 
-from hookline import _json
+from hookline.wire import json
 
 
 @frozen
@@ -109,9 +109,9 @@ class Answer:
 
 def json_answer(value: Any, headers: Headers = ()) -> Answer:
     """Return a JSON value as a 200."""
-    return Answer(200, (JSON, *headers), (_json.dumps(value),))
+    return Answer(200, (JSON, *headers), (json.dumps(value),))
 
 
 def lines_answer(values: Iterable[Any]) -> Answer:
     """Return JSON values as a 200, one a line."""
-    return Answer(200, (JSON_LINES,), (b"".join(_json.dumps(value) + b"\n" for value in values),))
+    return Answer(200, (JSON_LINES,), (b"".join(json.dumps(value) + b"\n" for value in values),))

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from hookline import _json
-from hookline.simulator.betas import read_betas
 from hookline.simulator.errors import ApiError, invalid
 from hookline.simulator.exchange import Call
 from hookline.simulator.identity import Identity
+from hookline.simulator.rules.betas import read_betas
+from hookline.wire import json
 
 VERSIONS: Final = ("2023-06-01", "2026-10-21")
 MAX_BODY: Final = 32 * 1024 * 1024
@@ -52,8 +52,8 @@ class Incoming:
         if len(self.call.body) > limit:
             raise ApiError("request_too_large", "Request exceeds the maximum size")
         try:
-            return _json.loads(_decoded(self.call, limit))
-        except _json.JSONDecodeError as error:
+            return json.loads(_decoded(self.call, limit))
+        except json.JSONDecodeError as error:
             raise invalid(f"The request body is not valid JSON: {error}") from error
 
 

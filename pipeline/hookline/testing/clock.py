@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 from hookline.turn import IO
 
 if TYPE_CHECKING:
-    from hookline.fetch import Fetched
     from hookline.pipeline import AsyncPipeline, Pipeline
+    from hookline.turn import Fetched
 
 __all__ = ["FakeClock", "fake_time"]
 

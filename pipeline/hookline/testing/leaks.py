@@ -26,7 +26,7 @@ def busy_connections(line: Any) -> int:
         line: a ``Pipeline`` or ``AsyncPipeline`` on httpx, httpx2 or aiohttp.
 
     """
-    from hookline._pool_repair import pools  # noqa: PLC0415 -- the kit stays cheap to import
+    from hookline._http.pool_repair import pools  # noqa: PLC0415 -- the kit stays cheap to import
 
     pooled = line._transport.pooled  # noqa: SLF001 -- the kit is part of the framework
     if hasattr(pooled, "connector"):  # aiohttp

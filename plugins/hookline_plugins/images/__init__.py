@@ -13,12 +13,14 @@ from attrs import Attribute, field, frozen, validators
 from attrs.converters import optional
 
 from hookline import InputError, Request, Turn, hookimpl
-from hookline.attachments import Attachment, Document, Image
-from hookline.blocks import (
+from hookline.values import (
+    Attachment,
     Base64Source,
     Block,
+    Document,
     DocumentBlock,
     FileSource,
+    Image,
     ImageBlock,
     Source,
 )
@@ -64,7 +66,7 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
 def _hosts(_instance: object, _attribute: "Attribute[Any]", hosts: tuple[str, ...]) -> None:
     """Refuse a malformed entry when the plugin is made, and not at the first fetch."""
     if hosts:
-        from hookline.urls import check_url  # noqa: PLC0415 -- most pipelines fetch nothing
+        from hookline.plugin import check_url  # noqa: PLC0415 -- most pipelines fetch nothing
 
         check_url("https://example.com/", allow_hosts=hosts)
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
-from hookline.attachments import media_type_of
 from hookline.errors import InputError
+from hookline.values import media_type_of
 
 __all__ = ["Header", "Truncated", "looks_like", "read_header"]
 

@@ -9,8 +9,8 @@ import re
 from base64 import b64encode
 from typing import Any, Final
 
-from hookline.blocks import Base64Source, Source, TextSource, URLSource
 from hookline.errors import InputError
+from hookline.values import Base64Source, Source, TextSource, URLSource
 from hookline_plugins.images.shrink import Limits, encode, shrink
 from hookline_plugins.images.sniff import Truncated, looks_like, read_header
 

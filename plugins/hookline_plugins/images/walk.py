@@ -6,9 +6,18 @@ is not copied: messages keep their identity, and so their encoded bytes.
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
-from hookline.attachments import Attachment, Document, Image
-from hookline.blocks import Block, DocumentBlock, ImageBlock, Source, ToolResultBlock, URLSource
-from hookline.messages import Message
+from hookline.values import (
+    Attachment,
+    Block,
+    Document,
+    DocumentBlock,
+    Image,
+    ImageBlock,
+    Message,
+    Source,
+    ToolResultBlock,
+    URLSource,
+)
 
 __all__ = ["data_url_of", "find", "key_of", "replace", "source_of", "url_of", "with_source"]
 

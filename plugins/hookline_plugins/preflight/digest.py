@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from attrs import define, field
 
 from hookline import Block, Message
-from hookline.blocks import TextBlock, UnknownBlock
+from hookline.values import TextBlock, UnknownBlock
 from hookline.wire import encode_message
 from hookline_plugins.preflight.rules import Problem
 

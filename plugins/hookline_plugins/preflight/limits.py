@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from hookline.blocks import TextBlock
+from hookline.values import TextBlock
 from hookline.wire import encode_request
 from hookline_plugins.preflight.rules import Problem, Rule
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from hookline import Block, InputError
-from hookline.blocks import (
+from hookline.values import (
     Base64Source,
     ContentSource,
     DocumentBlock,

@@ -10,7 +10,7 @@ from typing import Final
 from attrs import define, field
 
 from hookline import Block, Message, ToolResultBlock
-from hookline.blocks import SearchResultBlock
+from hookline.values import SearchResultBlock
 from hookline_plugins.preflight import betas, cache, media, tools, turns
 from hookline_plugins.preflight.digest import Digest, begun
 from hookline_plugins.preflight.history import History

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from hookline import Block, Tool, ToolResultBlock, ToolUseBlock
-from hookline.tools import ServerTool
+from hookline.values import ServerTool
 from hookline_plugins.preflight.digest import Call, Digest
 from hookline_plugins.preflight.rules import Problem, Rule
 

@@ -1,0 +1,120 @@
+"""Bodies that are read whole, and the errors that an answer may stand for."""
+
+import re
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any, Final
+
+from hookline._http.transport import RawResponse
+from hookline.errors import APIError, DecodeError, TransportError
+from hookline.wire import json
+
+__all__ = ["error_of", "read_body", "read_json"]
+
+_MOST_BODY: Final = 64 * 1024 * 1024
+_MOST_ERROR_BODY: Final = 64 * 1024
+_SHOWN: Final = 200  # characters of a body that is not JSON, in an error's text
+_BOM: Final = b"\xef\xbb\xbf"  # that some servers put before JSON
+_REDIRECTS: Final = range(300, 400)
+
+
+async def read_json(answer: RawResponse) -> Any:
+    """Read the body of an answer to its end, close it, and return the JSON that it holds.
+
+    Raises:
+        APIError: it is no JSON, or an error in spite of its status.
+        DecodeError: it is too large.
+        TransportError: it broke off.
+
+    """
+    body = await read_body(answer, _MOST_BODY)
+    await answer.aclose()
+    try:
+        data = json.loads(body.removeprefix(_BOM))
+    except json.JSONDecodeError as error:
+        raise _not_json(answer, body) from error
+    if isinstance(data, dict) and data.get("type") == "error":
+        raise _from_body(answer, data)
+    return data
+
+
+async def read_body(answer: RawResponse, limit: int, *, cut: bool = False) -> bytes:
+    """Read the body of an answer, ``limit`` bytes at most; more is cut off or a ``DecodeError``."""
+    parts: list[bytes] = []
+    size = 0
+    async with aclosing(answer.chunks()) as chunks:
+        async for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                if cut:
+                    break
+                raise DecodeError(f"the response body is larger than {limit:,} bytes", path="")
+    return b"".join(parts)[:limit]
+
+
+async def error_of(answer: RawResponse) -> APIError | TransportError:
+    """Return the error that a status outside 2xx stands for; closes the answer."""
+    if answer.status in _REDIRECTS:
+        await answer.aclose()  # its body is nobody's business
+        return TransportError(
+            f"the API host redirected ({answer.status}); redirects are never followed, because "
+            "credentials must not leave for another host. Set base_url to the final address",
+            phase="protocol",
+            retryable=False,
+        )
+    body = await read_body(answer, _MOST_ERROR_BODY, cut=True)
+    await answer.aclose()
+    try:
+        data = json.loads(body.removeprefix(_BOM))
+    except json.JSONDecodeError:
+        return _not_json(answer, body)
+    return _from_body(answer, data) if isinstance(data, dict) else _not_json(answer, body)
+
+
+def _from_body(answer: RawResponse, data: Mapping[str, Any]) -> APIError:
+    error = data.get("error")
+    fields = error if isinstance(error, Mapping) else {"message": str(error or data)}
+    details = fields.get("details")
+    request_id = data.get("request_id") or answer.headers.get("request-id")
+    return APIError(
+        str(fields.get("message", "")),
+        status=answer.status,
+        type=str(fields.get("type") or _type_of(answer.status)),
+        request_id=request_id if isinstance(request_id, str) else None,
+        details=details if isinstance(details, Mapping) else None,
+        headers=answer.headers,
+    )
+
+
+def _not_json(answer: RawResponse, body: bytes) -> APIError:
+    kind = answer.headers.get("content-type", "no content type")
+    shown = re.sub(r"\s+", " ", re.sub(r"<[^>]*>|[^\x20-\x7e]", " ", body[:1000].decode("latin-1")))
+    return APIError(
+        f"non-JSON body, {len(body):,} bytes, {kind}: {shown.strip()[:_SHOWN]}",
+        status=answer.status,
+        type=_type_of(answer.status),
+        request_id=answer.headers.get("request-id"),
+        headers=answer.headers,
+    )
+
+
+# Source: facts/messages-api section 8.1; for bodies that do not say it themselves.
+_TYPES: Final = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def _type_of(status: int) -> str:
+    return _TYPES.get(
+        status, "api_error" if status not in range(400, 500) else "invalid_request_error"
+    )

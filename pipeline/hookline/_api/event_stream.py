@@ -1,0 +1,122 @@
+"""Streams of the Messages API: from the chunks of an answer to events, or to a whole response."""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+
+from hookline._http.transport import RawResponse
+from hookline._journey.delivery import api_error
+from hookline.errors import DecodeError, TransportError
+from hookline.turn import Turn
+from hookline.values.events import ErrorEvent, Event, MessageStart, MessageStop, Ping, UnknownEvent
+from hookline.values.messages import Response
+from hookline.wire import json
+from hookline.wire.assembler import Assembler
+from hookline.wire.codec import structure_event
+from hookline.wire.sse import SSEDecoder
+
+__all__ = ["open_stream", "read_whole"]
+
+
+async def read_whole(turn: Turn, answer: RawResponse) -> Response:
+    """Read a stream that the caller did not ask for to its end: a whole response, or an error.
+
+    The caller has seen nothing of it, so whatever breaks it is what it would be for a plain call.
+    """
+    assembler = Assembler()
+    async with aclosing(_events(turn, answer)) as events:
+        async for event in events:
+            if isinstance(event, ErrorEvent):
+                raise api_error(event, answer.headers)
+            if isinstance(event, Event):
+                assembler.feed(event)
+    if not assembler.complete:
+        raise TransportError("the answer ended before its last event", phase="read")
+    return assembler.response.evolve(status=answer.status, headers=dict(answer.headers))
+
+
+async def open_stream(turn: Turn, answer: RawResponse) -> Response:
+    """Wait for the first event that says something, so that an early failure is an ordinary one."""
+    events = _events(turn, answer, peek=True)
+    waiting = await anext(events, None)
+    if not isinstance(waiting, list):
+        raise TransportError("the stream ended before its first event", phase="protocol")
+    turn.open_streams.append(events)
+    first = waiting[-1]
+    if isinstance(first, ErrorEvent):
+        await events.aclose()
+        raise api_error(first, answer.headers)
+    opened = first.message if isinstance(first, MessageStart) else Response()
+    opened = opened.evolve(status=answer.status, headers=dict(answer.headers))
+    if isinstance(first, MessageStart):  # filters may ask who answers, as in a whole response
+        waiting[-1] = first.evolve(message=opened)
+    return opened.evolve(events=events)
+
+
+async def _events(
+    turn: Turn, answer: RawResponse, *, peek: bool = False
+) -> AsyncGenerator[Event | list[Event], None]:
+    """Yield the events of an answer.
+
+    With ``peek``, what is yielded first is the list of the events up to the first that says
+    something; they come again then, each by itself. (One generator does both, because every layer
+    of generators is paid for with every event.)
+    """
+    decoder = SSEDecoder()
+    chunks = answer.chunks()
+    held: list[Event] | None = [] if peek else None
+    try:
+        async for chunk in chunks:
+            turn.check_deadline("the stream")
+            for event in _parsed(turn, decoder.payloads(chunk)):
+                if held is None:
+                    yield event
+                else:
+                    held.append(event)
+                    if isinstance(event, Ping):
+                        continue
+                    yield held
+                    for early in held:
+                        yield early
+                    held = None
+                if event.__class__ is MessageStop:  # whatever follows is not of this message
+                    turn.buffered = 0
+                    await answer.finish(chunks)
+                    return
+        for sse in decoder.flush():
+            yield _event(sse.data.encode())
+    finally:
+        try:
+            await chunks.aclose()
+        finally:  # a cancellation may strike in the middle of it
+            await answer.aclose()
+
+
+def _parsed(turn: Turn, payloads: Sequence[bytes]) -> Iterator[Event]:
+    """Yield the events of some payloads, counting in ``turn.buffered`` how many are left."""
+    turn.buffered = len(payloads)
+    read = json.reader(payloads)
+    for payload in payloads:
+        turn.buffered -= 1
+        try:
+            event = structure_event(read(payload))
+        except json.JSONDecodeError:
+            if not payload.strip():
+                continue  # a sign of life that some proxies send
+            event = _event(payload)
+        yield _error_or(event) if event.__class__ is UnknownEvent else event
+
+
+def _error_or(event: Event) -> Event:
+    """Return an error that does not have the API's shape as one that has, and others as they are."""
+    if not isinstance(event, UnknownEvent) or event.type != "error":
+        return event
+    said = event.data.get("error")
+    return ErrorEvent({"type": "api_error", "message": said if isinstance(said, str) else "error"})
+
+
+def _event(payload: bytes) -> Event:
+    text = payload.decode("utf-8", "replace")  # what is no UTF-8 is damage, not the end
+    try:
+        return structure_event(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise DecodeError(f"an event's data is not JSON: {error.msg}") from error

@@ -1,0 +1,183 @@
+"""The Messages API at one base URL: headers, bodies, errors; JSON or server-sent events."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from hookline._api.bodies import error_of, read_json
+from hookline._api.event_stream import open_stream, read_whole
+from hookline._http.transport import Outgoing, RawResponse, Timeouts, Transport
+from hookline.errors import HooklineError
+from hookline.turn import IO, Turn
+from hookline.values.destination import Destination
+from hookline.values.messages import Request, Response
+from hookline.wire.codec import encode_request, structure_response
+
+__all__ = ["Upstream"]
+
+_SECONDS_A_TOKEN: Final = 3600 / 128_000  # of output; a rule of thumb of the official SDK
+_LONGEST_SILENCE: Final = 600.0  # seconds
+_OK: Final = range(200, 300)
+_MOST_KEPT: Final = 16  # kinds of requests whose headers are kept
+
+
+@frozen
+class Upstream:
+    """Where requests go, and as whom.
+
+    Attributes:
+        address: the credentials and the API's version.
+        base_url: where its requests really go (the simulator's address is none).
+        transport: how bytes get there.
+        headers: further headers for every request.
+        timeouts: for one exchange, further bounded by the turn's deadline.
+
+    """
+
+    address: Destination
+    base_url: str
+    transport: Transport = field(repr=False)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    timeouts: Timeouts = field(factory=Timeouts)
+    _made: dict[Any, Mapping[str, str]] = field(factory=dict, init=False, repr=False, eq=False)
+
+    async def create_message(self, turn: Turn, request: Request) -> Response:
+        """Send a request once.
+
+        Args:
+            turn: says whether to stream, and how much time is left. A plain call that asks for so
+                many tokens that the connection might be cut while it is silent is streamed too,
+                which only the bytes on the wire show.
+            request: what to send.
+
+        Returns:
+            The response; in a stream, as soon as the first event has arrived, with the rest in
+            ``response.events``.
+
+        Raises:
+            APIError: the API answered with an error.
+            TransportError: no usable answer came.
+            DecodeError: the answer is no message.
+
+        """
+        stream = turn.stream or _too_long_to_wait(request)
+        if stream != bool(request.stream):
+            request = request.evolve(stream=stream or None)
+        answer = await self.call(
+            "POST",
+            "/v1/messages",
+            io=turn.io,
+            remaining=turn.remaining(),
+            content=encode_request(request),
+            accept="text/event-stream" if stream else "application/json",
+            betas=request.betas,
+        )
+        try:
+            # Some servers answer everything with a stream, and some nothing.
+            if "event-stream" not in answer.headers.get("content-type", "").lower():
+                return await _whole(answer)
+            return await (open_stream(turn, answer) if turn.stream else read_whole(turn, answer))
+        except BaseException:
+            await _abandon(turn.io, answer)
+            raise
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        io: IO,
+        remaining: float | None,
+        whole: bool = True,
+        content: bytes | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        betas: Sequence[str] = (),
+    ) -> RawResponse:
+        """Send one HTTP request to any endpoint, as the same caller and with the same errors.
+
+        Args:
+            method: of HTTP.
+            path: with ``/v1``, and the query if there is one.
+            io: for cleaning up.
+            remaining: the seconds that are left, or None for no limit beyond ``timeouts``.
+            whole: whether they bound the reading of the body too.
+            content: the body.
+            content_type: of the body.
+            accept: what the answer may be.
+            betas: names for the ``anthropic-beta`` header.
+
+        Returns:
+            An answer with a status of success, whose body is still to be read and closed.
+
+        Raises:
+            APIError: the API answered with an error.
+            TransportError: no usable answer came.
+
+        """
+        answer = await self.transport.open(
+            Outgoing(
+                method,
+                f"{self.base_url}{path}",
+                self._headers(accept, "" if content is None else content_type, tuple(betas)),
+                content,
+                self.timeouts.within(remaining),
+                None if remaining is None or not whole else io.now() + remaining,
+            )
+        )
+        try:
+            if answer.status not in _OK:
+                raise await error_of(answer)  # noqa: TRY301 -- the answer is closed like for any error
+        except BaseException:
+            await _abandon(io, answer)
+            raise
+        return answer
+
+    def _headers(self, accept: str, content_type: str, betas: tuple[str, ...]) -> Mapping[str, str]:
+        """Return the headers of a request; equal ones are the same object, which adapters notice."""
+        known = self._made.get((accept, content_type, betas))
+        if known is not None:
+            return known
+        headers = {
+            "accept": accept,
+            "anthropic-version": self.address.api_version,
+            "user-agent": _user_agent(),
+        }
+        if self.address.api_key is not None:
+            headers["x-api-key"] = self.address.api_key.reveal()
+        elif self.address.auth_token is not None:
+            headers["authorization"] = f"Bearer {self.address.auth_token.reveal()}"
+        if betas:
+            headers["anthropic-beta"] = ",".join(betas)
+        headers.update({name.lower(): value for name, value in self.headers.items()})
+        if content_type:
+            headers["content-type"] = content_type
+        if len(self._made) < _MOST_KEPT:  # content types of uploads are never the same twice
+            self._made[accept, content_type, betas] = headers
+        return headers
+
+
+async def _abandon(io: IO, answer: RawResponse) -> None:
+    """Close an answer because of an error, which no trouble in closing must replace."""
+    with suppress(HooklineError, TimeoutError):
+        await io.shielded(answer.aclose())
+
+
+async def _whole(answer: RawResponse) -> Response:
+    data = await read_json(answer)
+    return structure_response(data, status=answer.status, headers=answer.headers)
+
+
+def _too_long_to_wait(request: Request) -> bool:
+    """Say whether a plain call risks a connection that is silent for too long (facts 13.1)."""
+    return _SECONDS_A_TOKEN * request.max_tokens > _LONGEST_SILENCE
+
+
+@cache
+def _user_agent() -> str:
+    from hookline import __version__  # noqa: PLC0415 -- the package's own name is looked up lazily
+
+    return f"hookline/{__version__}"

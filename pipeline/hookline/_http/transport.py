@@ -1,0 +1,214 @@
+"""HTTP: the seam through which everything leaves, and the errors that come back.
+
+Three libraries stand behind it: httpx, httpx2 (preferred where installed) and aiohttp (extra
+``fast``, for async work at scale). Each has one small adapter; they are the only modules that
+import an HTTP client. Everything above sees bytes, statuses and Hookline's own errors.
+"""
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import Final, Literal, Protocol, TypeAlias
+
+from attrs import frozen
+
+from hookline.errors import ConfigError, MissingExtra, PoolTimeout, TransportError
+
+__all__ = [
+    "MOST_CONNECTIONS",
+    "Library",
+    "Outgoing",
+    "RawResponse",
+    "Timeouts",
+    "Transport",
+    "choose",
+    "failed",
+]
+
+MOST_CONNECTIONS: Final = 1000
+GRACE: Final = 0.1  # seconds in which the end of an answer may follow the end of its message
+_MOST_DRAINED: Final = 64 * 1024  # bytes
+
+Library: TypeAlias = Literal["auto", "httpx", "httpx2", "aiohttp"]
+
+
+@frozen
+class Timeouts:
+    """Seconds that the phases of one exchange may take.
+
+    Attributes:
+        connect: until the connection stands, TLS included.
+        write: between two pieces of the request that the network takes.
+        read: between two pieces of the answer; a stream's pings count.
+        pool: until one of our own connections is free.
+
+    """
+
+    connect: float = 5.0
+    write: float = 30.0
+    read: float = 60.0
+    pool: float = 60.0
+
+    def within(self, remaining: float | None) -> "Timeouts":
+        """Return the same, none of them longer than the seconds that remain."""
+        if remaining is None or remaining >= max(self.connect, self.write, self.read, self.pool):
+            return self
+        return Timeouts(
+            *(min(each, remaining) for each in (self.connect, self.write, self.read, self.pool))
+        )
+
+
+@frozen
+class Outgoing:
+    """One HTTP request, ready to leave.
+
+    Attributes:
+        method: ``"POST"`` and so on.
+        url: absolute.
+        headers: names in lower case.
+        content: the body, if any.
+        timeouts: of the phases.
+        deadline: the monotonic second at which all must be over, or None.
+
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None = None
+    timeouts: Timeouts = Timeouts()
+    deadline: float | None = None
+
+
+class RawResponse(Protocol):
+    """An HTTP response whose body is still to be read."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it arrives, without its content encoding, in pieces of bounded size."""
+        ...
+
+    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        """Read what little may follow the end of a message, so that the connection can be kept.
+
+        For a moment only: some servers leave a stream open after its last event.
+
+        Args:
+            chunks: the body, as far as it is still to be read.
+
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end."""
+        ...
+
+
+class Transport(Protocol):
+    """Sends HTTP requests; follows no redirect."""
+
+    async def open(self, outgoing: Outgoing) -> RawResponse:
+        """Send the request and return when the response's headers are there.
+
+        Raises:
+            TransportError: no answer came.
+
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections that this object opened; never a client that was handed in."""
+        ...
+
+
+def choose(library: Library, *, asynchronous: bool) -> str:
+    """Return the name of the library to use.
+
+    Args:
+        library: what the settings say; ``"auto"`` prefers httpx2 where it is installed.
+        asynchronous: for an ``AsyncPipeline``.
+
+    Raises:
+        ConfigError: it is not installed, or cannot serve this kind of pipeline.
+
+    """
+    if library == "auto":
+        return "httpx2" if find_spec("httpx2") else "httpx"
+    if library not in ("httpx", "httpx2", "aiohttp"):
+        raise ConfigError(f"http must be 'auto', 'httpx', 'httpx2' or 'aiohttp', not {library!r}")
+    if library == "aiohttp" and not asynchronous:
+        raise ConfigError("http='aiohttp' works in AsyncPipeline only; a Pipeline takes httpx")
+    if not find_spec(library):
+        raise MissingExtra({"aiohttp": "fast"}.get(library, library), library, f"http={library!r}")
+    return library
+
+
+async def drained(chunks: AsyncGenerator[bytes, None]) -> None:
+    """Read the end of a body whose rest nobody wants; give up when it is more than a little."""
+    size = 0
+    with suppress(TransportError):
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > _MOST_DRAINED:
+                return
+
+
+_HINTS: Final = {
+    "connect": " Is the server running, and is base_url right?",
+    "pool": (
+        " No connection became free in time; allow more with a client= of your own, or send fewer"
+        " requests at once."
+    ),
+}
+
+
+def failed(error: BaseException, phase: str, *, retryable: bool) -> TransportError:
+    """Return our error for a library's, to be raised ``from`` it.
+
+    Args:
+        error: what the library raised.
+        phase: what was going on.
+        retryable: whether sending again may help, as far as the library's class tells.
+
+    """
+    told = list(_told_by(error))
+    text = next(filter(None, map(str, told)), type(error).__name__).rstrip(".")
+    if phase == "pool":
+        return PoolTimeout(f"pool time-out: {text}.{_HINTS['pool']}")
+    if phase in ("connect", "tls"):
+        phase, retryable, text = _while_connecting(told, phase, text, retryable=retryable)
+    return TransportError(
+        f"{phase} failed: {text}.{_HINTS.get(phase, '')}", phase=phase, retryable=retryable
+    )
+
+
+def _while_connecting(
+    told: list[BaseException], phase: str, text: str, *, retryable: bool
+) -> tuple[str, bool, str]:
+    """Return phase, retryable and text, corrected by what the resolver or TLS had to say."""
+    import socket  # noqa: PLC0415 -- the HTTP library has loaded them by now; we must not before
+    import ssl  # noqa: PLC0415 -- as above
+
+    for cause in told:
+        if isinstance(cause, socket.gaierror):
+            no_such_name = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+            return phase, retryable and cause.errno not in no_such_name, text
+        if isinstance(cause, ssl.SSLError) and not isinstance(
+            cause, ssl.SSLWantReadError | ssl.SSLWantWriteError
+        ):
+            # A handshake that was cut off may work the next time; a wrong certificate never does.
+            cut_off = isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+            return "tls", cut_off or "EOF" in str(cause), (str(cause) or text).rstrip(".")
+    return phase, retryable, text
+
+
+def _told_by(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, outermost first: libraries wrap what a socket said."""
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        following = following.__cause__ or following.__context__

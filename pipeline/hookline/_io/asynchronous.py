@@ -1,0 +1,86 @@
+"""I/O that waits on the running event loop: what ``turn.io`` is in an ``AsyncPipeline``."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+from hookline._io.door import Door
+
+__all__ = ["AsyncIO"]
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+_CLEAN_UP_SECONDS: Final = 5.0
+
+
+class AsyncIO(Door):
+    """I/O that waits on the running event loop, asyncio's or trio's."""
+
+    __slots__ = ()
+
+    async def sleep(self, seconds: float) -> None:
+        """Suspend for ``seconds``."""
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        await anyio.sleep(max(0.0, seconds))
+
+    async def run_blocking(self, function: Callable[[*Args], T], *args: *Args) -> T:
+        """Call the function in a worker thread; a cancelled turn does not wait for it."""
+        from anyio import to_thread  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        return await to_thread.run_sync(function, *args, abandon_on_cancel=True)
+
+    async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
+        """Run the coroutines in a task group; results in order, the first failure raised alone.
+
+        One that is cancelled by itself, and not with the others, counts as a failure.
+        """
+        if len(coroutines) < 2:  # noqa: PLR2004 -- nothing to run side by side
+            return [await coroutine for coroutine in coroutines]
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        results: dict[int, T] = {}
+        cancelled: list[BaseException] = []
+
+        async def collect(index: int, coroutine: Coroutine[Any, Any, T]) -> None:
+            try:
+                results[index] = await coroutine
+            except anyio.get_cancelled_exc_class() as error:
+                # A task group takes this for its own doing, and would say nothing of it.
+                cancelled.append(error)
+                group.cancel_scope.cancel()
+                raise
+
+        try:
+            async with anyio.create_task_group() as group:
+                for index, coroutine in enumerate(coroutines):
+                    group.start_soon(collect, index, coroutine)
+        except BaseExceptionGroup as several:
+            # A caller of gather wrote one await and expects one error, as from a plain call.
+            raise _first(several) from None
+        if cancelled:
+            raise cancelled[0]
+        return [results[index] for index in range(len(coroutines))]
+
+    async def race(
+        self,
+        *factories: Callable[[], Coroutine[Any, Any, T]],
+        delay: float,
+        discard: Callable[[T], Coroutine[Any, Any, None]],
+    ) -> tuple[int, T]:
+        """See ``hookline.turn.IO.race``; the losers are cancelled and waited for."""
+        from hookline._io.race import TaskRace  # noqa: PLC0415 -- only who hedges needs it
+
+        return await TaskRace(discard, self.shielded).run(factories, delay)
+
+    async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run clean-up to its end even in a cancelled scope, for a few seconds at most."""
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        with anyio.fail_after(_CLEAN_UP_SECONDS, shield=True):
+            return await coroutine
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -1,0 +1,54 @@
+"""I/O that blocks: what ``turn.io`` is in a ``Pipeline``."""
+
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+from hookline._io.door import Door
+from hookline._io.driver import drive
+
+__all__ = ["SyncIO"]
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+_MOST_THREADS: Final = 8
+
+
+class SyncIO(Door):
+    """I/O that blocks the calling thread and never suspends."""
+
+    __slots__ = ()
+
+    async def sleep(self, seconds: float) -> None:
+        """Block for ``seconds``."""
+        time.sleep(max(0.0, seconds))  # noqa: ASYNC251 -- blocking is what this class is for
+
+    async def run_blocking(self, function: Callable[[*Args], T], *args: *Args) -> T:
+        """Call the function here."""
+        return function(*args)
+
+    async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
+        """Run the coroutines in a few threads; results in order, the first failure raised."""
+        if len(coroutines) < 2:  # noqa: PLR2004 -- nothing to run side by side
+            return [await coroutine for coroutine in coroutines]
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- only when used
+
+        with ThreadPoolExecutor(min(len(coroutines), _MOST_THREADS), "hookline") as pool:
+            running = [pool.submit(drive, coroutine) for coroutine in coroutines]
+            return [each.result() for each in running]
+
+    async def race(
+        self,
+        *factories: Callable[[], Coroutine[Any, Any, T]],
+        delay: float,
+        discard: Callable[[T], Coroutine[Any, Any, None]],
+    ) -> tuple[int, T]:
+        """See ``hookline.turn.IO.race``; each runs in a thread of its own."""
+        from hookline._io.race import ThreadRace  # noqa: PLC0415 -- only who hedges needs it
+
+        return ThreadRace(discard, drive).run(factories, delay)
+
+    async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Just run it: nothing cancels a thread."""
+        return await coroutine

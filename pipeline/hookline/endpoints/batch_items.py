@@ -1,0 +1,242 @@
+"""The journeys of batch items: up to the batch on the way out, and from a result line to a reply.
+
+The way out is that of ``send`` up to the sending, and the exchange that creates the batch is every
+item's attempt. It ends with ``on_turn_end``, whose reply has no content, because the answer is still
+to come. A result is a turn of its own: it may be read a day later, by another process. Both have the
+surface ``"batch"``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from hookline._journey.delivery import settle
+from hookline._journey.engine import Engine
+from hookline._journey.failures import tell
+from hookline._journey.journey import cut_short
+from hookline._journey.onion import outgoing, tell_shielded
+from hookline._journey.stages import post_process, prepared
+from hookline.endpoints.batch_objects import BatchItem, BatchResult
+from hookline.errors import APIError, DecodeError, HooklineError, InputError, TurnLimitExceeded
+from hookline.reply import Reply
+from hookline.trace import AttemptRecord
+from hookline.turn import Turn
+from hookline.values.messages import Request, Response
+from hookline.wire import json
+from hookline.wire.codec import encode_request, structure_response
+
+__all__ = [
+    "Departure",
+    "arrived",
+    "depart",
+    "encoded",
+    "named",
+    "read_result",
+    "tell_attempt",
+    "tell_end",
+]
+
+
+@frozen
+class Departure:
+    """An item on its way out.
+
+    Attributes:
+        item: what the caller wrote.
+        turn: its journey; ``turn.request`` is what the three transforms left.
+        first: the request that the journey began with.
+
+    """
+
+    item: BatchItem
+    turn: Turn
+    first: Request
+
+
+async def depart(engine: Engine, departure: Departure) -> Request:
+    """Take an item through transforms, onion and policy; return what belongs into the batch.
+
+    Raises:
+        HooklineError: an item that is refused; the text names it.
+
+    """
+    turn = departure.turn
+    await tell(engine.plugins.of("on_turn_start"), turn, departure.first)
+    try:
+        request = await prepared(engine, turn, departure.first)
+        leaving = await outgoing(engine, turn, request)
+    except HooklineError as error:
+        problem = cut_short(turn, None, error)
+        if problem is not error:
+            raise problem from error
+        raise
+    if leaving is None:
+        raise InputError(
+            "a plugin's send hook answered it without sending it, as a cache does, so what the "
+            "plugins inside it would have made of it is not known; use send() for it"
+        )
+    return leaving.evolve(stream=None) if leaving.stream is not None else leaving
+
+
+def encoded(departure: Departure, request: Request) -> bytes:
+    """Return an item as the API takes it."""
+    name = json.dumps(departure.item.custom_id)
+    return b'{"custom_id":' + name + b',"params":' + encode_request(request) + b"}"
+
+
+def named(error: BaseException, custom_id: str) -> None:
+    """Write the item's id into the text of an error, which keeps its type and its attributes."""
+    where = f"batch item {custom_id!r}"
+    if isinstance(error, HooklineError):
+        error.args = (f"{where}: {error}",)
+    else:
+        error.add_note(where)
+
+
+async def tell_attempt(
+    engine: Engine,
+    departures: Mapping[str, tuple[Departure, Request]],
+    *,
+    seconds: float,
+    answered: Response | None,
+    problem: BaseException | None,
+) -> None:
+    """Tell the observers of every item of the exchange that created the batch, or failed to."""
+    status = request_id = None
+    if answered is not None:
+        status, request_id = answered.status, answered.request_id
+    elif isinstance(problem, APIError):
+        status, request_id = problem.status, problem.request_id
+    for departure, request in departures.values():
+        turn = departure.turn
+        turn.attempt += 1
+        record = AttemptRecord(
+            number=turn.attempt,
+            step=0,
+            model=request.model,
+            seconds=seconds,
+            status=status,
+            request_id=request_id,
+            error=f"{type(problem).__name__}: {problem}" if problem is not None else None,
+        )
+        turn.trace.attempts.append(record)
+        await tell(engine.plugins.of("on_attempt"), turn, request, record)
+
+
+async def tell_end(
+    engine: Engine, turn: Turn, answered: Response | None, problem: BaseException | None
+) -> None:
+    """Tell the observers that an item is on its way, or why it is not."""
+    reply = None
+    if answered is not None and turn.request is not None:
+        reply = Reply(
+            response=answered.evolve(model=turn.request.model),
+            request=turn.request,
+            prefill=turn.prefill,
+            trace=turn.trace,
+        )
+    await tell(engine.plugins.of("on_turn_end"), turn, reply, problem)
+
+
+def read_result(line: bytes, number: int) -> BatchResult | tuple[str, Response]:
+    """Read one line of the results.
+
+    Args:
+        line: JSON.
+        number: of the line, from 1, for messages of errors.
+
+    Returns:
+        The result, or the id and the response of a message that has still to go through the hooks.
+
+    Raises:
+        DecodeError: the line does not have the shape that the API promises.
+
+    """
+    path = f"line {number}"
+    try:
+        data = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DecodeError(f"not JSON: {error.msg}", path) from error
+    result = data.get("result") if isinstance(data, dict) else None
+    kind = result.get("type") if isinstance(result, dict) else None
+    custom_id = data.get("custom_id") if isinstance(data, dict) else None
+    if not isinstance(custom_id, str) or not isinstance(result, dict) or not isinstance(kind, str):
+        raise DecodeError("expected an object with custom_id and result.type", path)
+    if kind == "succeeded":
+        try:
+            return custom_id, structure_response(result["message"])
+        except KeyError:
+            raise DecodeError("a result that succeeded has no message", path) from None
+        except DecodeError as error:
+            raise DecodeError(f"in the message: {error}", path) from error
+    problem = _api_error(result["error"]) if isinstance(result.get("error"), dict) else None
+    return BatchResult(
+        custom_id=custom_id,
+        type=kind,
+        error=problem,
+        request_id=problem.request_id if problem is not None else None,
+        extra={key: value for key, value in result.items() if key not in ("type", "error")},
+    )
+
+
+def _api_error(body: Mapping[str, Any]) -> APIError:
+    """Return the error that a result reports: a whole error body, which came without a status."""
+    inner = body.get("error")
+    error: Mapping[str, Any] = inner if isinstance(inner, dict) else body
+    details = error.get("details")
+    request_id = body.get("request_id")
+    return APIError(
+        str(error.get("message", "")),
+        status=200,
+        type=str(error.get("type", "api_error")),
+        request_id=request_id if isinstance(request_id, str) else None,
+        details=details if isinstance(details, dict) else None,
+    )
+
+
+async def arrived(
+    engine: Engine, turn: Turn, request: Request, custom_id: str, response: Response
+) -> BatchResult:
+    """Take an answer through stream filters and ``post_process``.
+
+    Args:
+        engine: plugins.
+        turn: the result's journey.
+        request: what it answers, as far as that is known.
+        custom_id: the item's.
+        response: the answer.
+
+    Returns:
+        The result; what a plugin refuses or fails at is its ``error``, and spares the others.
+
+    """
+    reply: Reply | None = None
+    problem: BaseException | None = None
+    turn.request = request
+    try:
+        await tell(engine.plugins.of("on_turn_start"), turn, request)
+        reply = Reply(
+            response=settle(engine.plugins, turn, response),
+            request=request,
+            prefill=turn.prefill,
+            trace=turn.trace,
+        )
+        reply, following = await post_process(engine, turn, reply)
+        if following is not None:
+            raise TurnLimitExceeded(  # noqa: TRY301 -- handled like a plugin's own refusal
+                f"plugin {following[0]!r} asked for one more step, and a batch has no second step; "
+                "go on with send(messages=error.partial.messages)",
+                reply,
+            )
+    except HooklineError as error:
+        problem, reply = error, None
+        return BatchResult(custom_id=custom_id, type="succeeded", error=error)
+    except BaseException as error:
+        problem, reply = error, None
+        raise
+    else:
+        return BatchResult(custom_id=custom_id, type="succeeded", reply=reply)
+    finally:
+        end = tell(engine.plugins.of("on_turn_end"), turn, reply, problem)
+        await (tell_shielded(turn, end) if problem else end)

@@ -1,0 +1,1 @@
+"""The ways into the simulator: ``core`` routes a call, ``app`` and ``server`` put that on a socket."""

@@ -1,0 +1,1 @@
+"""What the simulator measures: tokens, and the pictures in a request."""

@@ -1,0 +1,277 @@
+"""Images and documents as a person hands them over: a path, a URL, bytes, a picture in memory.
+
+An attachment is a block that nobody has looked at yet. Making one reads nothing and fetches nothing;
+the ``resolve_images`` stage turns it into a block that the API accepts, and that is where a missing
+file or a wrong format comes to light.
+"""
+
+import os
+import re
+import stat
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
+
+from attrs import field, frozen
+
+from hookline.errors import InputError
+from hookline.values.blocks import Block, CacheControl
+from hookline.values.brief import brief, size_text
+from hookline.values.frozen import checked, freeze
+
+__all__ = ["Attachment", "Document", "Image", "SourceKind", "media_type_of"]
+
+SourceKind: TypeAlias = Literal["path", "url", "data", "bytes", "file", "picture", "file_id"]
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
+_KNOWN_SCHEMES: Final[Mapping[str, SourceKind]] = {"https": "url", "http": "url", "data": "data"}
+# A path may hold a colon, so only these and everything with "//" are taken for URLs.
+_REFUSED_SCHEMES: Final = frozenset({
+    "about", "blob", "dict", "file", "ftp", "gopher", "jar", "javascript", "ldap", "netdoc",
+    "phar", "tftp",
+})  # fmt: skip
+_SHOWN: Final = 60  # characters of a path or URL in a repr
+_PREVIEW_BYTES: Final = 1_000_000  # a notebook stores what it shows
+
+# First bytes of the formats the Messages API takes (facts 5.1), and what stands at offset 8.
+_SIGNATURES: Final = (
+    ("image/jpeg", b"\xff\xd8\xff", b""),
+    ("image/png", b"\x89PNG\r\n\x1a\n", b""),
+    ("image/gif", b"GIF87a", b""),
+    ("image/gif", b"GIF89a", b""),
+    ("image/webp", b"RIFF", b"WEBP"),  # with the file's length between the two
+)
+
+
+def media_type_of(data: bytes) -> str | None:
+    """Tell an image's media type from its first bytes.
+
+    Args:
+        data: the file, or at least its first 12 bytes.
+
+    Returns:
+        ``image/jpeg``, ``image/png``, ``image/gif``, ``image/webp``, or None for anything else.
+
+    Example:
+        >>> media_type_of(b"GIF89a…")
+        'image/gif'
+
+    """
+    for media_type, start, at_eight in _SIGNATURES:
+        if data.startswith(start) and data[8:12].startswith(at_eight):
+            return media_type
+    return None
+
+
+def _plain(source: Any) -> Any:
+    """Freeze what could still change: buffers become bytes. Files and pictures stay as they are."""
+    return bytes(source) if isinstance(source, bytearray | memoryview) else source
+
+
+def _kind(source: Any) -> SourceKind:
+    """Say how a source is to be read, without reading it."""
+    if isinstance(source, str):
+        match = _SCHEME.match(source)
+        scheme = match[1].lower() if match else ""
+        if scheme in _KNOWN_SCHEMES:
+            return _KNOWN_SCHEMES[scheme]
+        if match and (match[2] or scheme in _REFUSED_SCHEMES):
+            raise InputError(
+                f"{scheme}: URLs are not accepted; give an https: or data: URL, a path or bytes"
+            )
+        return "path"
+    if isinstance(source, os.PathLike):
+        return "path"
+    if isinstance(source, bytes):
+        return "bytes"
+    # PIL is an extra: whether this is one of its pictures is told by the class, without importing it.
+    if any(cls.__module__ == "PIL.Image" for cls in type(source).__mro__):
+        return "picture"
+    if callable(getattr(source, "read", None)):
+        return "file"
+    raise InputError(
+        f"an attachment's source is a path, a URL, bytes, a PIL image or an open binary file, not "
+        f"{brief(source)} ({type(source).__name__})"
+    )
+
+
+@frozen(eq=False, repr=False, field_transformer=checked)
+class Attachment(Block):
+    """What ``Image`` and ``Document`` have in common.
+
+    Attributes:
+        source: what was handed over.
+        file_id: instead of a source, the id of a file uploaded before.
+        media_type: what the caller says it is; the bytes decide.
+        fetch: whether a URL is fetched here (True) or by the API (False); None leaves it to the
+            configuration of the plugin that resolves it.
+        cache_control: makes this block a prompt cache breakpoint.
+
+    """
+
+    resolved: ClassVar[bool] = False
+
+    source: Any = field(default=None, converter=_plain)
+    file_id: str | None = field(default=None, kw_only=True)
+    media_type: str | None = field(default=None, kw_only=True)
+    fetch: bool | None = field(default=None, kw_only=True)
+    cache_control: CacheControl | None = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if (self.source is None) == (self.file_id is None):
+            raise InputError(f"{type(self).__name__} takes either a source or a file_id")
+        _ = self.kind  # refuses what can never be read where it is written, not a stage later
+
+    @property
+    def kind(self) -> SourceKind:
+        """How the source is to be read."""
+        return "file_id" if self.file_id is not None else _kind(self.source)
+
+    @property
+    def name(self) -> str:
+        """The source in a few words that may be shown: never content, never a URL's query."""
+        return _NAMES[self.kind](self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name})"
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: a small image inline, everything else as text. Never fetches."""
+        caption = f"<code>{escape(repr(self))}</code>"
+        data = self._preview()
+        media_type = media_type_of(data)
+        if media_type is None:
+            return caption
+        encoded = b64encode(data).decode("ascii")
+        return (
+            f'<figure><img src="data:{media_type};base64,{encoded}" alt="{escape(self.name)}" '
+            f'style="max-width:320px;max-height:240px"><figcaption>{caption}</figcaption></figure>'
+        )
+
+    def _preview(self) -> bytes:
+        """Return the bytes, if they are at hand and few."""
+        if self.kind == "bytes":
+            data: bytes = self.source
+        elif self.kind == "path":
+            data = _small_file(self.source)
+        else:
+            data = b""
+        return data if len(data) <= _PREVIEW_BYTES else b""
+
+
+@frozen(eq=False, repr=False, field_transformer=checked)
+class Image(Attachment):
+    """An image for the model, from wherever it is.
+
+    Args:
+        source: a path (string or ``PathLike``), an ``https:`` or ``data:`` URL, the bytes of a JPEG,
+            PNG, GIF or WebP file, a PIL image, or an open binary file.
+        file_id: instead of ``source``, the id of a file uploaded before.
+        media_type: what it is said to be; the real bytes decide.
+        fetch: True to fetch a URL here, False to let the API fetch it, None for the default.
+        cache_control: makes this block a prompt cache breakpoint.
+
+    Raises:
+        InputError: neither or both of ``source`` and ``file_id``, or a source of the wrong kind.
+
+    Example:
+        >>> line.send([Image("ant.jpg"), "What is in the above image?"])
+
+    """
+
+    type: ClassVar[str] = "image"
+
+
+def _citations(value: Any) -> Any:
+    return freeze({"enabled": value}) if isinstance(value, bool) else freeze(value)
+
+
+@frozen(eq=False, repr=False, field_transformer=checked)
+class Document(Attachment):
+    """A document for the model: a PDF or plain text (UTF-8).
+
+    Args:
+        source: as for ``Image``: a path, URL, bytes or open binary file. For text at hand see
+            ``Document.from_text``.
+        file_id: instead of ``source``, the id of a file uploaded before.
+        media_type: what it is said to be; the real bytes decide.
+        fetch: True to fetch a URL here, False to let the API fetch it, None for the default.
+        cache_control: makes this block a prompt cache breakpoint.
+        title: shown to the model.
+        context: said to the model about the document; not cited.
+        citations: True to have the document cited.
+
+    Raises:
+        InputError: neither or both of ``source`` and ``file_id``, or a source of the wrong kind.
+
+    Example:
+        >>> line.send([Document("report.pdf", citations=True), "Summarise this."])
+
+    """
+
+    type: ClassVar[str] = "document"
+
+    title: str | None = field(default=None, kw_only=True)
+    context: str | None = field(default=None, kw_only=True)
+    citations: Mapping[str, Any] | None = field(default=None, kw_only=True, converter=_citations)
+
+    @classmethod
+    def from_text(cls, text: str, **options: Any) -> Self:
+        """Make a plain-text document from a string.
+
+        Args:
+            text: the whole text.
+            **options: ``title``, ``context``, ``citations``, ``cache_control``.
+
+        Returns:
+            The document.
+
+        """
+        return cls(text.encode("utf-8"), media_type="text/plain", **options)
+
+
+def _url_name(attachment: Attachment) -> str:
+    # The query may be a signature and what stands before an @ a password: neither is shown.
+    scheme, _, rest = str(attachment.source).partition("://")
+    address, mark, _ = rest.partition("?")
+    authority, slash, path = address.partition("#")[0].partition("/")
+    host = authority.rpartition("@")[2]
+    return _short(f"{scheme}://{host}{slash}{path}") + ("?…" if mark else "")
+
+
+def _data_name(attachment: Attachment) -> str:
+    head, _, body = str(attachment.source).partition(",")
+    media_type = head[len("data:") :].partition(";")[0]
+    return f"<data: URL, {_short(media_type) or 'no type'}, {size_text(len(body) * 3 // 4)}>"
+
+
+def _picture_name(attachment: Attachment) -> str:
+    size = "x".join(str(side) for side in getattr(attachment.source, "size", ()))
+    return f"<PIL {size} {getattr(attachment.source, 'mode', '')}>"
+
+
+_NAMES: Final[Mapping[SourceKind, Callable[[Attachment], str]]] = {
+    "path": lambda a: repr(_short(os.fsdecode(a.source))),
+    "url": lambda a: repr(_url_name(a)),
+    "data": _data_name,
+    "bytes": lambda a: f"<{size_text(len(a.source))}>",
+    "file": lambda a: f"<file {_short(str(getattr(a.source, 'name', '')))!r}>",
+    "picture": _picture_name,
+    "file_id": lambda a: f"file_id={_short(str(a.file_id))!r}",
+}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 2 :]}"
+
+
+def _small_file(path: Any) -> bytes:
+    """Read a small regular file; anything else shows no preview. Never blocks on a pipe."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- the path may be bytes
+            return b""
+        with open(path, "rb") as file:  # noqa: PTH123 -- as above
+            return file.read(_PREVIEW_BYTES + 1)
+    except (OSError, ValueError):
+        return b""

@@ -1,0 +1,38 @@
+"""Where requests go, and as whom."""
+
+import hashlib
+
+from attrs import field, frozen
+
+from hookline.values.secret import Secret, as_secret
+
+__all__ = ["Destination"]
+
+
+@frozen(kw_only=True)
+class Destination:
+    """A base URL of the API with the credentials that belong to it, and to no other.
+
+    Attributes:
+        base_url: without ``/v1``; ``"sim:"`` for the simulator.
+        api_key: for ``x-api-key``.
+        auth_token: for ``Authorization: Bearer``; the key wins where both are given.
+        api_version: the ``anthropic-version``.
+
+    """
+
+    base_url: str
+    api_key: Secret | None = field(default=None, converter=as_secret)
+    auth_token: Secret | None = field(default=None, converter=as_secret)
+    api_version: str = "2023-06-01"
+
+    @property
+    def account(self) -> str:
+        """A name for whoever is asking, from which the credential cannot be found out.
+
+        What is kept for one account (answers in a cache) must not be found by another.
+        """
+        credential = self.api_key or self.auth_token
+        if credential is None:
+            return ""
+        return hashlib.blake2b(credential.reveal().encode(), digest_size=16).hexdigest()

@@ -1,0 +1,204 @@
+"""Messages, requests and responses: what travels between a caller and the Messages API.
+
+All are frozen values without I/O. Everything that the API may send and this version does not know
+survives, in ``extra`` or in ``Unknown…`` classes.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Final, Self
+
+from attrs import field, frozen
+
+from hookline.values.blocks import Block, CacheControl, TextBlock, as_blocks, as_content
+from hookline.values.frozen import EMPTY, Model, checked, freeze, frozen_tuple
+from hookline.values.rate_limits import RateLimits, read_rate_limits
+from hookline.values.tool_definitions import ToolChoice, ToolSpec
+from hookline.values.usage import StopDetails, Usage
+
+__all__ = ["Message", "Request", "Response"]
+
+# Marks fields that are ours and not the JSON's; `hookline.wire.codec` leaves them out.
+LOCAL: Final[Mapping[str, Any]] = {"local": True}
+
+
+def _joined(blocks: Iterable[Block]) -> str:
+    return "".join([block.text for block in blocks if isinstance(block, TextBlock)])
+
+
+def _count(items: tuple[Any, ...]) -> str:
+    return f"<{len(items)} messages>"
+
+
+@frozen(eq=False, repr=False, field_transformer=checked)
+class Message(Model):
+    """One turn of a conversation.
+
+    Args:
+        role: ``"user"``, ``"assistant"`` or ``"system"``; other values are kept for the API to judge.
+        content: a string, a block, or a list of blocks and strings. A string stays a string, a list
+            becomes a tuple of blocks.
+        output_config: on system messages (beta).
+        clear_at: on system messages (beta).
+
+    Raises:
+        InputError: a value of the wrong type.
+
+    Example:
+        >>> Message("user", ["What is this?", ImageBlock(URLSource("https://example.com/ant.jpg"))])
+
+    """
+
+    role: str
+    content: str | tuple[Block, ...] = field(converter=as_content)
+    output_config: Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    clear_at: Any = field(default=None, converter=freeze, kw_only=True)
+    # Its JSON, filled in by hookline.wire.codec when first needed: a long history or a large image is
+    # encoded once and not on every turn.
+    _encoded: bytes | None = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The content as blocks, also where it is a string."""
+        return (TextBlock(self.content),) if isinstance(self.content, str) else self.content
+
+    @property
+    def text(self) -> str:
+        """The text of all text blocks, joined."""
+        return self.content if isinstance(self.content, str) else _joined(self.content)
+
+
+# attrs takes the type of an argument from its converter, so each kind of list has one of its own.
+def _messages(items: Sequence[Message]) -> Any:
+    return frozen_tuple(items)
+
+
+def _tools(items: Sequence[ToolSpec] | None) -> Any:
+    return frozen_tuple(items)
+
+
+def _strings(items: Sequence[str] | None) -> Any:
+    return (items,) if isinstance(items, str) else frozen_tuple(items)
+
+
+@frozen(eq=False, repr=False, field_transformer=checked)
+class Request(Model):
+    """What is sent to ``POST /v1/messages``. Absent fields are None.
+
+    Attributes:
+        betas: names for the ``anthropic-beta`` header; not in the body.
+
+    The other fields are those of the API (facts 2.1), with its names and types.
+
+    Example:
+        >>> Request("claude-opus-5-5", 1024, [Message("user", "Hello")])
+
+    """
+
+    model: str
+    max_tokens: int
+    messages: tuple[Message, ...] = field(default=(), converter=_messages, repr=_count)
+    system: str | tuple[Block, ...] | None = field(default=None, converter=as_content, kw_only=True)
+    tools: tuple[ToolSpec, ...] | None = field(default=None, converter=_tools, kw_only=True)
+    tool_choice: ToolChoice | None = field(default=None, kw_only=True)
+    stop_sequences: tuple[str, ...] | None = field(default=None, converter=_strings, kw_only=True)
+    temperature: float | None = field(default=None, kw_only=True)
+    top_p: float | None = field(default=None, kw_only=True)
+    top_k: int | None = field(default=None, kw_only=True)
+    thinking: Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    output_config: Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    metadata: Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    service_tier: str | None = field(default=None, kw_only=True)
+    container: str | Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    cache_control: CacheControl | None = field(default=None, kw_only=True)
+    speed: str | None = field(default=None, kw_only=True)
+    inference_geo: str | None = field(default=None, kw_only=True)
+    diagnostics: Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    stream: bool | None = field(default=None, kw_only=True)
+    mcp_servers: tuple[Any, ...] | None = field(default=None, converter=freeze, kw_only=True)
+    context_management: Mapping[str, Any] | None = field(
+        default=None, converter=freeze, kw_only=True
+    )
+    compaction: Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    thread: Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    fallbacks: str | tuple[Any, ...] | None = field(default=None, converter=freeze, kw_only=True)
+    fallback_credit_token: str | None = field(default=None, repr=False, kw_only=True)
+    billing_policy: Any = field(default=None, converter=freeze, kw_only=True)
+    betas: tuple[str, ...] = field(default=(), converter=_strings, kw_only=True, metadata=LOCAL)
+    # The very bytes it was read from, so that an unchanged request leaves as it came. A copy made
+    # by evolve() starts without.
+    _encoded: bytes | None = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+
+    def append(self, *messages: Message) -> Self:
+        """Make a copy with more messages at the end.
+
+        Args:
+            *messages: what to add.
+
+        Returns:
+            The new request.
+
+        """
+        return self.evolve(messages=(*self.messages, *messages))
+
+
+@frozen(eq=False, repr=False, field_transformer=checked)
+class Response(Model):
+    """What the API answered (facts 7.1).
+
+    Attributes:
+        content: the blocks of the reply.
+        stop_reason: why it ended; new values are kept. None while it still arrives.
+        absent: names of fields with a default that the server left out.
+        status: HTTP status; like the next two not part of the JSON and not compared.
+        headers: response headers, names in lower case.
+        events: the live stream, on a response whose content is still arriving.
+
+    """
+
+    id: str = ""
+    model: str = ""
+    # The one field without which there is no response; see hookline.wire.codec.
+    content: tuple[Block, ...] = field(default=(), converter=as_blocks, metadata={"required": True})
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    usage: Usage = field(factory=Usage)
+    stop_details: StopDetails | None = field(default=None, kw_only=True)
+    container: Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    diagnostics: Mapping[str, Any] | None = field(default=None, converter=freeze, kw_only=True)
+    context_management: Mapping[str, Any] | None = field(
+        default=None, converter=freeze, kw_only=True
+    )
+    input_transformations: tuple[Any, ...] | None = field(
+        default=None, converter=freeze, kw_only=True
+    )
+    type: str = field(default="message", kw_only=True, repr=False)
+    role: str = field(default="assistant", kw_only=True, repr=False)
+    absent: frozenset[str] = field(default=frozenset(), kw_only=True, repr=False)
+    status: int = field(default=200, kw_only=True, eq=False, repr=False, metadata=LOCAL)
+    headers: Mapping[str, str] = field(
+        default=EMPTY, converter=freeze, kw_only=True, eq=False, repr=False, metadata=LOCAL
+    )
+    # An Event of hookline.values.events, which imports this module.
+    events: AsyncIterator[Any] | None = field(
+        default=None, kw_only=True, eq=False, repr=False, metadata=LOCAL
+    )
+
+    @property
+    def text(self) -> str:
+        """The text of all text blocks, joined."""
+        return _joined(self.content)
+
+    @property
+    def message(self) -> Message:
+        """The reply as a message, for the history."""
+        return Message(self.role, self.content)
+
+    @property
+    def request_id(self) -> str | None:
+        """The ``request-id`` header, for a support request to Anthropic."""
+        return self.headers.get("request-id")
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """What the response's headers say about rate limits."""
+        return read_rate_limits(self.headers)

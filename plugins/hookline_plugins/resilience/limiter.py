@@ -1,0 +1,216 @@
+"""The plugin ``limiter``: send no faster than the upstream allows, in the order of arrival.
+
+Innermost of the layers that decide, so that every attempt of a retry, a fallback or a hedge passes
+it. It learns from the rate-limit headers of each answer (facts 1.3, 12.7) and from each 429.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import field, frozen
+
+from hookline import (
+    APIError,
+    CallNext,
+    ConfigError,
+    HooklineError,
+    Request,
+    Response,
+    TextBlock,
+    Turn,
+    Usage,
+    hookimpl,
+)
+from hookline.errors import LimitExceeded
+from hookline.plugin import asks_model, retry_after, watched
+from hookline.values import Event, MessageDelta, MessageStart
+from hookline.wire import encode_message, unstructure
+from hookline_plugins.resilience.queue import Bucket, Gate, Ticket
+
+__all__ = ["Limiter"]
+
+_THROTTLED: Final = 429
+_MINUTE: Final = 60.0
+_BYTES_A_TOKEN: Final = 4
+_MEDIUM: Final = 1600  # tokens of an image or a page; their bytes tell nothing
+_TOKEN_KINDS: Final = ("tokens", "input-tokens", "output-tokens")
+
+
+@frozen(eq=False, kw_only=True)
+class Limiter:
+    """Limits calls in flight, requests and tokens per minute, for each upstream and model.
+
+    A call that must wait does so within the turn's deadline; where that cannot be, or too many
+    wait already, it gets ``LimitExceeded`` at once. A stream counts as in flight until its end.
+
+    Attributes:
+        concurrency: calls in flight at most; 0 for any number.
+        requests: per minute at most; 0 for no limit but the upstream's.
+        tokens: per minute at most, input and output together, estimated before a call and
+            corrected after it; 0 for no limit but the upstream's.
+        queue: calls that wait at most.
+        adaptive: halve rate and concurrency after a 429; they are back after some seconds.
+        headers: obey the rate-limit headers of the upstream.
+
+    """
+
+    name = "limiter"
+    after = ("cache", "resume", "fallback", "breaker", "retry", "hedge")
+    before = ("record", "replay")
+    concurrency: int = 64
+    requests: float = 0
+    tokens: float = 0
+    queue: int = 128
+    adaptive: bool = True
+    headers: bool = True
+    _gates: dict[tuple[str, str], Gate] = field(factory=dict, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("concurrency", "requests", "tokens", "queue"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(
+                    f"limiter: {name} must be 0 or more and finite, not {getattr(self, name)!r}"
+                )
+
+    @hookimpl
+    async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
+        """Wait for room, send, and settle what the call has really taken."""
+        if not asks_model(turn):
+            return await call_next(request)
+        gate = self._gate(turn, request.model)
+        ticket = Ticket(estimate(request) if "tokens" in gate.buckets else 0)
+        await self._enter(turn, gate, ticket, request.model)
+        used: float | None = None
+        streaming = False
+        try:
+            response = await call_next(request)
+            self._learn(turn, gate, response.headers, ticket)
+            used = _total(response.usage)
+            streaming = response.events is not None
+        except APIError as error:
+            used = 0
+            self._learn(turn, gate, error.headers, ticket)
+            if error.status == _THROTTLED and error.retryable:
+                gate.throttled(turn.io.now(), retry_after(error.headers) or 0.0)
+            raise
+        except HooklineError:
+            used = 0
+            raise
+        finally:
+            if not streaming:
+                gate.leave(ticket, turn.io.now(), used=used)
+        return _counted(turn, gate, ticket, response) if streaming else response
+
+    async def _enter(self, turn: Turn, gate: Gate, ticket: Ticket, model: str) -> None:
+        if not gate.arrive(ticket, turn.io.now()):
+            raise LimitExceeded(
+                f"{self.queue} calls to {model} wait already; send fewer at once, or raise the "
+                "limiter's queue",
+                retry_after=1.0,
+                retryable=True,
+            )
+        try:
+            while wait := gate.ask(ticket, turn.io.now()):
+                remaining = turn.remaining()
+                if remaining is not None and wait >= remaining:
+                    raise LimitExceeded(  # noqa: TRY301 -- leaves the line like any other end
+                        f"the limits of {model} leave room in {wait:.1f} s, and this turn has "
+                        f"{remaining:.1f} s left; allow it more time, or send fewer at once",
+                        retry_after=wait,
+                        retryable=False,
+                    )
+                await turn.io.sleep(wait)
+        except BaseException:
+            gate.leave(ticket, turn.io.now())
+            raise
+
+    def _gate(self, turn: Turn, model: str) -> Gate:
+        key = (turn.upstream, model)
+        gate = self._gates.get(key)
+        if gate is not None:
+            return gate
+        given = {"requests": self.requests, "tokens": self.tokens}
+        now = turn.io.now()
+        buckets = {name: Bucket(limit, now, limit) for name, limit in given.items() if limit}
+        made = Gate(self.concurrency or None, self.queue, self.adaptive, buckets)
+        return self._gates.setdefault(key, made)
+
+    def _learn(self, turn: Turn, gate: Gate, headers: Mapping[str, str], ticket: Ticket) -> None:
+        """Take in the upstream's own account of its limits."""
+        if not self.headers:
+            return
+        now = turn.io.now()
+        limit, remaining, _ = _limit(headers, "requests")
+        if limit and remaining is not None:
+            gate.told("requests", limit, remaining, now)
+        for kind in _TOKEN_KINDS:
+            limit, remaining, reset = _limit(headers, kind)
+            if limit and remaining == 0 and reset:
+                # The reset is when all is back; what one call needs is back in proportion.
+                gate.pause(now, reset * min(1.0, max(ticket.tokens, 1000.0) / limit))
+
+
+def estimate(request: Request) -> float:
+    """Return about how many input tokens a request has; no image is looked into."""
+    size = 0
+    media = 0
+    for message in request.messages:
+        if all(isinstance(block, TextBlock) for block in message.blocks):
+            size += len(encode_message(message))
+            continue
+        for block in message.blocks:
+            if block.type in ("image", "document"):
+                media += 1
+            else:
+                size += len(str(unstructure(block)))
+    for part in (request.system, request.tools):
+        size += len(str(part)) if part else 0
+    return size / _BYTES_A_TOKEN + media * _MEDIUM
+
+
+def _counted(turn: Turn, gate: Gate, ticket: Ticket, response: Response) -> Response:
+    """Return the stream, to be settled when it is over."""
+    usage: dict[str, Usage] = {}
+
+    def see(event: Event) -> None:
+        if isinstance(event, MessageStart):
+            usage["start"] = event.message.usage
+        elif isinstance(event, MessageDelta) and event.usage is not None:
+            usage["end"] = event.usage
+
+    async def end(complete: bool) -> None:  # noqa: ARG001, FBT001 -- what `watched` calls it with
+        # Input as at the start, output as at the end; a stream that broke keeps the estimate.
+        start, last = usage.get("start"), usage.get("end")
+        used = _total(start.evolve(output_tokens=last.output_tokens)) if start and last else None
+        gate.leave(ticket, turn.io.now(), used=used)
+
+    return watched(response, see, end)
+
+
+def _total(usage: Usage) -> float:
+    return usage.total_input + usage.output_tokens
+
+
+def _limit(headers: Mapping[str, str], kind: str) -> tuple[float, float | None, float]:
+    """Return limit, remaining and seconds to the reset of one kind, as far as they are given."""
+    prefix = f"anthropic-ratelimit-{kind}"
+    return (
+        _number(headers.get(f"{prefix}-limit")) or 0.0,
+        _number(headers.get(f"{prefix}-remaining")),
+        _seconds_until(headers.get(f"{prefix}-reset", "")),
+    )
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 13 else None  # noqa: PLR2004 -- no limit has 13 digits
+
+
+def _seconds_until(moment: str) -> float:
+    """Return the seconds until an RFC 3339 moment: at most a minute, 0 for nonsense."""
+    try:
+        then = dt.datetime.fromisoformat(moment).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(_MINUTE, max(0.0, then - time.time()))

@@ -1,0 +1,1 @@
+"""Plugins that keep answers: ``cache`` (in ``stores``), and ``recording`` (in ``cassettes``)."""

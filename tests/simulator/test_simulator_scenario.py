@@ -1,0 +1,177 @@
+"""Scenarios: which rule applies, and what a wrong file says."""
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from hookline.errors import ConfigError
+from hookline.simulator import Call, Rule, Scenario, Simulator
+from hookline.simulator.scenario import _KEYS
+from hookline.wire import json
+
+HEADERS = (("x-api-key", "test"), ("anthropic-version", "2026-10-21"))
+
+
+def say(simulator: Simulator, content: Any, **body: Any) -> Any:
+    body = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": content}],
+        **body,
+    }
+    answer = simulator.handle(Call("POST", "/v1/messages", HEADERS, json.dumps(body)))
+    if answer.status != 200:
+        return answer.status
+    return json.loads(answer.content)["content"][0]["text"]
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "scenario.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_first_rule_that_matches() -> None:
+    simulator = Simulator(
+        Scenario.of(
+            Rule(when="ant", reply="A"),
+            Rule(when_regex=r"be+\b", reply="B"),
+            Rule(model="claude-opus-5-5", reply="C"),
+            Rule(call=5, reply="D"),
+            Rule(reply="E"),
+        )
+    )
+    assert say(simulator, "an ant") == "A"
+    assert say(simulator, "a beee") == "B"
+    assert say(simulator, "x", model="claude-opus-5-5") == "C"
+    assert say(simulator, "x") == "E"
+    assert say(simulator, "x") == "D"
+    assert say(simulator, "x") == "E"
+
+
+def test_rules_are_used_up() -> None:
+    simulator = Simulator(Scenario.of(Rule(status=529, times=2), Rule(reply="ok")))
+    assert [say(simulator, "x") for _ in range(3)] == [529, 529, "ok"]
+
+
+def test_two_simulators_share_nothing() -> None:
+    scenario = Scenario.of(Rule(status=529, times=1), Rule(reply="ok"))
+    first, second = Simulator(scenario), Simulator(scenario)
+    assert say(first, "x") == say(second, "x") == 529
+
+
+def test_invalid_requests_use_up_nothing() -> None:
+    simulator = Simulator(Scenario.of(Rule(reply="first", times=1), Rule(reply="second")))
+    assert say(simulator, "") == 400
+    assert say(simulator, "x") == "first"
+
+
+def test_only_the_last_turn_counts_tool_results_included() -> None:
+    simulator = Simulator(Scenario.of(Rule(when="secret", reply="found"), Rule(reply="no")))
+    past = [
+        {"role": "user", "content": "secret"},
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "t", "name": "a", "input": {}}],
+        },
+    ]
+
+    def answer(text: str) -> Any:
+        result = [{"type": "tool_result", "tool_use_id": "t", "content": text}]
+        tools = [{"name": "a", "input_schema": {"type": "object"}}]
+        return say(
+            simulator, "", messages=[*past, {"role": "user", "content": result}], tools=tools
+        )
+
+    assert answer("nothing") == "no"
+    assert answer("the secret") == "found"
+
+
+def test_usage_and_stop_reason_can_be_given() -> None:
+    rule = Rule(reply="x", stop_reason="pause_turn", usage={"output_tokens": 7, "new": 1})
+    body = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "x"}],
+    }
+    call = Call("POST", "/v1/messages", HEADERS, json.dumps(body))
+    message = json.loads(Simulator(Scenario.of(rule)).handle(call).content)
+    assert message["stop_reason"] == "pause_turn"
+    assert message["usage"]["output_tokens"] == 7
+    assert message["usage"]["new"] == 1
+
+
+def test_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ant.png").write_bytes(b"x")
+    file = written(
+        tmp_path,
+        """
+        [[rule]]
+        when = "weather"
+        tool_use = { name = "get_weather", input = { city = "Oslo" } }
+        times = 1
+
+        [[rule]]
+        when_regex = '^\\d+$'
+        reply = [{ type = "text", text = "a number" }]
+
+        [[rule]]
+        status = 429
+        headers = { retry-after = "1" }
+        delay = 0.5
+
+        [urls]
+        "https://example.com/ant.png" = "ant.png"
+        """,
+    )
+    scenario = Scenario.from_toml(file)
+    assert scenario.urls == {"https://example.com/ant.png": tmp_path / "ant.png"}
+    assert scenario.rules[0] == Rule(
+        when="weather",
+        tool_use={"name": "get_weather", "input": {"city": "Oslo"}},
+        times=1,
+    )
+    simulator = Simulator(scenario)
+    assert say(simulator, "42") == "a number"
+    assert say(simulator, "x") == 429
+
+
+def test_an_empty_file_is_an_empty_scenario(tmp_path: Path) -> None:
+    assert Scenario.from_toml(written(tmp_path, "")) == Scenario()
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("[[rule]]\nrepy = 'x'", ["rule 1", "'repy'", "Did you mean 'reply'?"]),
+        ("[[rule]]\n[[rule]]\ntimes = 'two'", ["rule 2", "'times'", "whole number", "'two'"]),
+        ("[[rule]]\ntimes = -1", ["rule 1", "'times'", "0 or more"]),
+        ("[[rule]]\nstream = 1", ["'stream'", "true or false"]),
+        ("[[rule]]\nreply = 3", ["'reply'", "a string or an array of tables"]),
+        ("[[rule]]\nheaders = { a = 1 }", ["'headers'", "table of strings"]),
+        ("[[rule]]\nchunk = 0", ["'chunk'", "1 or more"]),
+        ("[[rule]]\nwhen_regex = '('", ["rule 1", "'when_regex'", "single quotes"]),
+        ("[rule]\nreply = 'x'", ["[[rule]]"]),
+        ("[[rules]]\nreply = 'x'", ["'rules'", "Did you mean 'rule'?"]),
+        ("[urls]\n'https://x' = 'nope.png'", ["https://x", "there is no file"]),
+        ("[urls]\n'https://x' = 3", ["https://x", "must name a file"]),
+        ("rule = 3 4", ["is not TOML"]),
+    ],
+)
+def test_wrong_files_name_file_key_and_remedy(tmp_path: Path, text: str, parts: list[str]) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        Scenario.from_toml(file)
+    for part in [str(file), *parts]:
+        assert part in str(caught.value)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nope\.toml cannot be read"):
+        Scenario.from_toml(tmp_path / "nope.toml")
+
+
+def test_files_have_the_keys_of_rules() -> None:
+    assert set(_KEYS) == {attribute.name for attribute in attrs.fields(Rule)}

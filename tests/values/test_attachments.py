@@ -1,0 +1,205 @@
+"""Image and Document as they are handed over: nothing is read, nothing private is shown."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookline.errors import InputError
+from hookline.values.attachments import Attachment, Document, Image, media_type_of
+from hookline.values.blocks import CacheControl
+
+
+def png(size: tuple[int, int] = (3, 2)) -> bytes:
+    out = io.BytesIO()
+    PIL.Image.new("RGB", size, "red").save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "text"),
+    [
+        ("ant.jpg", "path", "Image('ant.jpg')"),
+        (Path("a") / "ant.jpg", "path", f"Image({os.path.join('a', 'ant.jpg')!r})"),  # noqa: PTH118
+        ("odd:name.png", "path", "Image('odd:name.png')"),
+        ("C:\\ant.jpg", "path", "Image('C:\\\\ant.jpg')"),
+        ("https://example.com/ant.jpg", "url", "Image('https://example.com/ant.jpg')"),
+        ("HTTP://example.com/ant.jpg", "url", "Image('HTTP://example.com/ant.jpg')"),
+        ("data:image/png;base64,AAAA", "data", "Image(<data: URL, image/png, 3 bytes>)"),
+        (b"x" * 12_000, "bytes", "Image(<12 kB>)"),
+        (bytearray(b"abc"), "bytes", "Image(<3 bytes>)"),
+        (memoryview(b"abc"), "bytes", "Image(<3 bytes>)"),
+        (PIL.Image.new("L", (4, 5)), "picture", "Image(<PIL 4x5 L>)"),
+        (io.BytesIO(b"abc"), "file", "Image(<file ''>)"),
+    ],
+)
+def test_kind_and_repr(source: Any, kind: str, text: str) -> None:
+    image = Image(source)
+    assert image.kind == kind
+    assert repr(image) == text
+    assert not image.resolved
+
+
+def test_a_file_id() -> None:
+    assert repr(Image(file_id="file_01")) == "Image(file_id='file_01')"
+    assert Image(file_id="file_01").kind == "file_id"
+
+
+def test_nothing_is_read_when_it_is_made(tmp_path: Path) -> None:
+    class Refuses(io.BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise AssertionError("read")
+
+    Image(Refuses())
+    Image(tmp_path / "missing.png")
+    Document(tmp_path)
+
+
+@pytest.mark.parametrize("options", [{}, {"source": "a", "file_id": "b"}])
+def test_either_a_source_or_a_file_id(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="either a source or a file_id"):
+        Image(**options)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "file:/etc/passwd",
+        "ftp://example.com/a",
+        "gopher://x/",
+        "dict://x",
+        "jar:https://example.com/!/a",
+        "netdoc:/etc/passwd",
+        "phar:x",
+        "blob:https://example.com/x",
+        "javascript:alert(1)",
+        "about:blank",
+        "s3://bucket/key",
+        "FILE:///etc/passwd",
+    ],
+)
+def test_s42_to_s47_other_schemes_are_refused_where_they_are_written(url: str) -> None:
+    with pytest.raises(InputError, match="URLs are not accepted"):
+        Image(url)
+
+
+@pytest.mark.parametrize("source", [3, 1.5, ["a"], {"a": 1}, object()])
+def test_a_source_of_the_wrong_kind(source: Any) -> None:
+    with pytest.raises(InputError, match="path, a URL, bytes"):
+        Image(source)
+
+
+def test_s60_secrets_of_a_url_are_not_shown() -> None:
+    url = "https://me:s3cr3t@example.com/ant.jpg?X-Amz-Signature=s3cr3t&sig=s3cr3t#s3cr3t"
+    image = Image(url)
+    shown = f"{image!r} {image} {image.name} {image._repr_html_()}"
+    assert "s3cr3t" not in shown
+    assert repr(image) == "Image('https://example.com/ant.jpg?…')"
+
+
+@given(st.text(min_size=1, max_size=2000))
+def test_a_repr_is_short_whatever_the_source(text: str) -> None:
+    for source in (text, f"https://{text}", f"data:{text}", text.encode()):
+        try:
+            image = Image(source)
+        except InputError:
+            continue
+        assert len(repr(image)) < 400
+
+
+def test_attachments_are_values() -> None:
+    one, same = (
+        Image("a.png", cache_control=CacheControl()),
+        Image("a.png", cache_control=CacheControl()),
+    )
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != Image("b.png")
+    assert Image("a.png") != Document("a.png")
+    with pytest.raises(AttributeError):
+        one.source = "b.png"  # type: ignore[misc]
+    assert one.evolve(cache_control=None) == Image("a.png")
+
+
+def test_a_buffer_is_copied_so_that_nobody_changes_it_later() -> None:
+    buffer = bytearray(b"abc")
+    image = Image(buffer)
+    buffer[0] = 0
+    assert image.source == b"abc"
+
+
+def test_documents() -> None:
+    document = Document("a.pdf", title="A", context="c", citations=True)
+    assert document.citations == {"enabled": True}
+    assert Document("a.pdf", citations={"enabled": False}).citations == {"enabled": False}
+    text = Document.from_text("grüß", title="T")
+    assert (text.source, text.media_type, text.title) == ("grüß".encode(), "text/plain", "T")
+    assert isinstance(document, Attachment)
+
+
+# --- notebooks
+
+
+def test_a_small_image_is_shown_inline(tmp_path: Path) -> None:
+    path = tmp_path / "<b>.png"
+    path.write_bytes(png())
+    for image in (Image(png()), Image(path)):
+        html = image._repr_html_()
+        assert 'src="data:image/png;base64,' in html
+        assert "<b>" not in html
+
+
+def test_a_preview_never_reads_what_is_large_missing_or_no_image(tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(png() + b"x" * 1_000_001)
+    (tmp_path / "page.png").write_bytes(b"<script>alert(1)</script>")
+    sources = [
+        tmp_path / "large.png",
+        tmp_path / "page.png",
+        tmp_path / "missing",
+        tmp_path,
+        "a\0b",
+    ]
+    for source in (*sources, png() + b"x" * 1_000_001, "https://example.com/<script>"):
+        html = Image(source)._repr_html_()
+        assert "<img" not in html
+        assert "<script" not in html
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_s70_a_preview_does_not_block_on_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "<img" not in Image(tmp_path / "pipe")._repr_html_()
+
+
+# --- media types
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type"),
+    [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("GIF", "image/gif"), ("WEBP", "image/webp")],
+)
+def test_media_types_of_real_images(form: str, media_type: str) -> None:
+    out = io.BytesIO()
+    PIL.Image.new("RGB", (3, 2)).save(out, form)
+    assert media_type_of(out.getvalue()) == media_type
+    assert media_type_of(out.getvalue()[:12]) == media_type
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"BM", b"RIFF\0\0\0\0WAVE", b"%PDF-1.7", b"\x89PNG", b"GIF88a"]
+)
+def test_other_bytes_have_no_media_type(data: bytes) -> None:
+    assert media_type_of(data) is None
+
+
+def test_pil_is_not_imported_by_attachments() -> None:
+    code = "import sys, hookline.values.attachments; assert 'PIL' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ})

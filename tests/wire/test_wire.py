@@ -1,0 +1,460 @@
+"""JSON -> model -> JSON is identical, value for value and type for type."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookline.errors import DecodeError, InputError, UnresolvedContent
+from hookline.values.blocks import (
+    BLOCKS,
+    Block,
+    CacheControl,
+    FallbackBlock,
+    ImageBlock,
+    TextBlock,
+    ToolResultBlock,
+    UnknownBlock,
+)
+from hookline.values.events import (
+    EVENTS,
+    ContentBlockDelta,
+    MessageStart,
+    TextDelta,
+    UnknownDelta,
+    UnknownEvent,
+)
+from hookline.values.messages import Message, Request, Response
+from hookline.values.sources import UnknownSource, URLSource
+from hookline.values.tool_definitions import ServerTool, Tool, UnknownTool
+from hookline.values.usage import Usage
+from hookline.wire import json as wire_json
+from hookline.wire.codec import (
+    decode_request,
+    encode_message,
+    encode_request,
+    structure_block,
+    structure_event,
+    structure_message,
+    structure_request,
+    structure_response,
+    unstructure,
+)
+
+ANY_TEXT = st.text(st.characters(codec=None))  # lone surrogates too
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**80), 2**80)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+# Names that our classes know, so that known fields get values of all kinds, right and wrong.
+NAMES = st.sampled_from(
+    [
+        "text",
+        "citations",
+        "cache_control",
+        "source",
+        "data",
+        "media_type",
+        "url",
+        "id",
+        "name",
+        "input",
+        "tool_use_id",
+        "content",
+        "is_error",
+        "thinking",
+        "signature",
+        "type",
+        "ttl",
+        "cited_text",
+        "document_index",
+        "start_char_index",
+        "end_char_index",
+        "from",
+        "to",
+        "extra",
+        "absent",
+        "status",
+        "headers",
+        "index",
+        "delta",
+        "message",
+        "usage",
+        "content_block",
+        "error",
+        "partial_json",
+        "title",
+    ]
+)
+TYPES = st.sampled_from(
+    [*BLOCKS, *EVENTS, "base64", "url", "char_location", "text_delta", "ephemeral", "custom", "new"]
+)
+VALUE = st.deferred(lambda: JSON | OBJECT | st.lists(OBJECT, max_size=2))
+OBJECT: st.SearchStrategy[dict[str, Any]] = st.builds(
+    lambda fields, type_: fields | ({"type": type_} if type_ is not None else {}),
+    st.dictionaries(NAMES | ANY_TEXT, VALUE, max_size=4),
+    st.none() | TYPES,
+)
+TEXT_BLOCK = st.fixed_dictionaries(
+    {"type": st.just("text"), "text": ANY_TEXT}, optional={"citations": VALUE, "new": JSON}
+)
+CONTENT = st.lists(TEXT_BLOCK | OBJECT, max_size=3)
+MESSAGE = st.fixed_dictionaries(
+    {"role": ANY_TEXT, "content": ANY_TEXT | CONTENT}, optional={"clear_at": JSON, "new": VALUE}
+)
+USAGE = st.dictionaries(
+    st.sampled_from(["input_tokens", "output_tokens", "cache_creation", "speed", "extra", "new"]),
+    JSON,
+)
+
+
+def same(left: Any, right: Any) -> bool:
+    """``==`` that tells 1 from 1.0 and from True, and a list from a tuple."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[k], right[k]) for k in left)
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)
+
+
+@given(CONTENT)
+def test_blocks_survive(content: list[dict[str, Any]]) -> None:
+    for data in content:
+        assert same(unstructure(structure_block(data)), data)
+
+
+@given(OBJECT)
+def test_events_survive(data: dict[str, Any]) -> None:
+    assert same(unstructure(structure_event(data)), data)
+
+
+@given(MESSAGE)
+def test_messages_survive(data: dict[str, Any]) -> None:
+    message = structure_message(data)
+    assert same(unstructure(message), data)
+    assert same(wire_json.loads(encode_message(message)), data)
+    assert hash(message) == hash(structure_message(data))
+
+
+@given(
+    st.fixed_dictionaries(
+        {"model": ANY_TEXT, "max_tokens": st.integers(), "messages": st.lists(MESSAGE, max_size=3)},
+        optional={
+            "system": ANY_TEXT | CONTENT | JSON,
+            "tools": CONTENT | JSON,
+            "tool_choice": OBJECT,
+            "temperature": JSON,
+            "stop_sequences": st.lists(ANY_TEXT) | JSON,
+            "container": OBJECT | JSON,
+            "betas": JSON,
+            "extra": JSON,
+        },
+    )
+)
+def test_requests_survive(data: dict[str, Any]) -> None:
+    request = structure_request(data)
+    assert same(unstructure(request), data)
+    assert same(wire_json.loads(encode_request(request)), data)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"content": CONTENT},
+        optional={
+            "id": JSON,
+            "type": JSON,
+            "role": JSON,
+            "usage": USAGE | JSON,
+            "stop_reason": JSON,
+            "stop_details": OBJECT | JSON,
+            "status": JSON,
+            "events": JSON,
+            "new": VALUE,
+        },
+    )
+)
+def test_responses_survive(data: dict[str, Any]) -> None:
+    assert same(unstructure(structure_response(data)), data)
+
+
+def test_known_fields_become_attributes_and_the_rest_is_extra() -> None:
+    block = structure_block(
+        {
+            "type": "text",
+            "text": "hi",
+            "citations": None,
+            "cache_control": {"type": "ephemeral"},
+            "n": 1,
+        }
+    )
+    assert block == TextBlock("hi", cache_control=CacheControl(), extra={"citations": None, "n": 1})
+
+
+def test_every_block_class_is_used_for_its_type() -> None:
+    full = {
+        "text": "t", "source": {"type": "url", "url": "u"}, "thinking": "t", "signature": "s",
+        "data": "d", "id": "i", "name": "n", "input": {}, "tool_use_id": "i", "content": [],
+        "file_id": "f", "server_name": "s", "mcp_server_name": "m", "tools": [], "from": {},
+        "to": {}, "tool_name": "n", "title": "t",
+    }  # fmt: skip
+    for name, cls in BLOCKS.items():
+        data: dict[str, Any] = {**full, "type": name}
+        if name == "search_result":
+            data["source"] = "s"
+        if name == "compaction":
+            data["content"] = "summary"
+        block = structure_block(data)
+        assert type(block) is cls, name
+        assert same(unstructure(block), data)
+    fallback = structure_block({"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}})
+    assert isinstance(fallback, FallbackBlock)
+    assert fallback.from_ == {"model": "a"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"type": "text"},
+        {"type": "text", "text": None},
+        {"type": "text", "text": 5},
+        {"type": "text", "text": "x", "citations": {}},
+        {"type": "tool_use", "id": "a", "name": "b"},
+        {"type": "image", "source": "nowhere"},
+        {"type": "tool_result", "tool_use_id": "x", "content": [1]},
+        {"type": "tool_result", "tool_use_id": "x", "is_error": 1},
+        {"type": "text", "text": "x", "cache_control": {"ttl": "5m"}},
+        {"text": "no type"},
+        {"type": 7},
+    ],
+)
+def test_what_does_not_fit_is_kept_whole(data: dict[str, Any]) -> None:
+    block = structure_block(data)
+    assert isinstance(block, UnknownBlock)
+    assert same(unstructure(block), data)
+
+
+def test_nested_unknown_things_leave_their_surroundings_known() -> None:
+    block = structure_block({"type": "image", "source": {"type": "beam", "to": [1]}})
+    assert block == ImageBlock(UnknownSource("beam", {"type": "beam", "to": [1]}))
+    event = structure_event(
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "hum_delta", "hum": "m"}}
+    )
+    assert isinstance(event, ContentBlockDelta)
+    assert isinstance(event.delta, UnknownDelta)
+
+
+def test_tools_are_told_apart() -> None:
+    body = {
+        "model": "m",
+        "max_tokens": 1,
+        "messages": [],
+        "tools": [
+            {"name": "a", "input_schema": {}},
+            {"type": "custom", "name": "a", "input_schema": {}},
+            {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
+            {"type": "computer_toolset_20260801"},
+            {"name": "no schema"},
+        ],
+    }
+    request = structure_request(body)
+    assert request.tools is not None
+    assert [type(tool) for tool in request.tools] == [
+        Tool, Tool, ServerTool, ServerTool, UnknownTool,
+    ]  # fmt: skip
+    assert same(unstructure(request), body)
+
+
+@pytest.mark.parametrize(
+    ("data", "path", "words"),
+    [
+        ([], "$", "an object"),
+        ({}, "$.content", "nothing"),
+        ({"content": None}, "$.content", "None"),
+        ({"content": "text"}, "$.content", "'text'"),
+        ({"content": [{"type": "text", "text": ""}, 4]}, "$.content[1]", "4"),
+        ({"type": "error", "error": {"type": "x"}}, "$.content", "nothing"),
+    ],
+)
+def test_a_response_of_the_wrong_shape(data: Any, path: str, words: str) -> None:
+    with pytest.raises(DecodeError, match=words) as caught:
+        structure_response(data)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        ({"max_tokens": 1, "messages": []}, "$.model"),
+        ({"model": "m", "max_tokens": True, "messages": []}, "$.max_tokens"),
+        ({"model": "m", "max_tokens": 1.0, "messages": []}, "$.max_tokens"),
+        ({"model": "m", "max_tokens": 1, "messages": {}}, "$.messages"),
+        ({"model": "m", "max_tokens": 1, "messages": [{"role": "user"}]}, "$.messages[0].content"),
+        (
+            {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": ["x"]}]},
+            "$.messages[0].content[0]",
+        ),
+    ],
+)
+def test_a_request_of_the_wrong_shape(data: Any, path: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        structure_request(data)
+    assert caught.value.path == path
+
+
+def test_events_that_are_no_objects() -> None:
+    wrong: list[Any] = [[], 5, None, "abc"]
+    for data in wrong:
+        with pytest.raises(DecodeError):
+            structure_event(data)
+    assert isinstance(structure_event({"type": "message_start", "message": {}}), UnknownEvent)
+
+
+def test_absurd_nesting_is_an_error_and_no_crash() -> None:
+    data: Any = {"type": "text", "text": ""}
+    for _ in range(20_000):
+        data = {"type": "tool_result", "tool_use_id": "x", "content": [data]}
+    with pytest.raises(DecodeError, match="nested"):
+        structure_message({"role": "user", "content": [data]})
+
+
+def test_the_fast_path_gives_what_the_general_one_gives() -> None:
+    data = {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "a"}}
+    assert structure_event(data) == ContentBlockDelta(1, TextDelta("a"))
+    for change in ({"index": True}, {"index": None}, {"delta": {"type": "text_delta", "text": 1}}):
+        odd = {**data, **change}
+        assert not (
+            isinstance(structure_event(odd), ContentBlockDelta)
+            and isinstance(structure_event(odd).delta, TextDelta)  # type: ignore[attr-defined]
+        )
+        assert same(unstructure(structure_event(odd)), odd)
+
+
+def test_absent_counts_read_as_zero_and_stay_absent() -> None:
+    response = structure_response({"content": [], "usage": {"output_tokens": 0}})
+    assert (response.usage.input_tokens, response.id) == (0, "")
+    assert unstructure(response) == {"content": [], "usage": {"output_tokens": 0}}
+    filled = response.evolve(id="msg_1", usage=Usage(3, 0))
+    assert unstructure(filled) == {
+        "content": [], "id": "msg_1", "usage": {"input_tokens": 3, "output_tokens": 0},
+    }  # fmt: skip
+
+
+def test_a_new_value_wins_over_a_kept_null() -> None:
+    response = structure_response({"content": [], "stop_reason": None, "usage": None})
+    changed = response.evolve(stop_reason="end_turn", usage=Usage(1, 2))
+    assert unstructure(changed)["stop_reason"] == "end_turn"
+    assert unstructure(changed)["usage"] == {"input_tokens": 1, "output_tokens": 2}
+
+
+# ---- bytes ---------------------------------------------------------------------------------------
+
+
+def _request(*texts: str) -> Request:
+    roles = ("user", "assistant")
+    return Request("m", 5, [Message(roles[i % 2], text) for i, text in enumerate(texts)])
+
+
+def test_a_message_is_encoded_once() -> None:
+    message = Message("user", ["hello"])
+    assert encode_message(message) is encode_message(message)
+    assert message == Message("user", ["hello"])
+    assert "hello" in repr(message)
+    assert "_encoded" not in repr(message)
+
+
+def test_the_next_turn_begins_with_the_bytes_of_this_one() -> None:
+    first = _request("a", "b").evolve(stream=True, system="s")
+    then = first.append(Message("user", "c"))
+    assert encode_request(then).startswith(encode_request(first)[: -len(b"]}")])
+    assert json.loads(encode_request(then)) == unstructure(then)
+
+
+def test_betas_are_a_header() -> None:
+    assert b"betas" not in encode_request(_request("a").evolve(betas=["x"]))
+
+
+def test_an_unchanged_request_leaves_with_the_bytes_it_came_with() -> None:
+    body = b'{ "max_tokens":1.0e0 }'
+    with pytest.raises(DecodeError, match=r"\$\.max_tokens"):
+        decode_request(body)
+    body = b'{ "messages": [{"content":"\\u0041","role":"user"}],\n"max_tokens":1, "model":"m" }'
+    request = decode_request(body, betas=("b",))
+    assert request.betas == ("b",)
+    assert encode_request(request) is body
+    kept = encode_message(request.messages[0])
+    changed = request.evolve(max_tokens=2)
+    assert json.loads(encode_request(changed))["max_tokens"] == 2
+    assert encode_message(changed.messages[0]) is kept
+    assert request.evolve(max_tokens=1) == request
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"a": NaN}', b"[]"])
+def test_bodies_that_are_no_requests(body: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode_request(body)
+
+
+class Attachment(Block):
+    """As `Image`: a block that a plugin must resolve."""
+
+    resolved = False
+
+
+def test_an_unresolved_attachment_is_named_with_its_position() -> None:
+    request = Request(
+        "m",
+        1,
+        [
+            Message("user", "a"),
+            Message("user", [TextBlock("b"), ToolResultBlock("t", ["x", Attachment()])]),
+        ],
+    )
+    with pytest.raises(
+        UnresolvedContent,
+        match=r"^messages\.1\.content\.1\.content\.1: Attachment .*'images' plugin",
+    ):
+        encode_request(request)
+    with pytest.raises(UnresolvedContent, match=r"^content\.0: Attachment"):
+        encode_message(Message("user", Attachment()))
+    with pytest.raises(UnresolvedContent, match=r"^system\.0: "):
+        encode_request(request.evolve(messages=(), system=[Attachment()]))
+
+
+def test_what_json_has_no_form_for_is_refused() -> None:
+    with pytest.raises(InputError, match="JSON has no form"):
+        encode_message(Message("user", [ToolResultBlock("t", extra={"x": object()})]))
+    with pytest.raises(InputError, match="JSON has no form"):
+        encode_request(Request("m", 1, extra={"x": {1, 2}}))
+
+
+def test_local_fields_stay_out_of_the_json() -> None:
+    response = Response(content=["x"], status=529, headers={"request-id": "req_1"})
+    assert response.request_id == "req_1"
+    assert response == Response(content=["x"])
+    assert not {"status", "headers", "events"} & unstructure(response).keys()
+    assert same(unstructure(MessageStart(response))["message"], unstructure(response))
+
+
+def test_url_source_in_a_message() -> None:
+    message = Message("user", ImageBlock(URLSource("https://example.com/ant.jpg")))
+    assert json.loads(encode_message(message)) == {
+        "role": "user",
+        "content": [
+            {"type": "image", "source": {"type": "url", "url": "https://example.com/ant.jpg"}}
+        ],
+    }
+
+
+@pytest.mark.parametrize("before", range(19))
+def test_a_large_integer_is_exact_wherever_it_stands(before: int) -> None:
+    large = 2**64 + 1
+    assert wire_json.loads(b"[" + b" " * before + str(large).encode() + b"]") == [large]
