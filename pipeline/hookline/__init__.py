@@ -55,8 +55,10 @@ if TYPE_CHECKING:
     from hookline.turn import CallNext, Continue, Turn
     from hookline.values.attachments import Document, Image
     from hookline.values.blocks import Block, TextBlock, ToolResultBlock, ToolUseBlock
+    from hookline.values.destination import Destination
     from hookline.values.messages import Message, Request, Response
     from hookline.values.prefill import Prefill
+    from hookline.values.principal import Principal
     from hookline.values.rate_limits import RateLimit, RateLimits
     from hookline.values.secret import Secret
     from hookline.values.tool_definitions import Tool
@@ -83,6 +85,7 @@ __all__ = [
     "DeadlineExceeded",
     "DecodeError",
     "Deleted",
+    "Destination",
     "Document",
     "File",
     "HooklineError",
@@ -102,6 +105,7 @@ __all__ = [
     "PolicyViolation",
     "PoolTimeout",
     "Prefill",
+    "Principal",
     "RateLimit",
     "RateLimits",
     "Reply",
@@ -188,7 +192,9 @@ _load, _names = face(
             "Trace",
         ),
         "hookline.turn": ("CallNext", "Continue", "Turn"),
+        "hookline.values.destination": ("Destination",),
         "hookline.values.prefill": ("Prefill",),
+        "hookline.values.principal": ("Principal",),
         "hookline.values.attachments": (
             "Document",
             "Image",

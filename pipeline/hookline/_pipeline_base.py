@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
+from hookline._api.upstreams import Upstreams
 from hookline._http.transport import Timeouts
 from hookline._io import AsyncIO, SyncIO
 from hookline._journey.discovery import assemble
 from hookline._journey.engine import Engine
+from hookline._journey.lifecycle import Lifecycle
 from hookline._journey.plugin_set import Plugin, PluginSet
+from hookline._journey.tool_calls import ToolCalls
 from hookline.config import Settings, load_settings
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
@@ -20,11 +23,11 @@ from hookline.turn import BoundTool, Turn
 from hookline.values.destination import Destination
 from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Request
+from hookline.values.principal import Principal
 
 if TYPE_CHECKING:
-    from hookline._api.upstream import Upstream
     from hookline._http.transport import Library, Transport
-    from hookline.conversation import ConversationState
+    from hookline.conversation import ConversationBase
     from hookline.endpoints.access import Access
     from hookline.endpoints.batches import Journeys
     from hookline.simulator import Simulator
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["PipelineBase", "Registered"]
 
 _NUMBERS: Final = itertools.count(1)
+_NOBODY: Final = Principal()
 
 # A wish that one of the standard plugins fulfils: without it the wish would silently be dropped.
 _FULFILLED_BY: Final = {
@@ -83,6 +87,7 @@ class PipelineBase:
         http: str | None = None,
         ca_bundle: str | None = None,
         context: Mapping[str, Any] | None = None,
+        principal: Principal | None = None,
     ) -> None:
         if isinstance(plugins, str) or not isinstance(plugins, list | tuple):
             raise ConfigError("plugins= takes a list: plugins=[MyPlugin()]")
@@ -120,23 +125,39 @@ class PipelineBase:
         self.model_table: Final = self._register_models()
         self.registered: Final = self._register()
         self.context: Final[Mapping[str, Any]] = FrozenDict(context or {})
+        if principal is not None and not isinstance(principal, Principal):
+            raise ConfigError(f"principal= takes a Principal, not {principal!r}")
+        self.principal: Final = principal
         self._blank: Final = Request(self.settings.model, self.settings.max_tokens)
         self._io = self._make_io()
-        self._address: Final = Destination(
-            base_url="sim:" if self._simulator_used else str(self.settings.base_url).rstrip("/"),
-            api_key=self.settings.api_key,
-            auth_token=self.settings.auth_token,
-            api_version=self.settings.api_version,
+        settings = self.settings
+        self._destination: Final = Destination(
+            base_url="sim:" if self._simulator_used else str(settings.base_url).rstrip("/"),
+            api_key=settings.api_key,
+            auth_token=settings.auth_token,
+            api_version=settings.api_version,
         )
-        self._transport = self._open(client, self._simulator())
-        self._upstreams: dict[Destination, Upstream] = {}
-        self._engine: Final = Engine(self.plugins, self._create, self.settings.max_steps)
-        self._pid: Final = os.getpid()
-        self._account: Final = self._address.account
-        headers = self.settings.headers
-        self._api_version: Final = (
-            _header(headers, "anthropic-version") or self.settings.api_version
+        simulator = self._simulator()
+        self._upstreams: Final = Upstreams(
+            self._destination,
+            open_transport=lambda base_url, own: (
+                self._open(client, simulator) if own else self._open(None, _simulator(base_url))
+            ),
+            headers=settings.headers,
+            timeouts=Timeouts(
+                connect=settings.connect_timeout,
+                write=settings.write_timeout,
+                read=settings.read_timeout,
+            ),
+            require=self._require_credentials,
         )
+        self._lifecycle: Final = Lifecycle(self.plugins, self._io)
+        self._engine: Final = Engine(
+            self.plugins, self._upstreams.send, settings.max_steps, self._lifecycle
+        )
+        self._tool_calls: Final = ToolCalls(self.plugins)
+        headers = settings.headers
+        self._api_version: Final = _header(headers, "anthropic-version") or settings.api_version
         self._betas: Final = tuple(_header(headers, "anthropic-beta").replace(",", " ").split())
 
     def _make_io(self) -> "SyncIO | AsyncIO":
@@ -169,35 +190,11 @@ class PipelineBase:
         base_url = self.settings.base_url
         return _simulator(base_url) if isinstance(base_url, str) else base_url
 
-    async def _create(self, turn: Turn, request: Request) -> Any:
-        """Send one request: the innermost step, made when the first request needs it."""
-        upstream = self._reach(turn.destination)
-        if turn.surface == "count_tokens":
-            from hookline.endpoints.token_counts import ask_count  # noqa: PLC0415 -- only for counts
-
-            return await ask_count(upstream, turn, request)
-        return await upstream.create_message(turn, request)
-
-    def _reach(self, elsewhere: Destination | None = None) -> "Upstream":
-        """Return where requests go, connected when the first of them needs it."""
-        address = elsewhere or self._address
-        upstream = self._upstreams.get(address)
-        if upstream is None:
-            if elsewhere is None:
-                self._require_credentials()
-            upstream = self._upstreams[address] = self._connect(address)
-        return upstream
-
-    def _transports(self) -> "list[Transport]":
-        """Return every transport that has been opened."""
-        others = (upstream.transport for upstream in self._upstreams.values())
-        return [self._transport, *(each for each in others if each is not self._transport)]
-
     def _access(self) -> "Access":
         """Return what the endpoints beside messages are built on."""
         from hookline.endpoints.access import Access  # noqa: PLC0415 -- only for those endpoints
 
-        return Access(self._reach, self._io, self.settings.timeout)
+        return Access(self._upstreams.reach, self._io, self.settings.timeout)
 
     def _journeys(self) -> "Journeys":
         """Return what batches need in order to take their items through the stages."""
@@ -205,37 +202,25 @@ class PipelineBase:
 
         return Journeys(
             engine=self._engine,
-            begin=lambda item: self._begin("batch", item.message, item.options),
+            begin=lambda item: self._begin(
+                "batch", item.message, item.options, name=item.custom_id
+            ),
             resume=self._resume,
         )
 
-    def _resume(self, left: Turn | None) -> Turn:
+    def _resume(self, left: Turn | None, custom_id: str) -> Turn:
         """Return the turn of a batch's result, which knows what the item's turn knew."""
-        turn = self._turn("batch")
+        turn = self._turn("batch", name=custom_id)
         if left is not None:
-            turn = evolve(turn, context=left.context, options=left.options, prefill=left.prefill)
+            turn = evolve(
+                turn,
+                context=left.context,
+                principal=left.principal,
+                options=left.options,
+                prefill=left.prefill,
+            )
             turn.state.update(left.state)
         return turn
-
-    def _connect(self, address: Destination) -> "Upstream":
-        from hookline._api.upstream import Upstream  # noqa: PLC0415 -- loads the wire format
-
-        settings = self.settings
-        own = address is self._address
-        simulated = address.base_url.startswith("sim:")
-        if simulated and address.api_key is None and address.auth_token is None:
-            address = evolve(address, api_key="simulated")
-        return Upstream(
-            address=address,
-            base_url="http://simulator.invalid" if simulated else address.base_url,
-            transport=self._transport if own else self._open(None, _simulator(address.base_url)),
-            headers=settings.headers if own else {},  # they may hold credentials
-            timeouts=Timeouts(
-                connect=settings.connect_timeout,
-                write=settings.write_timeout,
-                read=settings.read_timeout,
-            ),
-        )
 
     @property
     def _simulator_used(self) -> bool:
@@ -247,7 +232,9 @@ class PipelineBase:
         surface: str,
         message: Input,
         given: Mapping[str, Any],
-        conversation: "ConversationState | None" = None,
+        conversation: "ConversationBase | None" = None,
+        *,
+        name: str = "",
     ) -> tuple[Turn, Request]:
         """Turn a caller's wish into a turn and its first request."""
         wish = asked(self.settings, self.model_table, self._blank, message, given)
@@ -264,7 +251,13 @@ class PipelineBase:
                     f"this call needs the plugin {plugin!r}, which is not enabled here"
                 )
         turn = self._turn(
-            surface, wish.timeout, context=self._joined_context(wish), options=options
+            surface,
+            wish.timeout,
+            name=name,
+            context=self._joined_context(wish),
+            principal=self._principal_of(wish),
+            options=options,
+            conversation=conversation,
         )
         return turn, wish.request
 
@@ -274,22 +267,37 @@ class PipelineBase:
         settings = self.settings
         timeout = timeout or (settings.stream_timeout if stream else settings.timeout)
         return Turn(
-            id=f"turn_{self._pid}_{next(_NUMBERS)}",
+            id=f"turn_{os.getpid()}_{next(_NUMBERS)}",  # asked each time: a fork is another process
             io=self._io,
             models=self.model_table,
             surface=surface,
             stream=stream,
-            upstream=self._address.base_url,
-            account=self._account,
+            destination=self._destination,
             api_version=self._api_version,
             betas=self._betas,
             deadline=self._io.now() + timeout,
             timeout=timeout,
-            **{"context": self.context, **known},
+            call_tool=self._tool_calls,
+            **{"context": self.context, "principal": self.principal or _NOBODY, **known},
         )
 
     def _joined_context(self, wish: Asked) -> Mapping[str, Any]:
-        return FrozenDict({**self.context, **wish.context}) if wish.context else self.context
+        if not wish.context:
+            return self.context
+        for key, value in wish.context.items():
+            if key in self.context and self.context[key] != value:
+                raise InputError(
+                    f"context[{key!r}] is fixed by the pipeline; a call may add keys, and "
+                    "override none"
+                )
+        return FrozenDict({**wish.context, **self.context})
+
+    def _principal_of(self, wish: Asked) -> Principal:
+        if wish.principal is None:
+            return self.principal or _NOBODY
+        if self.principal is not None and wish.principal != self.principal:
+            raise InputError("the pipeline's owner has fixed the principal; a call may give none")
+        return wish.principal
 
     def _require_credentials(self) -> None:
         settings = self.settings

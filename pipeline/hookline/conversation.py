@@ -22,10 +22,10 @@ from hookline.values.messages import Message
 if TYPE_CHECKING:
     from hookline.pipeline import AsyncPipeline, Pipeline
 
-__all__ = ["AsyncConversation", "Conversation", "ConversationState"]
+__all__ = ["AsyncConversation", "Conversation", "ConversationBase"]
 
 
-class ConversationState:
+class ConversationBase:
     """What both colours of a conversation share.
 
     Attributes:
@@ -43,6 +43,7 @@ class ConversationState:
         )
         self.incomplete = False
         self._busy = threading.Lock()
+        self.state: dict[Any, Any] = {}  # what `ConversationState` of plugins keeps its values in
 
     def add(self, role: str, content: Any) -> Self:
         """Add a turn that nobody sent or wrote: an example, a summary, a corrected answer.
@@ -119,7 +120,7 @@ class ConversationState:
         return f"<table>{rows}</table>"
 
 
-class Conversation(ConversationState):
+class Conversation(ConversationBase):
     """A conversation over a ``Pipeline``; make one with ``line.conversation()``.
 
     A turn that fails leaves the conversation as it was. A stream that breaks, or is left early,
@@ -152,7 +153,7 @@ class Conversation(ConversationState):
         return self._line.open_stream(message, self._merged(options), self)
 
 
-class AsyncConversation(ConversationState):
+class AsyncConversation(ConversationBase):
     """A conversation over an ``AsyncPipeline``; see ``Conversation``."""
 
     def __init__(self, line: "AsyncPipeline", options: SendOptions) -> None:

@@ -9,12 +9,15 @@ import datetime as dt
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 from attrs import field, frozen
 
 from hookline.errors import InputError
+
+if TYPE_CHECKING:
+    from hookline.values.usage import Usage
 
 Status = Literal["active", "deprecated", "retired"]
 ThinkingDefault = Literal["off", "on", "always_on"]
@@ -216,6 +219,27 @@ class ModelTable:
         """Return a table that also holds ``models``; a known id is replaced."""
         return ModelTable((*self.models, *models))
 
+    def price(self, answers: "Iterable[tuple[str | None, Usage | None]]") -> Decimal | None:
+        """Return what answers cost together, in US dollars.
+
+        Args:
+            answers: who answered, and the usage; without a usage nothing was paid.
+
+        Returns:
+            The sum, exact; None if the price of one of them is not known.
+
+        """
+        total = Decimal(0)
+        for model, usage in answers:
+            if usage is None:
+                continue
+            facts = self.get(model or "")
+            paid = price(usage, facts) if facts is not None else None
+            if paid is None:
+                return None
+            total += paid
+        return total
+
     def __iter__(self) -> Iterator[ModelFacts]:
         return iter(self.models)
 
@@ -282,6 +306,31 @@ def cost(
     if us_only and not facts.prefill:  # the models that still take a prefill are those before 4.6
         total *= _US_ONLY_RATE
     return total
+
+
+def price(usage: "Usage", facts: ModelFacts) -> Decimal | None:
+    """Return the price of one answer, each kind of token at its own rate.
+
+    Args:
+        usage: as the API told it.
+        facts: of the model that answered.
+
+    Returns:
+        US dollars, exact; None where the model's prices are not published.
+
+    """
+    written = usage.cache_creation_input_tokens or 0
+    hourly = (usage.cache_creation or {}).get("ephemeral_1h_input_tokens") or 0
+    return cost(
+        facts,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_write_5m=max(0, written - hourly),
+        cache_write_1h=hourly,
+        cache_read=usage.cache_read_input_tokens or 0,
+        batch=usage.service_tier == "batch",
+        us_only=usage.inference_geo == "us",
+    )
 
 
 def _entries(data: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

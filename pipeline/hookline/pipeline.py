@@ -8,7 +8,7 @@ from hookline._http.transport import Transport, choose
 from hookline._io import AsyncIO, SyncIO, drive, within_deadline
 from hookline._journey.journey import journey, rehearse, the_reply
 from hookline._pipeline_base import PipelineBase
-from hookline.conversation import AsyncConversation, Conversation, ConversationState
+from hookline.conversation import AsyncConversation, Conversation, ConversationBase
 from hookline.reply import Reply
 from hookline.send_options import Input, SendOptions
 from hookline.streams import AsyncStream, Stream
@@ -53,7 +53,9 @@ class Pipeline(PipelineBase):
         http: the library for a client of ours: ``"auto"`` (httpx2 where installed), ``"httpx"``,
             ``"httpx2"`` or, in ``AsyncPipeline``, ``"aiohttp"``.
         ca_bundle: a PEM file of certificate authorities to trust instead of the usual ones.
-        context: your own facts, which plugins see in ``turn.context``.
+        context: your own facts, which plugins see in ``turn.context``. A call's ``context`` may add
+            keys, and override none.
+        principal: on whose behalf all turns are taken; without it, a call may say so.
 
     Raises:
         ConfigError: anything of this is wrong.
@@ -194,11 +196,12 @@ class Pipeline(PipelineBase):
         return Files(self._access())
 
     def close(self) -> None:
-        """Close the connections that this pipeline opened."""
-        for transport in self._transports():
-            drive(transport.aclose())
+        """Close the plugins and the connections that this pipeline opened; then it is of no use."""
+        drive(self._lifecycle.close())
+        drive(self._upstreams.close())
 
     def __enter__(self) -> Self:
+        drive(self._lifecycle.open())
         return self
 
     def __exit__(
@@ -214,7 +217,7 @@ class Pipeline(PipelineBase):
         surface: str,
         message: Input,
         options: SendOptions,
-        conversation: ConversationState | None = None,
+        conversation: ConversationBase | None = None,
     ) -> Reply:
         """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
         turn, request = self._begin(surface, message, options, conversation)
@@ -225,7 +228,7 @@ class Pipeline(PipelineBase):
             drive(items.aclose())
 
     def open_stream(
-        self, message: Input, options: SendOptions, conversation: ConversationState | None = None
+        self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
     ) -> Stream:
         """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
         turn, request = self._begin("stream", message, options, conversation)
@@ -312,11 +315,12 @@ class AsyncPipeline(PipelineBase):
         return AsyncFiles(self._access())
 
     async def close(self) -> None:
-        """Close the connections that this pipeline opened."""
-        for transport in self._transports():
-            await transport.aclose()
+        """Close the plugins and the connections that this pipeline opened; then it is of no use."""
+        await self._lifecycle.close()
+        await self._upstreams.close()
 
     async def __aenter__(self) -> Self:
+        await self._lifecycle.open()
         return self
 
     async def __aexit__(
@@ -332,7 +336,7 @@ class AsyncPipeline(PipelineBase):
         surface: str,
         message: Input,
         options: SendOptions,
-        conversation: ConversationState | None = None,
+        conversation: ConversationBase | None = None,
     ) -> Reply:
         """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
         turn, request = self._begin(surface, message, options, conversation)
@@ -343,7 +347,7 @@ class AsyncPipeline(PipelineBase):
             await items.aclose()
 
     def open_stream(
-        self, message: Input, options: SendOptions, conversation: ConversationState | None = None
+        self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
     ) -> AsyncStream:
         """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
         turn, request = self._begin("stream", message, options, conversation)

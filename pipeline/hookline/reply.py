@@ -3,11 +3,11 @@
 import html
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, fields, frozen
 
-from hookline.trace import Trace
+from hookline.trace import AttemptRecord, Trace
 from hookline.values.blocks import (
     Block,
     RedactedThinkingBlock,
@@ -21,7 +21,10 @@ from hookline.values.prefill import Prefill, PrefillMode
 from hookline.values.rate_limits import RateLimits
 from hookline.values.usage import StopDetails, Usage, total
 
-__all__ = ["Reply"]
+if TYPE_CHECKING:
+    from hookline.models import ModelTable
+
+__all__ = ["Outcome", "Reply"]
 
 _SHOWN = 60  # characters of text in a repr
 
@@ -203,6 +206,34 @@ class Reply:
 
 
 _FIELDS: Final = tuple(a.name for a in fields(Reply))
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """How a turn ended: what ``conclude`` gets.
+
+    Attributes:
+        reply: what the caller gets, or None.
+        error: what the caller gets instead; ``GeneratorExit`` or a cancellation if the caller left.
+        attempts: every HTTP exchange of the turn, those that were thrown away included.
+        models: facts about models, by which the cost is worked out.
+
+    """
+
+    reply: Reply | None
+    error: BaseException | None
+    attempts: tuple[AttemptRecord, ...]
+    models: "ModelTable" = field(repr=False)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all attempts: what the provider counts, not only what the caller got."""
+        return total(each.usage for each in self.attempts if each.usage is not None)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars of all attempts, or None if a price is not known."""
+        return self.models.price((each.answered_by, each.usage) for each in self.attempts)
 
 
 def _before_the_turn(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -13,6 +13,7 @@ from hookline.values.blocks import Block, CacheControl
 from hookline.values.frozen import EMPTY, FrozenDict
 from hookline.values.messages import Message, Request
 from hookline.values.prefill import PrefillMode
+from hookline.values.principal import Principal
 from hookline.values.tool_definitions import Tool, ToolChoice, ToolSpec
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class SendOptions(TypedDict, total=False):
     tool_choice: ToolChoice | Mapping[str, Any] | None
     timeout: float | None
     context: Mapping[str, Any]
+    principal: Principal
     stop_sequences: Sequence[str] | None
     temperature: float | None
     top_p: float | None
@@ -87,6 +89,7 @@ class Asked:
         options: what is not a field of the request.
         timeout: seconds for the turn, or None for the pipeline's default.
         context: the caller's own facts of this call.
+        principal: on whose behalf, if the call says so.
 
     """
 
@@ -94,10 +97,21 @@ class Asked:
     options: TurnOptions
     timeout: float | None
     context: Mapping[str, Any]
+    principal: Principal | None = None
 
 
 _OURS: Final = frozenset(
-    {"messages", "prefill", "prefill_mode", "images", "output", "tools", "timeout", "context"}
+    {
+        "messages",
+        "prefill",
+        "prefill_mode",
+        "images",
+        "output",
+        "tools",
+        "timeout",
+        "context",
+        "principal",
+    }
 )
 _READ_BY_WIRE: Final = ("system", "tool_choice", "cache_control")
 _NOTHING_ELSE: Final = TurnOptions()
@@ -155,7 +169,14 @@ def asked(
         ),
         checked_timeout(given.get("timeout")),
         FrozenDict(context) if context else EMPTY,
+        _principal(given.get("principal")),
     )
+
+
+def _principal(value: Any) -> Principal | None:
+    if value is None or isinstance(value, Principal):
+        return value
+    raise InputError(f'principal= takes a Principal: Principal(user="…"), not {value!r}')
 
 
 def check_names(given: Mapping[str, Any]) -> None:

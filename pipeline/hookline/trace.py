@@ -7,14 +7,15 @@ is worked out only when somebody looks.
 import difflib
 import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
 from hookline.values.blocks import Block, ToolResultBlock, UnknownBlock
 from hookline.values.messages import Request
+from hookline.values.usage import Usage
 
-__all__ = ["AttemptRecord", "Change", "Explanation", "Trace", "Verdict"]
+__all__ = ["AttemptOutcome", "AttemptRecord", "Change", "Explanation", "Trace", "Verdict"]
 
 _SHOWN = 120  # characters of one string in a rendered difference; an image is megabytes of base64
 
@@ -57,18 +58,27 @@ class Change:
         }
 
 
+AttemptOutcome: TypeAlias = Literal["answered", "refused", "failed", "interrupted"]
+"""Answered to the end; refused by the API with an error; no answer; an answer that broke off."""
+
+
 @frozen
 class AttemptRecord:
-    """One HTTP exchange.
+    """One HTTP exchange, from its beginning to its real end.
 
     Attributes:
         number: 1 for the first of the turn.
         step: which step of the turn it belonged to.
         model: the model asked.
-        seconds: until the answer, or until the first event of a stream.
+        seconds: until the end of the answer; in a stream, of its last event.
+        latency: seconds until the answer, or until the first event of a stream.
+        outcome: ``"answered"``, ``"refused"``, ``"failed"`` or ``"interrupted"``.
         status: the HTTP status, or None if there was no answer.
         request_id: the API's id of the exchange, if it gave one.
         error: the class name and text of the failure, or None.
+        usage: the tokens it cost, as far as the API has told.
+        answered_by: the model that answered, if one did.
+        upstream: the base URL it went to.
 
     """
 
@@ -76,20 +86,31 @@ class AttemptRecord:
     step: int
     model: str
     seconds: float
+    latency: float = 0.0
+    outcome: AttemptOutcome = "answered"
     status: int | None = None
     request_id: str | None = None
     error: str | None = None
+    usage: Usage | None = None
+    answered_by: str | None = None
+    upstream: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attempt as JSON-ready values."""
+        usage = self.usage
         return {
             "number": self.number,
             "step": self.step,
             "model": self.model,
+            "upstream": self.upstream,
+            "outcome": self.outcome,
             "seconds": round(self.seconds, 4),
+            "latency": round(self.latency, 4),
             "status": self.status,
             "request_id": self.request_id,
             "error": self.error,
+            "input_tokens": usage.total_input if usage is not None else None,
+            "output_tokens": usage.output_tokens if usage is not None else None,
         }
 
 
@@ -161,6 +182,8 @@ class Trace:
             yield from ("    " + line for line in change.diff().splitlines())
         for attempt in self.attempts:
             outcome = attempt.error or f"status {attempt.status}"
+            if attempt.outcome == "interrupted":
+                outcome = f"interrupted, {outcome}"
             yield f"attempt {attempt.number} · {attempt.model} · {attempt.seconds:.3f} s · {outcome}"
         for verdict in self.verdicts:
             yield f"{verdict.hook} · {verdict.plugin} · {verdict.decision}: {verdict.reason}"

@@ -1,17 +1,29 @@
 """A turn: one journey of a message through the pipeline, and what plugins know about it."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterator,
+    Mapping,
+)
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, TypeVarTuple
 
 from attrs import Factory, define, field, frozen
 
-from hookline.errors import DeadlineExceeded, TransportError
+from hookline.errors import DeadlineExceeded, InputError, TransportError
 from hookline.trace import Trace
+from hookline.values.blocks import ToolResultBlock, ToolUseBlock
 from hookline.values.destination import Destination
 from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillMode
+from hookline.values.principal import Principal
 from hookline.values.tool_definitions import Tool
+from hookline.values.usage import Usage
 
 if TYPE_CHECKING:
     from hookline.models import ModelTable
@@ -21,8 +33,11 @@ __all__ = [
     "IO",
     "BoundTool",
     "CallNext",
+    "CallTool",
     "Continue",
+    "Ending",
     "Fetched",
+    "RunTool",
     "Turn",
     "TurnOptions",
 ]
@@ -34,6 +49,14 @@ Args = TypeVarTuple("Args")
 
 CallNext: TypeAlias = Callable[[Request], Awaitable[Response]]
 """What a ``send`` hook calls to let the request go on its way."""
+
+RunTool: TypeAlias = Callable[[ToolUseBlock], Awaitable[ToolResultBlock]]
+"""What a ``call_tool`` hook calls to let the call go on its way."""
+
+CallTool: TypeAlias = Callable[["Turn", ToolUseBlock, RunTool], Awaitable[ToolResultBlock]]
+
+# These doors build a request, or count it, and ask no model; `call_next` does not answer there.
+_ASKS_NOBODY: Final = frozenset({"explain", "batch", "count_tokens", "upload"})
 
 
 @frozen
@@ -120,6 +143,33 @@ class IO(Protocol):
         """Finish ``coroutine`` even if the turn has been cancelled (bounded; for clean-up)."""
         ...
 
+    async def bounded(self, awaitable: Awaitable[T], seconds: float, *, shield: bool = False) -> T:
+        """Wait for ``awaitable`` for so long and no longer.
+
+        In a ``Pipeline`` what can be ended are its waits on ``turn.io``.
+
+        Args:
+            awaitable: what to wait for.
+            seconds: how long.
+            shield: whether it may go on even if the turn has been cancelled.
+
+        Raises:
+            TimeoutError: the time was up.
+
+        """
+        ...
+
+    async def outwait(
+        self, function: Callable[[*Args], T], *args: *Args, seconds: float | None
+    ) -> T:
+        """Run a blocking function in a thread that is left to itself when the time is up.
+
+        Raises:
+            TimeoutError: the time was up.
+
+        """
+        ...
+
 
 @frozen(kw_only=True)
 class BoundTool:
@@ -173,37 +223,80 @@ class Continue:
     request: Request
 
 
+ENDED_EARLY: Final = "the answer ended before its last event"
+
+
+@define(kw_only=True, eq=False)
+class Ending:
+    """How an exchange ended, noted by whoever reads the answer while it arrives.
+
+    Attributes:
+        usage: what the answer has cost so far.
+        model: who answers.
+        complete: whether its last event has come.
+        error: the error that an event of the stream reported.
+        told: awaited once, with the error that ended the exchange or None; nobody if it is None.
+
+    """
+
+    usage: Usage | None = None
+    model: str | None = None
+    complete: bool = False
+    error: BaseException | None = None
+    told: Callable[[BaseException | None], Awaitable[None]] | None = None
+
+    async def over(self, error: BaseException | None) -> None:
+        """Tell that the exchange is over; a second time says nothing.
+
+        Args:
+            error: what ended the reading, if it did not come to its own end.
+
+        """
+        told, self.told = self.told, None
+        if told is None:
+            return
+        if self.complete:
+            await told(None)  # that the caller leaves after the last event is no interruption
+        else:
+            await told(self.error or error or TransportError(ENDED_EARLY, phase="read"))
+
+
 @define(kw_only=True, eq=False)
 class Turn:
     """One journey through the pipeline.
 
     A turn belongs to one call and is never shared; plugins may read everything and write
-    ``state``, ``prefill`` and ``destination``. The engine writes the rest.
+    ``prefill``, ``destination`` and their own ``TurnState``. The engine writes the rest.
 
     Attributes:
         id: unique in this process, for logs.
-        surface: the door the turn came in by: ``"send"``, ``"stream"``, ``"count_tokens"`` …
+        surface: the door the turn came in by: ``"send"``, ``"stream"``, ``"count_tokens"``,
+            ``"batch"``, ``"upload"``, ``"explain"``.
+        name: what the caller calls it: an item's ``custom_id``, an upload's file name.
         stream: whether the caller receives events as they arrive.
-        context: the caller's own facts, pipeline's and call's merged (user, tenant, feature …).
+        principal: on whose behalf; from the pipeline's owner or from whoever authenticated the
+            caller, so a policy may rely on it.
+        context: the caller's own facts, pipeline's and call's together (feature, experiment …).
         options: what the caller asked for.
         io: time, threads and network.
         models: facts about models.
-        upstream: the API's base URL, without credentials; ``"sim:"`` for the simulator. Follows
-            ``destination``.
-        account: stands for the credentials in use, without telling them. Follows ``destination``.
-        destination: another one that a plugin sends the next attempts to, with its own
-            credentials; None for the pipeline's own.
+        destination: where the next attempts go, and as whom. A ``send`` hook may set another
+            one before ``call_next``; from the checks on it is fixed.
         api_version: the ``anthropic-version`` that requests go out with.
         betas: beta names in the pipeline's own headers, besides those of a request.
         deadline: monotonic second (``io.now()``) at which the turn is over; None for no limit.
         timeout: the seconds that the deadline was made from.
-        state: a scratch pad for plugins, keyed by whatever a plugin likes (its own instance).
+        conversation: the conversation that the turn belongs to, or None.
+        state: what ``TurnState`` keeps its values in.
         prefill: what the ``inject_prefill`` stage did.
         trace: who changed what, and every attempt.
         step: 0 for the first request of the turn, 1 for the next (tool results) …
         attempt: HTTP exchanges begun so far, over all steps.
         request: the request of the current step, as the three transforms left it.
-        buffered: events of a stream that have arrived and lie ready; the next of them is not waited for.
+        rehearsing: whether the layers run to show what would leave, and nothing will. Then
+            nothing is to be waited for, reserved or counted.
+        buffered: events of a stream that have arrived and lie ready; the next of them is not
+            waited for.
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
         open_streams: streams of answers that have begun; whoever abandons one, the turn closes it.
@@ -214,36 +307,88 @@ class Turn:
     io: IO
     models: "ModelTable"
     surface: str = "send"
+    name: str = ""
     stream: bool = False
+    principal: Principal = Principal()
     context: Mapping[str, Any] = FrozenDict()
     options: TurnOptions = TurnOptions()
-    _upstream: str = field(default="", alias="upstream")
-    _account: str = field(default="", alias="account")
-    destination: Destination | None = None
+    _destination: Destination = field(default=Destination(base_url=""), alias="destination")
     api_version: str = ""
     betas: tuple[str, ...] = ()
     deadline: float | None = None
     timeout: float = 0.0
+    conversation: Any = field(default=None, repr=False)
     state: dict[Any, Any] = field(factory=dict, repr=False)
     prefill: Prefill | None = None
     trace: Trace = field(default=Factory(Trace), repr=False)
     step: int = 0
     attempt: int = 0
     request: Request | None = field(default=None, repr=False)
+    rehearsing: bool = False
     buffered: int = 0
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
     open_streams: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
+    _judging: int = field(default=0, init=False, repr=False)
+    _call_tool: "CallTool | None" = field(default=None, repr=False, alias="call_tool")
+
+    @property
+    def destination(self) -> Destination:
+        """Where the next attempts go, and as whom."""
+        return self._destination
+
+    @destination.setter
+    def destination(self, destination: Destination) -> None:
+        if not isinstance(destination, Destination):
+            raise TypeError(f"turn.destination must be a Destination, not {destination!r}")
+        if self._judging:
+            raise InputError(
+                "the destination is fixed once the checks look at it; set it in a send hook, "
+                "before call_next"
+            )
+        self._destination = destination
 
     @property
     def upstream(self) -> str:
-        """The base URL that the next attempt goes to."""
-        return self.destination.base_url if self.destination else self._upstream
+        """The base URL that the next attempt goes to; ``"sim:"`` for the simulator."""
+        return self._destination.base_url
 
     @property
     def account(self) -> str:
-        """Stands for the credentials of the next attempt."""
-        return self.destination.account if self.destination else self._account
+        """Stands for the credentials of the next attempt, without telling them."""
+        return self._destination.account
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a model will answer: not in ``explain``, a count, a batch or a rehearsal.
+
+        A ``send`` hook that waits, reserves or keeps answers has nothing to do where this is False.
+        """
+        return not self.rehearsing and self.surface not in _ASKS_NOBODY
+
+    @contextmanager
+    def judging(self) -> Iterator[Destination]:
+        """Fix the destination while checks look at it; the context is the one they judge."""
+        self._judging += 1
+        try:
+            yield self._destination
+        finally:
+            self._judging -= 1
+
+    async def call_tool(self, call: ToolUseBlock, run: RunTool) -> ToolResultBlock:
+        """Run a tool call through the ``call_tool`` onion, ``check_tool`` and ``on_tool``.
+
+        Args:
+            call: what the model asked for.
+            run: carries the call out; gets the call as the layers and checks left it.
+
+        Raises:
+            PolicyViolation: a check refused it.
+
+        """
+        if self._call_tool is None:
+            raise RuntimeError("this turn was not made by a pipeline, so it has no tools to call")
+        return await self._call_tool(self, call, run)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""

@@ -9,6 +9,7 @@ from attrs import frozen
 from loguru import logger
 
 from hookline import AttemptRecord, Reply, Request, Turn, hookimpl
+from hookline.plugin import TurnState
 
 __all__ = ["Logging"]
 
@@ -32,12 +33,13 @@ class Logging:
     """
 
     role = "observer"
+    began = TurnState(float)
     level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS"] = "INFO"
 
     @hookimpl
     def on_turn_start(self, turn: Turn, request: Request) -> None:
         """Log at DEBUG that a turn begins."""
-        turn.state[self] = turn.io.now()
+        self.began[turn] = turn.io.now()
         logger.debug(
             "turn begins: {surface} to {model}",
             turn=turn.id,
@@ -67,7 +69,7 @@ class Logging:
     def on_turn_end(self, turn: Turn, reply: Reply | None, error: BaseException | None) -> None:
         """Log the outcome with tokens, cost and time."""
         now = turn.io.now()
-        seconds = round(now - turn.state.get(self, now), 4)
+        seconds = round(now - self.began[turn], 4)
         if reply is None:
             logger.error(
                 "turn failed after {seconds:.3f} s: {error}",

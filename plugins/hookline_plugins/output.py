@@ -18,9 +18,10 @@ from hookline import (
     Turn,
     hookimpl,
 )
+from hookline.plugin import TurnState
 
 if TYPE_CHECKING:
-    from hookline.schema import Output as Wanted
+    pass
 
 __all__ = ["Output"]
 
@@ -41,6 +42,7 @@ class Output:
 
     last = True  # what other plugins make of the text is what is read
     rewrites_text = False
+    wanted = TurnState["Wanted | None"](lambda: None)
 
     @hookimpl
     def build_history(self, turn: Turn, request: Request) -> Request | None:
@@ -62,7 +64,7 @@ class Output:
             )
         from hookline.schema import Output as Wanted  # noqa: PLC0415 -- few turns have an output
 
-        wanted = turn.state[self] = Wanted.of(turn.options.output)
+        wanted = self.wanted[turn] = Wanted.of(turn.options.output)
         config["format"] = {"type": "json_schema", "schema": wanted.schema}
         return request.evolve(output_config=config)
 
@@ -74,7 +76,7 @@ class Output:
             OutputError: it was refused or cut off, or is not what was asked for.
 
         """
-        wanted: Wanted | None = turn.state.get(self)
+        wanted = self.wanted[turn]
         if wanted is None or reply.stop_reason in _UNFINISHED:
             return None
         _require_whole(reply)

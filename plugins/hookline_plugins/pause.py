@@ -11,6 +11,7 @@ from attrs import field, frozen, validators
 
 from hookline import Continue, Reply, Turn, hookimpl
 from hookline.errors import TurnLimitExceeded
+from hookline.plugin import TurnState
 
 __all__ = ["Pause"]
 
@@ -30,8 +31,9 @@ class Pause:
 
     """
 
-    after = ("history", "text")
+    after = ("history", "echo")
     rewrites_text = False
+    pauses = TurnState(int)
     limit: int = field(default=10, validator=validators.ge(0))
 
     @hookimpl
@@ -44,7 +46,7 @@ class Pause:
         """
         if reply.stop_reason != _PAUSED or not self.limit:
             return None
-        pauses: int = turn.state.get(self, 0) + 1
+        pauses = self.pauses[turn] + 1
         if pauses > self.limit:
             raise TurnLimitExceeded(
                 f"the API paused this turn {pauses} times, and it is continued {self.limit} times "
@@ -52,5 +54,5 @@ class Pause:
                 "max_uses, or go on yourself from .partial.messages",
                 reply,
             )
-        turn.state[self] = pauses
+        self.pauses[turn] = pauses
         return Continue(reply.request.evolve(messages=reply.messages))

@@ -186,7 +186,12 @@ def test_many_tasks_use_one_async_pipeline() -> None:
     assert all(f"task {number}" in text for number, text in enumerate(texts))
 
 
-def test_context_of_pipeline_and_call_are_merged(run: Any) -> None:
+def test_a_call_cannot_override_the_context_of_the_owner(run: Any) -> None:
+    with pytest.raises(InputError, match=r"context\['user'\] is fixed by the pipeline"):
+        run.send(line={"context": {"user": "a"}}, context={"user": "b"})
+
+
+def test_context_of_pipeline_and_call_are_joined(run: Any) -> None:
     seen: list[Any] = []
 
     class Looks:
@@ -197,9 +202,9 @@ def test_context_of_pipeline_and_call_are_merged(run: Any) -> None:
                 turn.context["user"] = "other"
 
     run.send(
-        line={"plugins": [Looks()], "context": {"user": "a", "tenant": "t"}}, context={"user": "b"}
+        line={"plugins": [Looks()], "context": {"user": "a", "tenant": "t"}}, context={"step": 2}
     )
-    assert seen == [{"user": "b", "tenant": "t"}]
+    assert seen == [{"step": 2, "user": "a", "tenant": "t"}]
 
 
 def test_models_of_a_plugin_are_known_to_the_pipeline(run: Any, sim: Any) -> None:

@@ -46,7 +46,7 @@ def test_connections_are_kept_alive(library: Any) -> None:
         for _ in range(5):
             line.send("Hi")
         assert server.accepted == 1
-        transport: Any = line._transport
+        transport: Any = line._upstreams.transports[0]
         (connection,) = pool_of(transport.pooled).connections
         stream: Any = connection._connection._network_stream
         made = stream.get_extra_info("socket")

@@ -107,9 +107,9 @@ def test_the_stages_run_in_their_order(run: Any, streamed: Any) -> None:
         "resolve_images",
         "send",
         "check_request",
-        "on_attempt",
+        *([] if streamed else ["on_attempt"]),
         "filter_stream",
-        *(["on_event"] if streamed else []),
+        *(["on_event", "on_attempt"] if streamed else []),  # after the stream's last event
         "post_process",
         "on_turn_end",
     ]
@@ -265,7 +265,7 @@ def test_a_retry_cannot_slip_something_past_the_check(run: Any, sim: Any, stream
     assert len(server.calls) == 1
 
 
-def test_a_plugin_that_swallows_refusals_still_sends_nothing(
+def test_a_plugin_that_swallows_refusals_sends_nothing_and_answers_nothing(
     run: Any, sim: Any, streamed: Any
 ) -> None:
     server = sim()
@@ -282,9 +282,9 @@ def test_a_plugin_that_swallows_refusals_still_sends_nothing(
         raise PolicyViolation("never")
 
     plugins = [with_hook("send", stubborn), with_hook("check_request", check, "check")]
-    reply = run.outcome(streamed, line=line_of(*plugins, base_url=server))
+    with pytest.raises(PolicyViolation, match="never"):
+        run.outcome(streamed, line=line_of(*plugins, base_url=server))
     assert server.calls == []
-    assert len(reply.trace.verdicts) == 3
 
 
 def test_the_check_runs_on_every_step(run: Any, sim: Any, streamed: Any) -> None:
@@ -325,14 +325,27 @@ def test_continue_asks_for_one_more_step_of_the_same_turn(run: Any, streamed: An
     ]
 
 
-def test_two_plugins_that_ask_to_continue_are_an_error(run: Any, streamed: Any) -> None:
-    def more(self: Any, reply: Any) -> Any:
-        return Continue(reply.request)
+def test_of_two_plugins_that_ask_to_continue_the_first_wins(
+    run: Any, sim: Any, streamed: Any
+) -> None:
+    server = sim()
+    seen: list[tuple[str, int]] = []
 
-    plugins = [with_hook("post_process", more, name) for name in ("one", "two")]
-    with pytest.raises(PluginError, match="so did plugin 'one'") as caught:
-        run.outcome(streamed, line=line_of(*plugins))
-    assert caught.value.plugin == "two"
+    def asking(name: str) -> Any:
+        def more(self: Any, turn: Any, reply: Any) -> Any:
+            seen.append((name, turn.step))
+            if turn.step:
+                return None
+            return Continue(reply.request.evolve(system=f"asked for by {name}"))
+
+        return with_hook("post_process", more, name)
+
+    reply = run.outcome(streamed, line=line_of(asking("one"), asking("two"), base_url=server))
+    assert [body.get("system") for body in server.bodies] == [None, "asked for by one"]
+    assert seen == [("one", 0), ("two", 0), ("one", 1), ("two", 1)]
+    assert [note for note in reply.trace.notes if note[0] == "two"] == [
+        ("two", "asked to continue the turn, as one had; it sees the next reply")
+    ]
 
 
 def test_steps_are_bounded(run: Any, sim: Any, streamed: Any) -> None:

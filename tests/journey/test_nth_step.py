@@ -94,6 +94,9 @@ class WatchedIO:
     async def shielded(self, coroutine: Any) -> Any:
         return await self._inner.shielded(coroutine)
 
+    async def bounded(self, awaitable: Any, seconds: float, *, shield: bool = False) -> Any:
+        return await self._inner.bounded(awaitable, seconds, shield=shield)
+
 
 class WatchedTransport:
     """A transport, each of whose awaits is a step."""
@@ -102,6 +105,10 @@ class WatchedTransport:
         self._inner = inner
         self._steps = steps
         self.aclose = inner.aclose
+
+    @property
+    def pooled(self) -> Any:
+        return self._inner.pooled
 
     async def open(self, outgoing: Any) -> Any:
         await self._steps.pass_by("open")
@@ -175,6 +182,7 @@ class Watcher:
 
     name = "watcher"
     role = "observer"
+    observer_timeout = 0.02
     ends: list[Any] = field(factory=list)
 
     @hookimpl
@@ -214,7 +222,8 @@ def prepared(kind: Any, server: FaultServer, watcher: Watcher, library: str, ste
         config={"plugins": {"enable": ["history", "retry"], "retry": {"base": 0.001}}},
         timeout=0.06 if steps.fault == "hang" else 20.0,
     )
-    line._transport = WatchedTransport(line._transport, steps)
+    opened = line._upstreams._open_transport
+    line._upstreams._open_transport = lambda *place: WatchedTransport(opened(*place), steps)
     line._io = WatchedIO(line._io, steps)
     return line
 
@@ -268,7 +277,6 @@ async def one_async_turn(library: str, steps: Steps, *, streamed: bool) -> None:
             error = task.exception()
             outcome = None if error else task.result()
         judge(steps, outcome, error, watcher, chat)
-        line._transport = line._transport._inner
         for _ in range(20):  # aiohttp and httpx tidy up in callbacks of the loop
             await asyncio.sleep(0)
         assert busy_connections(line) == 0
@@ -292,7 +300,6 @@ def one_blocking_turn(library: str, steps: Steps, *, streamed: bool) -> None:
         except (HooklineError, KeyboardInterrupt) as problem:
             error, outcome = problem, None
         judge(steps, outcome, error, watcher, chat)
-        line._transport = line._transport._inner
         assert busy_connections(line) == 0
         steps.at = 0
         assert chat.send("Again").text == "Hello!"

@@ -81,5 +81,5 @@ def test_who_is_cancelled_while_waiting_gives_up_the_place_in_the_line(
             await line.send("Hello")
 
     anyio.run(main, backend=backend)
-    (gate,) = limiter._gates.values()
+    (gate,) = limiter._gates
     assert (len(gate._line), len(gate._inside), len(gate._due)) == (0, 0, 0)

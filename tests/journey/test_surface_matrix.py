@@ -31,16 +31,23 @@ MATRIX: Final[dict[str, tuple[object, ...]]] = {
     "resolve_images": (1, 1, 1, 1, 1, 1, 2, 2),
     "send": (1, 1, 1, 1, 1, 1, 2, 2),
     "check_request": (1, 1, 1, 1, 1, 1, 2, 2),
-    "post_process": (1, 1, 1, 1, 0, 0, 2, 2),
     "filter_stream": (1, 1, 1, 1, 0, 0, 2, 2),
+    "post_process": (1, 1, 1, 1, 0, 0, 2, 2),
+    "call_tool": (0, 0, 0, 0, 0, 0, 1, 1),
+    "check_tool": (0, 0, 0, 0, 0, 0, 1, 1),
+    "check_reply": (1, 1, 1, 1, 0, 0, 2, 2),
+    "conclude": (1, 1, 1, 1, 0, 1, 1, 1),
     "on_turn_start": (1, 1, 1, 1, 0, 1, 1, 1),
     "on_attempt": (1, 1, 1, 1, 0, 1, 2, 2),
+    "on_tool": (0, 0, 0, 0, 0, 0, 1, 1),
     "on_event": (0, "+", 0, "+", 0, 0, 0, "+"),
     "on_turn_end": (1, 1, 1, 1, 0, 1, 1, 1),
     "register_tools": (1, 1, 1, 1, 1, 1, 1, 1),
     "register_models": (1, 1, 1, 1, 1, 1, 1, 1),
     "register_commands": (0, 0, 0, 0, 0, 0, 0, 0),
     "register_routes": (1, 1, 1, 1, 1, 1, 1, 1),
+    "open": (1, 1, 1, 1, 1, 1, 1, 1),
+    "close": (1, 1, 1, 1, 1, 1, 1, 1),
 }
 
 # Public names of a pipeline that take a turn, and the surface that stands for them here.
@@ -76,6 +83,14 @@ def counting(hook: str, *, asynchronous: bool) -> Any:
             return response
 
         return hookimpl(send)
+
+    if hook == "call_tool":
+
+        async def call_tool(self: Any, call: Any, call_next: Any) -> Any:
+            self.calls["call_tool"] += 1
+            return await call_next(call)
+
+        return hookimpl(call_tool)
 
     def plain(self: Any) -> None:
         self.calls[hook] += 1

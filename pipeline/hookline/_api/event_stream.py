@@ -2,12 +2,21 @@
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
+from typing import Final
 
 from hookline._http.transport import RawResponse
 from hookline._journey.delivery import api_error
 from hookline.errors import DecodeError, TransportError
-from hookline.turn import Turn
-from hookline.values.events import ErrorEvent, Event, MessageStart, MessageStop, Ping, UnknownEvent
+from hookline.turn import ENDED_EARLY, Ending, Turn
+from hookline.values.events import (
+    ErrorEvent,
+    Event,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    Ping,
+    UnknownEvent,
+)
 from hookline.values.messages import Response
 from hookline.wire import json
 from hookline.wire.assembler import Assembler
@@ -30,13 +39,13 @@ async def read_whole(turn: Turn, answer: RawResponse) -> Response:
             if isinstance(event, Event):
                 assembler.feed(event)
     if not assembler.complete:
-        raise TransportError("the answer ended before its last event", phase="read")
+        raise TransportError(ENDED_EARLY, phase="read")
     return assembler.response.evolve(status=answer.status, headers=dict(answer.headers))
 
 
-async def open_stream(turn: Turn, answer: RawResponse) -> Response:
+async def open_stream(turn: Turn, answer: RawResponse, ending: Ending) -> Response:
     """Wait for the first event that says something, so that an early failure is an ordinary one."""
-    events = _events(turn, answer, peek=True)
+    events = _events(turn, answer, ending)
     waiting = await anext(events, None)
     if not isinstance(waiting, list):
         raise TransportError("the stream ended before its first event", phase="protocol")
@@ -53,21 +62,24 @@ async def open_stream(turn: Turn, answer: RawResponse) -> Response:
 
 
 async def _events(
-    turn: Turn, answer: RawResponse, *, peek: bool = False
+    turn: Turn, answer: RawResponse, ending: Ending | None = None
 ) -> AsyncGenerator[Event | list[Event], None]:
     """Yield the events of an answer.
 
-    With ``peek``, what is yielded first is the list of the events up to the first that says
+    With an ``ending``, it is told usage, model and what ended the stream; and what is yielded first is the list of the events up to the first that says
     something; they come again then, each by itself. (One generator does both, because every layer
     of generators is paid for with every event.)
     """
     decoder = SSEDecoder()
     chunks = answer.chunks()
-    held: list[Event] | None = [] if peek else None
+    held: list[Event] | None = [] if ending is not None else None
+    error: BaseException | None = None
     try:
         async for chunk in chunks:
             turn.check_deadline("the stream")
             for event in _parsed(turn, decoder.payloads(chunk)):
+                if ending is not None and event.__class__ in _TELLING:
+                    _tell(ending, event)
                 if held is None:
                     yield event
                 else:
@@ -84,16 +96,25 @@ async def _events(
                     return
         for sse in decoder.flush():
             yield _event(sse.data.encode())
+    except BaseException as ended:
+        error = ended
+        raise
     finally:
         try:
             await chunks.aclose()
         finally:  # a cancellation may strike in the middle of it
-            await answer.aclose()
+            try:
+                await answer.aclose()
+            finally:
+                if ending is not None:
+                    await ending.over(error)
 
 
 def _parsed(turn: Turn, payloads: Sequence[bytes]) -> Iterator[Event]:
     """Yield the events of some payloads, counting in ``turn.buffered`` how many are left."""
     turn.buffered = len(payloads)
+    if payloads and b'"message_stop"' in payloads[-1]:
+        turn.buffered -= 1  # after it comes the end of the turn, which may take its time
     read = json.reader(payloads)
     for payload in payloads:
         turn.buffered -= 1
@@ -104,6 +125,22 @@ def _parsed(turn: Turn, payloads: Sequence[bytes]) -> Iterator[Event]:
                 continue  # a sign of life that some proxies send
             event = _event(payload)
         yield _error_or(event) if event.__class__ is UnknownEvent else event
+
+
+_TELLING: Final = frozenset({MessageStart, MessageDelta, MessageStop, ErrorEvent})
+
+
+def _tell(ending: Ending, event: Event) -> None:
+    """Note what an event says about the exchange: who answers, what it has cost, how it ended."""
+    if isinstance(event, MessageStart):
+        ending.model, ending.usage = event.message.model, event.message.usage
+    elif isinstance(event, MessageDelta) and event.usage is not None:
+        spent = event.usage.output_tokens
+        ending.usage = (ending.usage or event.usage).evolve(output_tokens=spent)
+    elif isinstance(event, MessageStop):
+        ending.complete = True
+    elif isinstance(event, ErrorEvent):
+        ending.error = api_error(event, {})
 
 
 def _error_or(event: Event) -> Event:

@@ -5,22 +5,33 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from hookline._api.bodies import error_of, read_json
 from hookline._api.event_stream import open_stream, read_whole
 from hookline._http.transport import Outgoing, RawResponse, Timeouts, Transport
-from hookline.errors import HooklineError
-from hookline.turn import IO, Turn
+from hookline.errors import DecodeError, HooklineError
+from hookline.turn import IO, Ending, Turn
 from hookline.values.destination import Destination
 from hookline.values.messages import Request, Response
-from hookline.wire.codec import encode_request, structure_response
+from hookline.values.usage import Usage
+from hookline.wire.codec import dumps, encode_request, structure_response, unstructure
 
 __all__ = ["Upstream"]
 
 _SECONDS_A_TOKEN: Final = 3600 / 128_000  # of output; a rule of thumb of the official SDK
 _LONGEST_SILENCE: Final = 600.0  # seconds
 _OK: Final = range(200, 300)
+_MESSAGES: Final = "/v1/messages"
+_COUNT: Final = ("input_tokens", "context_management")
+# Facts 2.1. Fields that this version has no name for are sent: the caller wrote them on purpose.
+_COUNTED: Final = frozenset(
+    {
+        *("messages", "model", "system", "tools", "tool_choice", "thinking", "output_config"),
+        *("cache_control", "context_management", "mcp_servers", "compaction", "speed"),
+        "billing_policy",
+    }
+)
 _MOST_KEPT: Final = 16  # kinds of requests whose headers are kept
 
 
@@ -29,7 +40,7 @@ class Upstream:
     """Where requests go, and as whom.
 
     Attributes:
-        address: the credentials and the API's version.
+        destination: the credentials and the API's version.
         base_url: where its requests really go (the simulator's address is none).
         transport: how bytes get there.
         headers: further headers for every request.
@@ -37,14 +48,14 @@ class Upstream:
 
     """
 
-    address: Destination
+    destination: Destination
     base_url: str
     transport: Transport = field(repr=False)
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     timeouts: Timeouts = field(factory=Timeouts)
     _made: dict[Any, Mapping[str, str]] = field(factory=dict, init=False, repr=False, eq=False)
 
-    async def create_message(self, turn: Turn, request: Request) -> Response:
+    async def create_message(self, turn: Turn, request: Request, ending: Ending) -> Response:
         """Send a request once.
 
         Args:
@@ -52,6 +63,7 @@ class Upstream:
                 many tokens that the connection might be cut while it is silent is streamed too,
                 which only the bytes on the wire show.
             request: what to send.
+            ending: is told how a stream ends.
 
         Returns:
             The response; in a stream, as soon as the first event has arrived, with the rest in
@@ -68,7 +80,7 @@ class Upstream:
             request = request.evolve(stream=stream or None)
         answer = await self.call(
             "POST",
-            "/v1/messages",
+            _MESSAGES,
             io=turn.io,
             remaining=turn.remaining(),
             content=encode_request(request),
@@ -79,10 +91,60 @@ class Upstream:
             # Some servers answer everything with a stream, and some nothing.
             if "event-stream" not in answer.headers.get("content-type", "").lower():
                 return await _whole(answer)
-            return await (open_stream(turn, answer) if turn.stream else read_whole(turn, answer))
+            return await (
+                open_stream(turn, answer, ending) if turn.stream else read_whole(turn, answer)
+            )
         except BaseException:
             await _abandon(turn.io, answer)
             raise
+
+    async def count_tokens(self, turn: Turn, request: Request) -> Response:
+        """Ask how many input tokens a request has (facts 12.1).
+
+        Args:
+            turn: says how much time is left.
+            request: what to count.
+
+        Returns:
+            A response without content, whose usage is the count.
+
+        Raises:
+            APIError: the API answered with an error.
+            TransportError: no usable answer came.
+            DecodeError: the answer is no count.
+
+        """
+        known = {a.name for a in fields(Request)}
+        body = {
+            key: value
+            for key, value in unstructure(request).items()
+            if key in _COUNTED or key not in known
+        }
+        answer = await self.call(
+            "POST",
+            f"{_MESSAGES}/count_tokens",
+            io=turn.io,
+            remaining=turn.remaining(),
+            content=dumps(body),
+            betas=request.betas,
+        )
+        try:
+            data = await read_json(answer)
+        except BaseException:
+            await _abandon(turn.io, answer)
+            raise
+        count = data.get("input_tokens") if isinstance(data, dict) else None
+        if not isinstance(count, int) or isinstance(count, bool):
+            raise DecodeError("expected the number of tokens", "$.input_tokens")
+        edited = data.get("context_management")
+        return Response(
+            model=request.model,
+            usage=Usage(count),
+            context_management=edited if isinstance(edited, dict) else None,
+            extra={key: each for key, each in data.items() if key not in _COUNT},
+            status=answer.status,
+            headers=dict(answer.headers),
+        )
 
     async def call(
         self,
@@ -143,13 +205,13 @@ class Upstream:
             return known
         headers = {
             "accept": accept,
-            "anthropic-version": self.address.api_version,
+            "anthropic-version": self.destination.api_version,
             "user-agent": _user_agent(),
         }
-        if self.address.api_key is not None:
-            headers["x-api-key"] = self.address.api_key.reveal()
-        elif self.address.auth_token is not None:
-            headers["authorization"] = f"Bearer {self.address.auth_token.reveal()}"
+        if self.destination.api_key is not None:
+            headers["x-api-key"] = self.destination.api_key.reveal()
+        elif self.destination.auth_token is not None:
+            headers["authorization"] = f"Bearer {self.destination.auth_token.reveal()}"
         if betas:
             headers["anthropic-beta"] = ",".join(betas)
         headers.update({name.lower(): value for name, value in self.headers.items()})

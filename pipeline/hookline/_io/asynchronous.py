@@ -1,6 +1,6 @@
 """I/O that waits on the running event loop: what ``turn.io`` is in an ``AsyncPipeline``."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from hookline._io.door import Door
@@ -72,6 +72,22 @@ class AsyncIO(Door):
         from hookline._io.race import TaskRace  # noqa: PLC0415 -- only who hedges needs it
 
         return await TaskRace(discard, self.shielded).run(factories, delay)
+
+    async def bounded(self, awaitable: Awaitable[T], seconds: float, *, shield: bool = False) -> T:
+        """See ``hookline.turn.IO.bounded``."""
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        with anyio.fail_after(max(0.0, seconds), shield=shield):
+            return await awaitable
+
+    async def outwait(
+        self, function: Callable[[*Args], T], *args: *Args, seconds: float | None
+    ) -> T:
+        """See ``hookline.turn.IO.outwait``."""
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        with anyio.fail_after(seconds):
+            return await self.run_blocking(function, *args)
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run clean-up to its end even in a cancelled scope, for a few seconds at most."""

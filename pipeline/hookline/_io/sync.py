@@ -1,7 +1,8 @@
 """I/O that blocks: what ``turn.io`` is in a ``Pipeline``."""
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar, copy_context
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from hookline._io.door import Door
@@ -14,6 +15,9 @@ Args = TypeVarTuple("Args")
 
 _MOST_THREADS: Final = 8
 
+# The moment at which what is being done must be over; each thread and each context has its own.
+_until: ContextVar[float | None] = ContextVar("until", default=None)
+
 
 class SyncIO(Door):
     """I/O that blocks the calling thread and never suspends."""
@@ -22,7 +26,11 @@ class SyncIO(Door):
 
     async def sleep(self, seconds: float) -> None:
         """Block for ``seconds``."""
-        time.sleep(max(0.0, seconds))  # noqa: ASYNC251 -- blocking is what this class is for
+        until = _until.get()
+        allowed = seconds if until is None else min(seconds, until - self.now())
+        time.sleep(max(0.0, allowed))  # noqa: ASYNC251 -- blocking is what this class is for
+        if allowed < seconds:
+            raise TimeoutError("the time for this was up")
 
     async def run_blocking(self, function: Callable[[*Args], T], *args: *Args) -> T:
         """Call the function here."""
@@ -35,7 +43,8 @@ class SyncIO(Door):
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- only when used
 
         with ThreadPoolExecutor(min(len(coroutines), _MOST_THREADS), "hookline") as pool:
-            running = [pool.submit(drive, coroutine) for coroutine in coroutines]
+            # Each in a copy of the context, as tasks have it.
+            running = [pool.submit(copy_context().run, drive, each) for each in coroutines]
             return [each.result() for each in running]
 
     async def race(
@@ -48,6 +57,24 @@ class SyncIO(Door):
         from hookline._io.race import ThreadRace  # noqa: PLC0415 -- only who hedges needs it
 
         return ThreadRace(discard, drive).run(factories, delay)
+
+    async def bounded(self, awaitable: Awaitable[T], seconds: float, *, shield: bool = False) -> T:
+        """See ``hookline.turn.IO.bounded``; what waits on this io is ended, and nothing else."""
+        outer = _until.get()
+        until = self.now() + seconds
+        token = _until.set(until if outer is None or shield else min(outer, until))
+        try:
+            return await awaitable
+        finally:
+            _until.reset(token)
+
+    async def outwait(
+        self, function: Callable[[*Args], T], *args: *Args, seconds: float | None
+    ) -> T:
+        """See ``hookline.turn.IO.outwait``."""
+        from hookline._io.patience import outwait  # noqa: PLC0415 -- only who is isolated needs it
+
+        return outwait(function, *args, seconds=seconds)
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Just run it: nothing cancels a thread."""

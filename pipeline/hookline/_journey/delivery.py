@@ -267,7 +267,8 @@ def _rewrites_late(plugins: PluginSet) -> bool:
         implementation.role != "observer"
         and not implementation.shadow
         and not shown_already(plugins, implementation)
-        for implementation in plugins.of("post_process")
+        for hook in ("post_process", "check_reply")
+        for implementation in plugins.of(hook)
     )
 
 

@@ -5,6 +5,7 @@ ctrl-C pass.
 """
 
 from inspect import isawaitable
+from time import perf_counter
 from typing import Any, NoReturn
 
 from hookline._journey.plugin_set import Implementation
@@ -20,10 +21,33 @@ from hookline.trace import Verdict
 from hookline.turn import Continue, Turn
 from hookline.values.messages import Request
 
-__all__ = ["absorbed", "failure", "raise_failure", "result_error", "tell", "wrong"]
+__all__ = [
+    "absorbed",
+    "failure",
+    "is_failure",
+    "note_failure",
+    "raise_failure",
+    "result_error",
+    "result_of",
+    "tell",
+    "wrong",
+]
 
 
-def failure(implementation: Implementation, error: Exception | SystemExit) -> HooklineError:
+def is_failure(implementation: Implementation, error: BaseException) -> bool:
+    """Say whether an exception is a plugin's failure, and not somebody's wish to stop.
+
+    An enforcer's is one whatever its class, so that none can slip past by an odd one.
+    """
+    if isinstance(error, Exception | SystemExit):
+        return True
+    if implementation.role != "enforcer" or isinstance(error, GeneratorExit | KeyboardInterrupt):
+        return False
+    # A cancellation by asyncio or trio; neither can be imported only to be told apart.
+    return type(error).__module__.partition(".")[0] not in ("asyncio", "trio", "hookline")
+
+
+def failure(implementation: Implementation, error: BaseException) -> HooklineError:
     """Return the error that the turn ends with when a plugin raised ``error``.
 
     Hookline's own errors pass as they are: they are meant for the caller, or come from further in.
@@ -31,8 +55,6 @@ def failure(implementation: Implementation, error: Exception | SystemExit) -> Ho
     """
     if isinstance(error, PolicyViolation):
         error.plugin = error.plugin or implementation.plugin
-        return error
-    if isinstance(error, HooklineError) and not isinstance(error, NeedsEventLoop):
         return error
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if implementation.role == "enforcer":
@@ -42,6 +64,8 @@ def failure(implementation: Implementation, error: Exception | SystemExit) -> Ho
             plugin=implementation.plugin,
             rule="fail-closed",
         )
+    if isinstance(error, HooklineError) and not isinstance(error, NeedsEventLoop):
+        return error
     if needs_event_loop(error) and not isinstance(error, NeedsEventLoop):  # which says it itself
         said += (
             ". In a Pipeline an `async def` hook may await only turn.io and call_next; await "
@@ -50,7 +74,7 @@ def failure(implementation: Implementation, error: Exception | SystemExit) -> Ho
     return PluginError(said, plugin=implementation.plugin, hook=implementation.hook)
 
 
-def raise_failure(implementation: Implementation, error: Exception | SystemExit) -> NoReturn:
+def raise_failure(implementation: Implementation, error: BaseException) -> NoReturn:
     """Raise what ``failure`` makes of ``error``, with its cause.
 
     An error that passes as it is keeps the cause that it came with: it may have been given one by
@@ -62,21 +86,60 @@ def raise_failure(implementation: Implementation, error: Exception | SystemExit)
     raise problem from error
 
 
-async def tell(implementations: tuple[Implementation, ...], *arguments: Any) -> None:
-    """Tell observers; a failing one is logged with its plugin's name, the others still hear."""
-    for implementation in implementations:
+async def result_of(implementation: Implementation, turn: Turn, *arguments: Any) -> Any:
+    """Call an implementation that does not simply run where the turn runs, and return its result.
+
+    A plain ``def`` of an enforcer runs in a thread, which the deadline leaves to itself; a coroutine
+    of an observer is given its seconds and no more.
+    """
+    if implementation.isolated:
         try:
-            result = implementation.call(*arguments)
+            result = await turn.io.outwait(
+                implementation.call, turn, *arguments, seconds=turn.remaining()
+            )
+        except TimeoutError:
+            raise TimeoutError("it did not decide before the turn's deadline") from None
+    else:
+        result = implementation.call(turn, *arguments)
+    if not isawaitable(result):
+        return result
+    if implementation.role == "observer":
+        return await turn.io.bounded(result, implementation.seconds)
+    return await result
+
+
+async def tell(implementations: tuple[Implementation, ...], turn: Turn, *arguments: Any) -> None:
+    """Tell observers; each has a few moments, a failing one is noted, the others still hear."""
+    for implementation in implementations:
+        began = perf_counter()
+        try:
+            result = implementation.call(turn, *arguments)
             if result is not None and isawaitable(result):
-                await result
+                await turn.io.bounded(result, implementation.seconds, shield=True)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- observers are isolated, whatever they raise
-            log_failure(implementation.plugin, implementation.hook, error)
+            note_failure(turn, implementation, error)
+        else:
+            # What has no await in it cannot be ended; whoever wonders about the delay finds it here.
+            if result is None and perf_counter() - began > implementation.seconds:
+                late = TimeoutError(
+                    f"it took {perf_counter() - began:.1f} s; await turn.io instead"
+                )
+                note_failure(turn, implementation, late)
+
+
+def note_failure(turn: Turn, implementation: Implementation, error: BaseException) -> None:
+    """Log that a plugin failed whose failures go no further, and note it in the trace."""
+    if isinstance(error, TimeoutError) and not str(error):
+        error = TimeoutError(f"not done after {implementation.seconds:g} s")
+    log_failure(implementation.plugin, implementation.hook, error)
+    said = f"{implementation.hook} failed: {type(error).__name__}: {error}"
+    turn.trace.note(implementation.plugin, said)
 
 
 def absorbed(
     turn: Turn,
     implementation: Implementation,
-    error: Exception | SystemExit | None,
+    error: BaseException | None,
     change: str = "it returned something new",
 ) -> bool:
     """Say whether an outcome must not touch the turn: an observer's, or one judged in shadow.
@@ -97,7 +160,7 @@ def absorbed(
         turn.trace.verdicts.append(verdict)
     elif implementation.role == "observer":
         if error is not None:
-            log_failure(implementation.plugin, implementation.hook, error)
+            note_failure(turn, implementation, error)
     else:
         return False
     return True

@@ -1,164 +1,142 @@
-"""The sending: layers of plugins around the attempt, and the last word of policy inside them all."""
+"""The onions: layers of plugins around the sending of a request, and around the running of a tool.
 
-from collections.abc import Coroutine
-from contextlib import suppress
-from functools import partial
+An answer that no attempt produced (a cache hit, a replay) must be judged too: about what would have
+been sent. So each layer gets a list along that whoever lets something pass the checks writes to; a
+layer that answered with an empty list has asked nobody, and what lies inside it is rehearsed.
+"""
+
+from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from hookline._journey.engine import Engine, Innermost
-from hookline._journey.failures import absorbed, failure, raise_failure, result_error, tell, wrong
+from hookline._journey.failures import is_failure, raise_failure, result_error, wrong
 from hookline._journey.plugin_set import Implementation
-from hookline.errors import APIError, PolicyViolation
-from hookline.trace import AttemptRecord, Change, Verdict
-from hookline.turn import CallNext, Turn
-from hookline.values.messages import Request, Response
+from hookline.trace import Change
+from hookline.turn import Turn
+from hookline.values.messages import Request
 
-__all__ = ["attempt", "check", "outgoing", "send", "tell_shielded"]
+__all__ = ["Innermost", "Onion", "Passed", "StoppedShort"]
 
+S = TypeVar("S")  # what goes in: a request, a tool call
+R = TypeVar("R")  # what comes back: a response, a tool result
 
-async def send(
-    engine: Engine, turn: Turn, request: Request, innermost: Innermost | None = None
-) -> Response:
-    """Run the onion around the attempt; the first plugin is the outermost layer."""
-    turn.check_deadline("send")
-    call: CallNext = partial(innermost or attempt, engine, turn)
-    for implementation in reversed(engine.plugins.of("send")):
-        call = partial(_layer, implementation, turn, call)
-    return await call(request)
+Passed: TypeAlias = list[bool]
+"""Not empty once something has passed the checks on its way in."""
+
+Innermost: TypeAlias = Callable[[S, Passed], Awaitable[R]]
+"""What lies inside all layers."""
 
 
-async def _layer(
-    implementation: Implementation, turn: Turn, inner: CallNext, request: Request
-) -> Response:
-    began = perf_counter_ns()
+class Onion(Generic[S, R]):
+    """The layers of one hook in one turn, the first of them the outermost.
 
-    async def call_next(changed: Request) -> Response:
-        if changed is not request:
-            if not isinstance(changed, Request):
-                raise wrong(implementation, changed, "a Request to call_next")
-            spent = (perf_counter_ns() - began) / 1000
-            turn.trace.changes.append(
-                Change("send", implementation.plugin, request, changed, spent, turn.step)
-            )
-        return await inner(changed)
-
-    try:
-        result = implementation.call(turn, request, call_next)
-        if isawaitable(result):
-            result = await result
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- blame raises
-        raise_failure(implementation, error)
-    problem = result_error(implementation, result, (Response,), "a Response")
-    if problem is not None:
-        raise problem
-    response: Response = result
-    return response
-
-
-async def attempt(engine: Engine, turn: Turn, request: Request) -> Response:
-    """Check the request one last time, send it once, and tell the observers."""
-    await check(engine, turn, request)
-    turn.check_deadline("send")
-    turn.attempt += 1
-    number = turn.attempt
-    began = turn.io.now()
-    response: Response | None = None
-    problem: BaseException | None = None
-    try:
-        response = await engine.transport(turn, request)
-    except BaseException as error:
-        problem = error
-        raise
-    else:
-        return response
-    finally:
-        seconds = turn.io.now() - began
-        record = _record(turn, request, number, seconds, response=response, problem=problem)
-        turn.trace.attempts.append(record)
-        observers = engine.plugins.of("on_attempt")
-        if observers:
-            telling = tell(observers, turn, request, record)
-            await (tell_shielded(turn, telling) if problem else telling)
-
-
-async def check(engine: Engine, turn: Turn, request: Request) -> None:
-    """Ask every policy about exactly what leaves; any error in one blocks the call."""
-    for implementation in engine.plugins.of("check_request"):
-        try:
-            result = implementation.call(turn, request)
-            if result is not None and isawaitable(result):
-                result = await result
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
-            if absorbed(turn, implementation, error):
-                continue
-            refusal = failure(implementation, error)
-            if isinstance(refusal, PolicyViolation):
-                turn.trace.verdicts.append(
-                    Verdict(implementation.plugin, "check_request", "refused", str(refusal))
-                )
-            raise_failure(implementation, error)
-        if result is not None:
-            problem = wrong(implementation, result, "None; raise PolicyViolation to refuse")
-            if not absorbed(turn, implementation, problem):
-                raise problem
-
-
-async def outgoing(engine: Engine, turn: Turn, request: Request) -> Request | None:
-    """Return what would leave, changed by the onion and checked; nothing is sent.
-
-    Returns:
-        None if a layer of the onion answered by itself, as a cache does: what the layers inside it
-        would have done is not known then.
+    Args:
+        turn: the journey.
+        layers: the implementations.
+        innermost: what they are wrapped around.
+        vet: asks the checks about what would have passed; None where there is nobody to ask.
+        takes: what goes in.
+        gives: what comes back.
 
     """
-    try:
-        await send(engine, turn, request, _stop_short)
-    except _StoppedShort as stopped:
-        return stopped.request
-    return None
+
+    def __init__(
+        self,
+        turn: Turn,
+        layers: tuple[Implementation, ...],
+        innermost: Innermost[S, R],
+        vet: Innermost[S, R] | None,
+        takes: type[S],
+        gives: type[R],
+    ) -> None:
+        self._turn = turn
+        self._layers = layers
+        self._innermost = innermost
+        self._vet = vet
+        self._takes = takes
+        self._gives = gives
+
+    async def run(self, subject: S) -> R:
+        """Send something through all layers, and return what comes back."""
+        return await self._call(0, subject, [])
+
+    def _call(self, place: int, subject: S, passed: Passed) -> Awaitable[R]:
+        if place == len(self._layers):
+            return self._innermost(subject, passed)
+        return self._layer(place, subject, passed)
+
+    async def _layer(self, place: int, subject: S, passed: Passed) -> R:
+        implementation = self._layers[place]
+        began = perf_counter_ns()
+        inside: Passed = []
+        from_inside: BaseException | None = None
+
+        async def call_next(changed: S) -> R:
+            nonlocal from_inside
+            if changed is not subject:
+                self._note(implementation, subject, changed, began)
+            try:
+                return await self._call(place + 1, changed, inside)
+            except BaseException as error:
+                from_inside = error
+                raise
+
+        try:
+            result = implementation.call(self._turn, subject, call_next)
+            if isawaitable(result):
+                result = await result
+        except BaseException as error:
+            # What comes from further in is no failure of this plugin, enforcer or not.
+            if error is from_inside or not is_failure(implementation, error):
+                raise
+            raise_failure(implementation, error)
+        described = f"a {self._gives.__name__}"
+        problem = result_error(implementation, result, (self._gives,), described)
+        if problem is not None:
+            raise problem
+        if not inside and self._vet is not None:
+            await self._rehearse(place + 1, subject, self._vet)
+        passed.append(True)
+        answer: R = result
+        return answer
+
+    async def _rehearse(self, place: int, subject: S, vet: Innermost[S, R]) -> None:
+        """Let the checks judge what the layers that lie inside would have made of a subject."""
+        layers = self._layers[place:]
+        begins = bool(layers) and not self._turn.rehearsing
+        if begins:
+            self._turn.rehearsing = True  # nothing is waited for, reserved or counted
+        try:
+            await Onion(self._turn, layers, vet, vet, self._takes, self._gives).run(subject)
+        except StoppedShort:
+            pass  # as `vet` does at its end: what would have passed was not refused
+        finally:
+            if begins:
+                self._turn.rehearsing = False
+
+    def _note(self, implementation: Implementation, subject: S, changed: S, began: int) -> None:
+        if not isinstance(changed, self._takes):
+            raise wrong(implementation, changed, f"a {self._takes.__name__} to call_next")
+        if self._turn.rehearsing:
+            return
+        if isinstance(subject, Request) and isinstance(changed, Request):
+            spent = (perf_counter_ns() - began) / 1000
+            self._turn.trace.changes.append(
+                Change(
+                    implementation.hook,
+                    implementation.plugin,
+                    subject,
+                    changed,
+                    spent,
+                    self._turn.step,
+                )
+            )
 
 
-class _StoppedShort(BaseException):
-    """Carries a rehearsed request out of the onion; no plugin's ``except Exception`` holds it."""
+class StoppedShort(BaseException):
+    """Carries what would have passed out of the onion; no plugin's ``except Exception`` holds it."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, subject: Any) -> None:
         super().__init__()
-        self.request = request
-
-
-async def _stop_short(engine: Engine, turn: Turn, request: Request) -> Response:
-    await check(engine, turn, request)
-    raise _StoppedShort(request)
-
-
-async def tell_shielded(turn: Turn, telling: Coroutine[Any, Any, None]) -> None:
-    """Tell observers of a failure or a cancellation, and let none of them take its place."""
-    with suppress(TimeoutError):
-        await turn.io.shielded(telling)
-
-
-def _record(
-    turn: Turn,
-    request: Request,
-    number: int,
-    seconds: float,
-    *,
-    response: Response | None,
-    problem: BaseException | None,
-) -> AttemptRecord:
-    status = request_id = None
-    if response is not None:
-        status, request_id = response.status, response.request_id
-    elif isinstance(problem, APIError):
-        status, request_id = problem.status, problem.request_id
-    return AttemptRecord(
-        number=number,
-        step=turn.step,
-        model=request.model,
-        seconds=seconds,
-        status=status,
-        request_id=request_id,
-        error=f"{type(problem).__name__}: {problem}" if problem is not None else None,
-    )
+        self.subject = subject

@@ -6,15 +6,15 @@ plugin that got past this can only fail by what it does.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final, Literal, TypeAlias
 
 import pluggy
 from attrs import field, frozen
 
 from hookline import hookspecs
+from hookline._journey.plugin_order import hook_order, in_order, layer_of
 from hookline.errors import ConfigError, PluginError
 
 __all__ = ["HOOKS", "Implementation", "Plugin", "PluginSet", "Role"]
@@ -27,25 +27,35 @@ HOOKS: Final[dict[str, str]] = {
     "resolve_images": "transform",
     "send": "onion",
     "check_request": "check",
-    "post_process": "transform",
     "filter_stream": "stream",
+    "post_process": "transform",
+    "call_tool": "onion",
+    "check_tool": "check",
+    "check_reply": "check",
+    "conclude": "conclude",
     "on_turn_start": "observe",
     "on_attempt": "observe",
+    "on_tool": "observe",
     "on_event": "observe",
     "on_turn_end": "observe",
     "register_tools": "register",
     "register_models": "register",
     "register_commands": "register",
     "register_routes": "register",
+    "open": "life",
+    "close": "life",
 }
 """Every hook, in the order of a turn, and its kind."""
 
 _MUST_BE_DEF: Final = frozenset({"stream", "register"})
-_NOT_FOR_OBSERVERS: Final = frozenset({"send", "check_request"})
-_NOT_IN_SHADOW: Final = frozenset({"send"})
+_NOT_FOR_OBSERVERS: Final = frozenset({"onion", "check", "conclude"})
+_NOT_IN_SHADOW: Final = frozenset({"onion", "conclude"})
+# Of these, an enforcer's plain `def` runs in a thread, which a deadline can end.
+_ISOLATED: Final = frozenset({"transform", "check"})
+_OBSERVER_SECONDS: Final = 1.0
 
 
-@frozen
+@frozen(eq=False)
 class Plugin:
     """A plugin in a pipeline.
 
@@ -91,7 +101,7 @@ class Plugin:
         return cls(default, thing)
 
 
-@frozen
+@frozen(eq=False)
 class Implementation:
     """One plugin's implementation of one hook, ready to be called.
 
@@ -102,6 +112,8 @@ class Implementation:
         call: takes all the hook's arguments by position.
         role: the plugin's role, here because the executor asks at every call.
         shadow: whether it only judges.
+        isolated: whether it runs in a thread of its own.
+        seconds: how long an observer may take.
 
     """
 
@@ -111,6 +123,19 @@ class Implementation:
     call: Callable[..., Any] = field(repr=False)
     role: Role = "transformer"
     shadow: bool = False
+    isolated: bool = False
+    seconds: float = _OBSERVER_SECONDS
+
+
+class _Hooks:
+    """A plugin as pluggy gets it: its marked functions, bound, and nothing else.
+
+    pluggy takes two equal objects for one, and two plugins with the same options are two. It also
+    overlooks what is no plain function: a ``partial``, a callable object.
+    """
+
+    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        self.__dict__.update(functions)
 
 
 class PluginSet:
@@ -128,23 +153,25 @@ class PluginSet:
         manager = pluggy.PluginManager("hookline")
         manager.add_hookspecs(hookspecs)
         given = list(plugins)
+        seen: set[int] = set()
         for plugin in given:
-            _check_shape(plugin)
+            functions = _marked(plugin)
+            if id(plugin.object) in seen:
+                raise ConfigError(f"plugin {plugin.name!r} is registered twice")
+            seen.add(id(plugin.object))
             if manager.has_plugin(plugin.name):
                 raise ConfigError(
                     f"two plugins are called {plugin.name!r}; give one of them another `name`"
                 )
             try:
-                manager.register(plugin.object, name=plugin.name)
+                manager.register(_Hooks(functions), name=plugin.name)
             except pluggy.PluginValidationError as error:
                 raise ConfigError(_explain(plugin, error)) from error
-            except ValueError as error:
-                raise ConfigError(f"plugin {plugin.name!r} is registered twice") from error
         try:
             manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise ConfigError(str(error)) from error
-        self.plugins: Final = tuple(_in_order(given))
+        self.plugins: Final = tuple(in_order(given))
         self._implementations: Final = {hook: tuple(self._compile(manager, hook)) for hook in HOOKS}
 
     def of(self, hook: str) -> tuple[Implementation, ...]:
@@ -181,15 +208,21 @@ class PluginSet:
                 ) from error
 
     def _compile(self, manager: pluggy.PluginManager, hook: str) -> Iterable[Implementation]:
-        place = {plugin.name: index for index, plugin in enumerate(self.plugins)}
-        found = sorted(
-            getattr(manager.hook, hook).get_hookimpls(),
-            # pluggy's own tryfirst and trylast apply to one hook; our order to the whole plugin.
-            key=lambda impl: (impl.trylast - impl.tryfirst, place[impl.plugin_name]),
-        )
+        ordered = hook_order(hook, self.plugins)
+        by_name = {plugin.name: plugin for plugin in ordered}
+        place = {plugin.name: index for index, plugin in enumerate(ordered)}
+
+        def rank(impl: pluggy.HookImpl) -> tuple[object, ...]:
+            # pluggy's own tryfirst and trylast apply to one hook, our order to the whole plugin.
+            # Neither leads out of a layer, or past the enforcers.
+            plugin, wish = by_name[impl.plugin_name], impl.trylast - impl.tryfirst
+            if hook == "send":
+                return (place[plugin.name],)
+            return (plugin.role == "enforcer", wish, place[plugin.name])
+
         parameters = tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
-        for impl in found:
-            plugin = self.plugins[place[impl.plugin_name]]
+        for impl in sorted(getattr(manager.hook, hook).get_hookimpls(), key=rank):
+            plugin = by_name[impl.plugin_name]
             yield Implementation(
                 plugin=plugin.name,
                 hook=hook,
@@ -197,7 +230,23 @@ class PluginSet:
                 call=_by_position(impl.function, impl.argnames, parameters),
                 role=plugin.role,
                 shadow=plugin.shadow,
+                isolated=(
+                    plugin.role == "enforcer"
+                    and HOOKS[hook] in _ISOLATED
+                    and not inspect.iscoroutinefunction(impl.function)
+                    and getattr(plugin.object, "inline", False) is not True
+                ),
+                seconds=_seconds(plugin),
             )
+
+
+def _seconds(plugin: Plugin) -> float:
+    seconds = getattr(plugin.object, "observer_timeout", _OBSERVER_SECONDS)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise ConfigError(
+            f"plugin {plugin.name!r}: `observer_timeout` must be seconds above 0, not {seconds!r}"
+        )
+    return seconds
 
 
 def _by_position(
@@ -213,15 +262,16 @@ def _by_position(
     return lambda *arguments: function(*[arguments[place] for place in places])
 
 
-def _check_shape(plugin: Plugin) -> None:
-    """Refuse what pluggy would accept and the executor cannot run."""
+def _marked(plugin: Plugin) -> dict[str, Callable[..., Any]]:
+    """Return the marked functions of a plugin; refuse what the executor cannot run."""
     name, thing = plugin.name, plugin.object
     if plugin.role not in ("transformer", "observer", "enforcer"):
         raise ConfigError(
             f"plugin {name!r} has role {plugin.role!r}; "
             "a role is 'transformer', 'observer' or 'enforcer'"
         )
-    marked = 0
+    layer_of(plugin)
+    found: dict[str, Callable[..., Any]] = {}
     for attribute in dir(thing):
         if attribute.startswith("__"):
             continue
@@ -229,19 +279,34 @@ def _check_shape(plugin: Plugin) -> None:
         function = inspect.unwrap(member) if callable(member) else None
         options = getattr(function, "hookline_impl", None)
         if options is None:
-            if attribute in HOOKS and inspect.isroutine(function):
+            # Many a class has a method called open or close for purposes of its own.
+            named = attribute in HOOKS and HOOKS[attribute] != "life"
+            if named and inspect.isroutine(function):
                 raise ConfigError(
                     f"plugin {name!r} has a method {attribute!r} that is not marked; "
                     "put @hookimpl above it (from hookline import hookimpl)"
                 )
             continue
-        marked += 1
         _check_implementation(plugin, options["specname"] or attribute, function, options)
-    if not marked:
+        found[attribute] = _as_function(getattr(thing, attribute), options)
+    if not found:
         raise ConfigError(
             f"plugin {name!r} implements no hook; mark its methods with @hookimpl "
             f"(from hookline import hookimpl). Hooks: {', '.join(HOOKS)}"
         )
+    return found
+
+
+def _as_function(member: Any, options: Any) -> Callable[..., Any]:
+    """Return a marked callable as pluggy wants it."""
+    if inspect.isfunction(member) or inspect.ismethod(member):
+        return member
+
+    def hook(*arguments: Any) -> Any:
+        return member(*arguments)
+
+    vars(hook).update(__signature__=inspect.signature(member), hookline_impl=options)
+    return hook
 
 
 def _check_implementation(plugin: Plugin, hook: str, function: Any, options: Any) -> None:
@@ -259,10 +324,13 @@ def _check_implementation(plugin: Plugin, hook: str, function: Any, options: Any
         raise refuse("it is a generator", "use `return` instead of `yield`")
     if kind in _MUST_BE_DEF and inspect.iscoroutinefunction(function):
         raise refuse("it cannot be async", "make it a plain `def`")
-    if plugin.role == "observer" and hook in _NOT_FOR_OBSERVERS:
+    if plugin.role == "observer" and kind in _NOT_FOR_OBSERVERS:
         raise refuse("an observer cannot take part in it", 'set `role = "transformer"`')
-    if plugin.shadow and hook in _NOT_IN_SHADOW:
-        raise refuse("it cannot run in shadow", "a shadow may implement every hook but `send`")
+    if plugin.shadow and kind in _NOT_IN_SHADOW:
+        raise refuse(
+            "it cannot run in shadow",
+            "a shadow may implement every hook but `send`, `call_tool` and `conclude`",
+        )
 
 
 def _explain(plugin: Plugin, error: pluggy.PluginValidationError) -> str:
@@ -279,61 +347,3 @@ def _explain(plugin: Plugin, error: pluggy.PluginValidationError) -> str:
                     f"{parameter.name!r}; take any of {', '.join(known)}, by these names"
                 )
     return f"plugin {plugin.name!r}: {error}"
-
-
-def _in_order(plugins: list[Plugin]) -> list[Plugin]:
-    """Return the plugins in their order of registration, refined by what they declare.
-
-    ``before`` and ``after`` name plugins (those that are absent do not matter), ``needs`` names
-    plugins that must be there, ``first`` and ``last`` are booleans. Stable: among those that may
-    come next, the one registered earliest does.
-    """
-    names = {plugin.name for plugin in plugins}
-    graph: dict[str, set[str]] = {plugin.name: set() for plugin in plugins}
-    for plugin in plugins:
-        missing = [need for need in _declared(plugin, "needs") if need not in names]
-        if missing:
-            raise ConfigError(
-                f"plugin {plugin.name!r} needs the plugin {missing[0]!r}, which is not enabled"
-            )
-        graph[plugin.name].update(name for name in _declared(plugin, "after") if name in names)
-        for name in _declared(plugin, "before"):
-            if name in names:
-                graph[name].add(plugin.name)
-    rank = {
-        plugin.name: (bool(_flag(plugin, "last")) - bool(_flag(plugin, "first")), index)
-        for index, plugin in enumerate(plugins)
-    }
-    sorter = TopologicalSorter(graph)
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        circle = " → ".join(error.args[1])
-        raise ConfigError(f"these plugins each want to run before the next: {circle}") from error
-    by_name = {plugin.name: plugin for plugin in plugins}
-    ordered: list[Plugin] = []
-    ready: list[str] = list(sorter.get_ready())
-    while ready:
-        ready.sort(key=rank.__getitem__)
-        name = ready.pop(0)
-        ordered.append(by_name[name])
-        sorter.done(name)
-        ready.extend(sorter.get_ready())
-    return ordered
-
-
-def _declared(plugin: Plugin, attribute: str) -> tuple[str, ...]:
-    value = getattr(plugin.object, attribute, ())
-    if isinstance(value, str):  # ("images") is a string; what was meant is plain
-        return (value,)
-    if isinstance(value, list | tuple | set | frozenset) and all(
-        isinstance(name, str) for name in value
-    ):
-        return tuple(value)
-    raise ConfigError(
-        f"plugin {plugin.name!r}: `{attribute}` must be a tuple of plugin names, not {value!r}"
-    )
-
-
-def _flag(plugin: Plugin, attribute: str) -> bool:
-    return getattr(plugin.object, attribute, False) is True

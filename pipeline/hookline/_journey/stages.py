@@ -5,7 +5,13 @@ from time import perf_counter_ns
 
 from hookline._journey.delivery import shown_already
 from hookline._journey.engine import Engine
-from hookline._journey.failures import absorbed, raise_failure, result_error
+from hookline._journey.failures import (
+    absorbed,
+    is_failure,
+    raise_failure,
+    result_error,
+    result_of,
+)
 from hookline._journey.plugin_set import Implementation
 from hookline.errors import PluginError, TurnLimitExceeded
 from hookline.reply import Reply
@@ -30,12 +36,17 @@ async def fold(engine: Engine, hook: str, turn: Turn, request: Request) -> Reque
     for implementation in engine.plugins.of(hook):
         began = perf_counter_ns()
         try:
-            result = implementation.call(turn, request)
-            if result is None:  # by far the most; isawaitable() costs more than many a plugin
-                continue
-            if isawaitable(result):
-                result = await result
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
+            if implementation.role != "transformer":
+                result = await result_of(implementation, turn, request)
+            else:
+                result = implementation.call(turn, request)
+                if result is None:  # by far the most; isawaitable() costs more than many a plugin
+                    continue
+                if isawaitable(result):
+                    result = await result
+        except BaseException as error:
+            if not is_failure(implementation, error):
+                raise
             if absorbed(turn, implementation, error):
                 continue
             raise_failure(implementation, error)
@@ -62,10 +73,15 @@ async def post_process(
     for implementation in engine.plugins.of("post_process"):
         turn.check_deadline("post_process")
         try:
-            result = implementation.call(turn, reply)
-            if result is not None and isawaitable(result):
-                result = await result
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
+            if implementation.role != "transformer":
+                result = await result_of(implementation, turn, reply)
+            else:
+                result = implementation.call(turn, reply)
+                if result is not None and isawaitable(result):
+                    result = await result
+        except BaseException as error:
+            if not is_failure(implementation, error):
+                raise
             if absorbed(turn, implementation, error):
                 continue
             raise_failure(implementation, error)
@@ -79,13 +95,13 @@ async def post_process(
         if problem is not None:
             raise problem
         if isinstance(result, Continue):
-            if following is not None:
-                raise PluginError(
-                    f"it asks to continue the turn, and so did plugin {following[0]!r}",
-                    plugin=implementation.plugin,
-                    hook="post_process",
+            if following is None:
+                following = (implementation.plugin, result.request)
+            else:
+                turn.trace.note(
+                    implementation.plugin,
+                    f"asked to continue the turn, as {following[0]} had; it sees the next reply",
                 )
-            following = (implementation.plugin, result.request)
         else:
             _keep_word(engine, turn, implementation, reply, result)
             reply = result

@@ -9,7 +9,6 @@ from urllib.parse import quote, urlencode
 from attrs import frozen
 
 from hookline._api.retry_after import retry_after
-from hookline._io import AsyncIO
 from hookline.endpoints.objects import APIObject, read
 from hookline.endpoints.pages import Page
 from hookline.errors import (
@@ -191,7 +190,9 @@ class Access:
                 betas=options.get("betas", ()),
             )
             try:
-                return await self._in_time(self._used(sending, use), remaining, late)
+                return await self.io.bounded(self._used(sending, use), remaining)
+            except TimeoutError as error:
+                raise late from error
             except HooklineError as error:
                 if isinstance(error, TransportError) and self.io.now() >= deadline - _SLACK:
                     raise late from error
@@ -210,16 +211,6 @@ class Access:
         except BaseException:
             await self.io.shielded(answer.aclose())
             raise
-
-    async def _in_time(self, work: Awaitable[T], seconds: float, late: DeadlineExceeded) -> T:
-        """Bound a call as a whole; blocking code has the transport's own deadline instead."""
-        if not isinstance(self.io, AsyncIO):
-            return await work
-        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
-
-        with anyio.move_on_after(seconds):
-            return await work
-        raise late
 
 
 @frozen(eq=False, repr=False)

@@ -1,9 +1,9 @@
 """The journeys of batch items: up to the batch on the way out, and from a result line to a reply.
 
 The way out is that of ``send`` up to the sending, and the exchange that creates the batch is every
-item's attempt. It ends with ``on_turn_end``, whose reply has no content, because the answer is still
-to come. A result is a turn of its own: it may be read a day later, by another process. Both have the
-surface ``"batch"``.
+item's attempt. It ends with a reply that has no content, because the answer is still to come. A
+result is a turn of its own: it may be read a day later, by another process. Both have the surface
+``"batch"``.
 """
 
 from collections.abc import Mapping
@@ -11,63 +11,63 @@ from typing import Any
 
 from attrs import frozen
 
+from hookline._journey.checks import check
 from hookline._journey.delivery import settle
 from hookline._journey.engine import Engine
 from hookline._journey.failures import tell
-from hookline._journey.journey import cut_short
-from hookline._journey.onion import outgoing, tell_shielded
+from hookline._journey.life import Life
+from hookline._journey.sending import attempt_record, outgoing
 from hookline._journey.stages import post_process, prepared
 from hookline.endpoints.batch_objects import BatchItem, BatchResult
 from hookline.errors import APIError, DecodeError, HooklineError, InputError, TurnLimitExceeded
 from hookline.reply import Reply
-from hookline.trace import AttemptRecord
-from hookline.turn import Turn
+from hookline.turn import Ending, Turn
 from hookline.values.messages import Request, Response
 from hookline.wire import json
 from hookline.wire.codec import encode_request, structure_response
 
-__all__ = [
-    "Departure",
-    "arrived",
-    "depart",
-    "encoded",
-    "named",
-    "read_result",
-    "tell_attempt",
-    "tell_end",
-]
+__all__ = ["Departure", "arrived", "depart", "encoded", "named", "read_result", "tell_attempts"]
 
 
-@frozen
+@frozen(eq=False)
 class Departure:
     """An item on its way out.
 
     Attributes:
         item: what the caller wrote.
-        turn: its journey; ``turn.request`` is what the three transforms left.
-        first: the request that the journey began with.
+        life: of its turn.
+        turn: its journey.
+        request: what belongs into the batch.
 
     """
 
     item: BatchItem
+    life: Life
     turn: Turn
-    first: Request
+    request: Request
+
+    def left(self, answered: Response) -> None:
+        """Note that the batch was created: the item's turn has the reply that it can have."""
+        if self.turn.request is not None:
+            self.life.reply = Reply(
+                response=answered.evolve(model=self.turn.request.model),
+                request=self.turn.request,
+                prefill=self.turn.prefill,
+                trace=self.turn.trace,
+            )
 
 
-async def depart(engine: Engine, departure: Departure) -> Request:
+async def depart(engine: Engine, turn: Turn, first: Request) -> Request:
     """Take an item through transforms, onion and policy; return what belongs into the batch.
 
     Raises:
-        HooklineError: an item that is refused; the text names it.
+        HooklineError: an item that is refused.
 
     """
-    turn = departure.turn
-    await tell(engine.plugins.of("on_turn_start"), turn, departure.first)
     try:
-        request = await prepared(engine, turn, departure.first)
-        leaving = await outgoing(engine, turn, request)
+        leaving = await outgoing(engine, turn, await prepared(engine, turn, first))
     except HooklineError as error:
-        problem = cut_short(turn, None, error)
+        problem = turn.timed_out(error)
         if problem is not error:
             raise problem from error
         raise
@@ -79,10 +79,10 @@ async def depart(engine: Engine, departure: Departure) -> Request:
     return leaving.evolve(stream=None) if leaving.stream is not None else leaving
 
 
-def encoded(departure: Departure, request: Request) -> bytes:
+def encoded(departure: Departure) -> bytes:
     """Return an item as the API takes it."""
     name = json.dumps(departure.item.custom_id)
-    return b'{"custom_id":' + name + b',"params":' + encode_request(request) + b"}"
+    return b'{"custom_id":' + name + b',"params":' + encode_request(departure.request) + b"}"
 
 
 def named(error: BaseException, custom_id: str) -> None:
@@ -94,49 +94,31 @@ def named(error: BaseException, custom_id: str) -> None:
         error.add_note(where)
 
 
-async def tell_attempt(
+async def tell_attempts(
     engine: Engine,
-    departures: Mapping[str, tuple[Departure, Request]],
+    departures: Mapping[str, Departure],
     *,
     seconds: float,
     answered: Response | None,
-    problem: BaseException | None,
+    error: BaseException | None,
 ) -> None:
     """Tell the observers of every item of the exchange that created the batch, or failed to."""
-    status = request_id = None
-    if answered is not None:
-        status, request_id = answered.status, answered.request_id
-    elif isinstance(problem, APIError):
-        status, request_id = problem.status, problem.request_id
-    for departure, request in departures.values():
+    for departure in departures.values():
         turn = departure.turn
         turn.attempt += 1
-        record = AttemptRecord(
+        record = attempt_record(
+            departure.request,
             number=turn.attempt,
             step=0,
-            model=request.model,
             seconds=seconds,
-            status=status,
-            request_id=request_id,
-            error=f"{type(problem).__name__}: {problem}" if problem is not None else None,
+            latency=seconds,
+            upstream=turn.upstream,
+            response=answered,
+            error=error,
+            ending=Ending(),
         )
         turn.trace.attempts.append(record)
-        await tell(engine.plugins.of("on_attempt"), turn, request, record)
-
-
-async def tell_end(
-    engine: Engine, turn: Turn, answered: Response | None, problem: BaseException | None
-) -> None:
-    """Tell the observers that an item is on its way, or why it is not."""
-    reply = None
-    if answered is not None and turn.request is not None:
-        reply = Reply(
-            response=answered.evolve(model=turn.request.model),
-            request=turn.request,
-            prefill=turn.prefill,
-            trace=turn.trace,
-        )
-    await tell(engine.plugins.of("on_turn_end"), turn, reply, problem)
+        await tell(engine.plugins.of("on_attempt"), turn, departure.request, record)
 
 
 def read_result(line: bytes, number: int) -> BatchResult | tuple[str, Response]:
@@ -211,32 +193,24 @@ async def arrived(
         The result; what a plugin refuses or fails at is its ``error``, and spares the others.
 
     """
-    reply: Reply | None = None
-    problem: BaseException | None = None
     turn.request = request
     try:
-        await tell(engine.plugins.of("on_turn_start"), turn, request)
-        reply = Reply(
-            response=settle(engine.plugins, turn, response),
-            request=request,
-            prefill=turn.prefill,
-            trace=turn.trace,
-        )
-        reply, following = await post_process(engine, turn, reply)
-        if following is not None:
-            raise TurnLimitExceeded(  # noqa: TRY301 -- handled like a plugin's own refusal
-                f"plugin {following[0]!r} asked for one more step, and a batch has no second step; "
-                "go on with send(messages=error.partial.messages)",
-                reply,
+        async with Life(engine, turn, request) as life:
+            reply = Reply(
+                response=settle(engine.plugins, turn, response),
+                request=request,
+                prefill=turn.prefill,
+                trace=turn.trace,
             )
+            reply, following = await post_process(engine, turn, reply)
+            await check(engine.plugins.of("check_reply"), turn, reply)
+            if following is not None:
+                raise TurnLimitExceeded(  # noqa: TRY301 -- handled like a plugin's own refusal
+                    f"plugin {following[0]!r} asked for one more step, and a batch has no second "
+                    "step; go on with send(messages=error.partial.messages)",
+                    reply,
+                )
+            life.reply = reply
     except HooklineError as error:
-        problem, reply = error, None
         return BatchResult(custom_id=custom_id, type="succeeded", error=error)
-    except BaseException as error:
-        problem, reply = error, None
-        raise
-    else:
-        return BatchResult(custom_id=custom_id, type="succeeded", reply=reply)
-    finally:
-        end = tell(engine.plugins.of("on_turn_end"), turn, reply, problem)
-        await (tell_shielded(turn, end) if problem else end)
+    return BatchResult(custom_id=custom_id, type="succeeded", reply=reply)

@@ -1,8 +1,7 @@
 """``line.batches``: many messages at once, at half the price, within a day (facts 12.5)."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
-from functools import partial
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from typing import Final, TypeAlias, Unpack
 
 from attrs import frozen
@@ -11,7 +10,7 @@ from hookline._api.retry_after import retry_after
 from hookline._http.transport import RawResponse
 from hookline._io import drive
 from hookline._journey.engine import Engine
-from hookline._journey.onion import tell_shielded
+from hookline._journey.life import Life
 from hookline.endpoints.access import Access, CallOptions, identified
 from hookline.endpoints.batch_items import (
     Departure,
@@ -20,8 +19,7 @@ from hookline.endpoints.batch_items import (
     encoded,
     named,
     read_result,
-    tell_attempt,
-    tell_end,
+    tell_attempts,
 )
 from hookline.endpoints.batch_objects import Batch, BatchItem, BatchResult, checked_items
 from hookline.endpoints.objects import Deleted
@@ -48,13 +46,14 @@ class Journeys:
     Attributes:
         engine: plugins.
         begin: makes the turn and the first request of an item.
-        resume: makes the turn of a result; gets the turn that the item left in, if it is known.
+        resume: makes the turn of a result; gets the turn that the item left in, if it is known,
+            and the custom_id.
 
     """
 
     engine: Engine
     begin: Callable[[BatchItem], tuple[Turn, Request]]
-    resume: Callable[[Turn | None], Turn]
+    resume: Callable[[Turn | None, str], Turn]
 
 
 class AsyncBatches:
@@ -68,38 +67,33 @@ class AsyncBatches:
         """Send many messages as one batch; see `Batches.create`."""
         checked_items(items)
         engine = self._journeys.engine
-        open_stream: list[Departure] = []
-        answered: Response | None = None
-        problem: BaseException | None = None
+        departures: dict[str, Departure] = {}
+        bodies: list[bytes] = []
+        batch: Batch | None = None
         try:
-            leaving: dict[str, tuple[Departure, Request]] = {}
-            bodies: list[bytes] = []
-            for item in items:
-                try:
-                    departure = Departure(item, *self._journeys.begin(item))
-                    open_stream.append(departure)
-                    request = await depart(engine, departure)
-                    bodies.append(encoded(departure, request))
-                except BaseException as error:
-                    named(error, item.custom_id)
-                    raise
-                leaving[item.custom_id] = (departure, request)
-            batch = await self._sent(b",".join(bodies), leaving, options)
-            answered = Response(headers=batch.headers)
-            return batch.evolve(turns={name: each.turn for name, (each, _) in leaving.items()})
+            async with AsyncExitStack() as lives:
+                for item in items:
+                    try:
+                        turn, first = self._journeys.begin(item)
+                        life = await lives.enter_async_context(Life(engine, turn, first))
+                        request = await depart(engine, turn, first)
+                        departure = Departure(item, life, turn, request)
+                        bodies.append(encoded(departure))
+                    except BaseException as error:
+                        named(error, item.custom_id)
+                        raise
+                    departures[item.custom_id] = departure
+                batch = await self._sent(b",".join(bodies), departures, options)
+                for departure in departures.values():
+                    departure.left(Response(headers=batch.headers))
         except BaseException as error:
-            problem = error
+            if batch is not None:  # what failed is the conclusion of a turn, not the sending
+                error.add_note(f"the batch {batch.id} has been created all the same")
             raise
-        finally:
-            for departure in open_stream:
-                end = tell_end(engine, departure.turn, answered, problem)
-                await (tell_shielded(departure.turn, end) if problem else end)
+        return batch.evolve(turns={name: each.turn for name, each in departures.items()})
 
     async def _sent(
-        self,
-        bodies: bytes,
-        leaving: dict[str, tuple[Departure, Request]],
-        options: CallOptions,
+        self, bodies: bytes, departures: Mapping[str, Departure], options: CallOptions
     ) -> Batch:
         """Send the batch; the exchange is an attempt of every item."""
         content = b'{"requests":[' + bodies + b"]}"
@@ -109,22 +103,28 @@ class AsyncBatches:
                 "several batches, or upload images and documents with line.files"
             )
         betas = dict.fromkeys(options.get("betas", ()))
-        for _, request in leaving.values():
-            betas.update(dict.fromkeys(request.betas))
+        for departure in departures.values():
+            betas.update(dict.fromkeys(departure.request.betas))
         access = self._access
-        tell = partial(tell_attempt, self._journeys.engine, leaving)
         began = access.io.now()
+        answered: Response | None = None
+        problem: BaseException | None = None
         try:
             batch = await access.ask(
                 Batch, "POST", _PATH, {**options, "betas": tuple(betas)}, content=content
             )
+            answered = Response(headers=batch.headers)
         except BaseException as error:
-            seconds = access.io.now() - began
-            with suppress(TimeoutError):  # an observer's; it must not take the error's place
-                await access.io.shielded(tell(seconds=seconds, answered=None, problem=error))
+            problem = error
             raise
-        answered = Response(headers=batch.headers)
-        await tell(seconds=access.io.now() - began, answered=answered, problem=None)
+        finally:
+            await tell_attempts(
+                self._journeys.engine,
+                departures,
+                seconds=access.io.now() - began,
+                answered=answered,
+                error=problem,
+            )
         return batch
 
     async def get(self, batch: BatchOrId, **options: Unpack[CallOptions]) -> Batch:
@@ -206,7 +206,7 @@ class AsyncBatches:
         request = left.request if left is not None else None
         if request is None:  # read by another process than the one that sent it
             request = Request(response.model, response.usage.output_tokens)
-        turn = self._journeys.resume(left)
+        turn = self._journeys.resume(left, custom_id)
         return await arrived(self._journeys.engine, turn, request, custom_id, response)
 
     async def cancel(self, batch: BatchOrId, **options: Unpack[CallOptions]) -> Batch:

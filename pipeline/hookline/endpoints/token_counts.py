@@ -7,37 +7,21 @@ filters and ``post_process`` do not run.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
-from hookline._api.bodies import read_json
-from hookline._api.upstream import Upstream
 from hookline._journey.engine import Engine
-from hookline._journey.failures import tell
-from hookline._journey.journey import cut_short
-from hookline._journey.onion import send, tell_shielded
+from hookline._journey.life import Life
+from hookline._journey.sending import send
 from hookline._journey.stages import prepared
-from hookline.endpoints.objects import APIObject, read
+from hookline.endpoints.objects import APIObject
 from hookline.reply import Reply
 from hookline.turn import Turn
 from hookline.values.frozen import checked, freeze
-from hookline.values.messages import Request, Response
-from hookline.values.usage import Usage
-from hookline.wire import json
-from hookline.wire.codec import unstructure
+from hookline.values.messages import Request
 
-__all__ = ["TokenCount", "ask_count", "counted"]
-
-_PATH: Final = "/v1/messages/count_tokens"
-# Facts 2.1. Fields that this version has no name for are sent: the caller wrote them on purpose.
-_COUNTED: Final = frozenset(
-    {
-        *("messages", "model", "system", "tools", "tool_choice", "thinking", "output_config"),
-        *("cache_control", "context_management", "mcp_servers", "compaction", "speed"),
-        "billing_policy",
-    }
-)
+__all__ = ["TokenCount", "counted"]
 
 
 @frozen(eq=False, repr=False, field_transformer=checked)
@@ -67,55 +51,15 @@ async def counted(engine: Engine, turn: Turn, request: Request) -> TokenCount:
         HooklineError: whatever ended the turn. ``on_turn_end`` has run by then.
 
     """
-    outcome: Reply | None = None
-    problem: BaseException | None = None
-    try:
-        await tell(engine.plugins.of("on_turn_start"), turn, request)
+    async with Life(engine, turn, request) as life:
         request = await prepared(engine, turn, request)
         response = await send(engine, turn, request)
-        outcome = Reply(response=response, request=request, prefill=turn.prefill, trace=turn.trace)
-    except BaseException as error:
-        problem = cut_short(turn, None, error)
-        if problem is not error and isinstance(error, Exception):
-            raise problem from error
-        raise
-    finally:
-        end = tell(engine.plugins.of("on_turn_end"), turn, outcome, problem)
-        await (tell_shielded(turn, end) if problem else end)
+        life.reply = Reply(
+            response=response, request=request, prefill=turn.prefill, trace=turn.trace
+        )
     return TokenCount(
         response.usage.input_tokens,
         response.context_management,
         headers=response.headers,
         extra=response.extra,
-    )
-
-
-async def ask_count(upstream: Upstream, turn: Turn, request: Request) -> Response:
-    """Send one request for a count; what ``Upstream.create_message`` is for messages."""
-    known = {a.name for a in fields(Request)}
-    body = {
-        key: value
-        for key, value in unstructure(request).items()
-        if key in _COUNTED or key not in known
-    }
-    answer = await upstream.call(
-        "POST",
-        _PATH,
-        io=turn.io,
-        remaining=turn.remaining(),
-        content=json.dumps(body),
-        betas=request.betas,
-    )
-    try:
-        found = read(TokenCount, await read_json(answer))
-    except BaseException:
-        await turn.io.shielded(answer.aclose())
-        raise
-    return Response(
-        model=request.model,
-        usage=Usage(found.input_tokens),
-        context_management=found.context_management,
-        extra=found.extra,
-        status=answer.status,
-        headers=dict(answer.headers),
     )

@@ -1,6 +1,18 @@
-"""What plugin authors import: the marker, filters, and what the standard plugins are made with.
+"""What plugin authors import: the marker, layers, filters, state, and the tools of the standard plugins.
 
-``hookline.hookspecs`` says what each hook gets and returns; this package holds the tools for the bodies.
+``hookline.hookspecs`` says what each hook gets and returns; this package holds what their bodies are made of.
+
+======================================  ==============================================================
+`hookimpl`, `Layer`                     mark a method as a hook; where a ``send`` hook stands
+`StreamFilter`                          rules on what the model says
+`TurnState`, `ConversationState`        values kept for one turn, for one conversation
+`Book`                                  values kept by model, tenant, destination …, in bounds
+`Principal`, `Destination`, `Outcome`   on whose behalf; where to, and as whom; how a turn ended
+`Continue`, `Verdict`                   one more step; what a check or a shadow said
+`watched`, `Relay`, `close`, `discard`  a stream on its way through a ``send`` hook
+`price`, `estimate`, `retry_after`      what usage costs; about how many tokens; how long to wait
+`check_url`                             whether a URL may be fetched at all
+======================================  ==============================================================
 """
 
 from typing import TYPE_CHECKING
@@ -11,20 +23,38 @@ if TYPE_CHECKING:
     from hookline._api.retry_after import retry_after
     from hookline._fetch.url_grammar import check_url
     from hookline.filters import StreamFilter
-    from hookline.hookspecs import hookimpl
-    from hookline.models import ModelFacts, cost
-    from hookline.plugin.relay import Relay, asks_model, close, discard, watched
+    from hookline.hookspecs import Layer, hookimpl
+    from hookline.models import ModelFacts, price
+    from hookline.plugin.book import Book
+    from hookline.plugin.estimate import estimate
+    from hookline.plugin.relay import Relay, StreamOutcome, close, discard, watched
+    from hookline.plugin.state import ConversationState, TurnState
+    from hookline.reply import Outcome
+    from hookline.trace import Verdict
+    from hookline.turn import Continue
+    from hookline.values.destination import Destination
+    from hookline.values.principal import Principal
 
 __all__ = [
+    "Book",
+    "Continue",
+    "ConversationState",
+    "Destination",
+    "Layer",
     "ModelFacts",
+    "Outcome",
+    "Principal",
     "Relay",
     "StreamFilter",
-    "asks_model",
+    "StreamOutcome",
+    "TurnState",
+    "Verdict",
     "check_url",
     "close",
-    "cost",
     "discard",
+    "estimate",
     "hookimpl",
+    "price",
     "retry_after",
     "watched",
 ]
@@ -35,8 +65,16 @@ __getattr__, __dir__ = face(
         "hookline._api.retry_after": ("retry_after",),
         "hookline._fetch.url_grammar": ("check_url",),
         "hookline.filters": ("StreamFilter",),
-        "hookline.hookspecs": ("hookimpl",),
-        "hookline.models": ("ModelFacts", "cost"),
-        "hookline.plugin.relay": ("Relay", "asks_model", "close", "discard", "watched"),
+        "hookline.hookspecs": ("Layer", "hookimpl"),
+        "hookline.models": ("ModelFacts", "price"),
+        "hookline.plugin.book": ("Book",),
+        "hookline.plugin.estimate": ("estimate",),
+        "hookline.plugin.relay": ("Relay", "StreamOutcome", "close", "discard", "watched"),
+        "hookline.plugin.state": ("ConversationState", "TurnState"),
+        "hookline.reply": ("Outcome",),
+        "hookline.trace": ("Verdict",),
+        "hookline.turn": ("Continue",),
+        "hookline.values.destination": ("Destination",),
+        "hookline.values.principal": ("Principal",),
     },
 )

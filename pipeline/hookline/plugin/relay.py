@@ -7,24 +7,17 @@ leave the connection of an unread stream open. :class:`Relay` closes its source 
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import Self, TypeAlias
+from inspect import isawaitable
+from typing import Self
+
+from attrs import frozen
 
 from hookline.errors import HooklineError
-from hookline.turn import Turn
-from hookline.values.events import Event
+from hookline.values.events import Event, MessageDelta, MessageStart
 from hookline.values.messages import Response
+from hookline.values.usage import Usage
 
-__all__ = ["Relay", "asks_model", "close", "discard", "watched"]
-
-End: TypeAlias = Callable[[bool], Awaitable[None]]
-
-# These doors build a request, or count it, and ask no model; `call_next` does not answer there.
-_BUILD_ONLY = frozenset({"explain", "batch", "count_tokens"})
-
-
-def asks_model(turn: Turn) -> bool:
-    """Say whether the turn sends its request to a model."""
-    return turn.surface not in _BUILD_ONLY
+__all__ = ["Relay", "StreamOutcome", "close", "discard", "watched"]
 
 
 class Relay:
@@ -33,7 +26,7 @@ class Relay:
     Args:
         source: the events of a response.
         passing: reads the source; closes it in a ``finally`` once it has begun.
-        unread: awaited instead, with False, if nobody ever began to read.
+        unread: awaited instead, if nobody ever began to read.
         begun: whether the source has been read from already.
 
     """
@@ -42,7 +35,7 @@ class Relay:
         self,
         source: AsyncIterator[Event],
         passing: AsyncGenerator[Event, None],
-        unread: End | None = None,
+        unread: Callable[[], Awaitable[None]] | None = None,
         *,
         begun: bool = False,
     ) -> None:
@@ -72,39 +65,92 @@ class Relay:
             await (close if self._source_begun else discard)(self._source)
         finally:
             if self._unread is not None:
-                await self._unread(False)  # noqa: FBT003 -- the one argument that ends take
+                await self._unread()
 
 
-def watched(response: Response, see: Callable[[Event], None], end: End) -> Response:
+@frozen
+class StreamOutcome:
+    """How a watched stream ended.
+
+    Attributes:
+        usage: as far as the stream has told it; None if it has told nothing.
+        error: what ended it, None if it came to its own end; ``GeneratorExit`` if it was left.
+
+    """
+
+    usage: Usage | None
+    error: BaseException | None
+
+
+def watched(
+    response: Response,
+    on_event: Callable[[Event], object],
+    on_end: Callable[[StreamOutcome], object],
+) -> Response:
     """Return a streamed response whose events are seen on their way to the caller.
 
     Args:
         response: one with ``events``.
-        see: called with each event.
-        end: awaited exactly once when the stream is over; its argument says whether the stream
-            came to its own end.
+        on_event: called with each event.
+        on_end: called exactly once, when the stream has ended, broken or been left, even if nobody
+            has begun to read it. A coroutine that it returns is awaited.
+
+    Raises:
+        TypeError: the response is whole.
+
+    Example:
+        >>> response = await call_next(request)
+        >>> return watched(response, seen.append, lambda outcome: self.settle(outcome.usage))
 
     """
     source = response.events
     if source is None:
         raise TypeError("there are no events to watch in a whole response")
-    return response.evolve(events=Relay(source, _watching(source, see, end), end))
+    watch = _Watch(on_event, on_end)
+    return response.evolve(events=Relay(source, watch.passing(source), watch.unread))
 
 
-async def _watching(
-    source: AsyncIterator[Event], see: Callable[[Event], None], end: End
-) -> AsyncGenerator[Event, None]:
-    complete = False
-    try:
-        async for event in source:
-            see(event)
-            yield event
-        complete = True
-    finally:
+class _Watch:
+    """Sees one stream to its end."""
+
+    def __init__(
+        self, on_event: Callable[[Event], object], on_end: Callable[[StreamOutcome], object]
+    ) -> None:
+        self._on_event = on_event
+        self._on_end = on_end
+        self._usage: Usage | None = None
+
+    async def passing(self, source: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+        error: BaseException | None = None
         try:
-            await close(source)
+            async for event in source:
+                self._count(event)
+                self._on_event(event)
+                yield event
+        except BaseException as ended:
+            error = ended
+            raise
         finally:
-            await end(complete)
+            try:
+                await close(source)
+            finally:
+                await self._end(error)
+
+    async def unread(self) -> None:
+        """End a stream that nobody has begun to read."""
+        await self._end(GeneratorExit())
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, MessageStart):
+            self._usage = event.message.usage
+        elif isinstance(event, MessageDelta) and event.usage is not None:
+            spent = event.usage.output_tokens
+            self._usage = (self._usage or event.usage).evolve(output_tokens=spent)
+
+    async def _end(self, error: BaseException | None) -> None:
+        result = self._on_end(StreamOutcome(self._usage, error))
+        if isawaitable(result):
+            await result
 
 
 async def close(events: AsyncIterator[Event]) -> None:

@@ -28,14 +28,18 @@ def busy_connections(line: Any) -> int:
     """
     from hookline._http.pool_repair import pools  # noqa: PLC0415 -- the kit stays cheap to import
 
-    pooled = line._transport.pooled  # noqa: SLF001 -- the kit is part of the framework
-    if hasattr(pooled, "connector"):  # aiohttp
-        return len(pooled.connector._acquired)  # noqa: SLF001 -- it offers no public count
-    return sum(
-        not (connection.is_idle() or connection.is_closed())
-        for pool in pools(pooled)
-        for connection in pool.connections
-    )
+    busy = 0
+    for transport in line._upstreams.transports:  # noqa: SLF001 -- the kit is part of the framework
+        pooled = transport.pooled
+        if hasattr(pooled, "connector"):  # aiohttp
+            busy += len(pooled.connector._acquired)  # noqa: SLF001 -- it offers no public count
+            continue
+        busy += sum(
+            not (connection.is_idle() or connection.is_closed())
+            for pool in pools(pooled)
+            for connection in pool.connections
+        )
+    return busy
 
 
 @contextmanager

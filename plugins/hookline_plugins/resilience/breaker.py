@@ -24,7 +24,7 @@ from hookline import (
     hookimpl,
 )
 from hookline.errors import CircuitOpen
-from hookline.plugin import asks_model
+from hookline.plugin import Book, Layer
 
 __all__ = ["Breaker", "Circuit"]
 
@@ -52,13 +52,12 @@ class Breaker:
     """
 
     name = "breaker"
-    after = ("cache", "resume", "fallback")
-    before = ("retry", "hedge", "limiter", "record", "replay")
+    layer = Layer.BREAKER
     ratio: float = 0.5
     minimum: int = 20
     window: float = 30.0
     cooldown: float = 5.0
-    _circuits: dict[tuple[str, str], "Circuit"] = field(factory=dict, init=False, repr=False)
+    _circuits: Book[tuple[str, str], "Circuit"] = field(factory=Book, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if not 0 < self.ratio <= 1:
@@ -74,7 +73,7 @@ class Breaker:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Let the call through, or refuse it; learn from how it ends."""
-        if not asks_model(turn):
+        if not turn.asks_model:
             return await call_next(request)
         circuit = self._circuit(turn.upstream, request.model)
         admitted = circuit.admit(turn.io.now())
@@ -98,9 +97,9 @@ class Breaker:
             circuit.record(admitted, outcome, turn.io.now())
 
     def _circuit(self, upstream: str, model: str) -> "Circuit":
-        key = (upstream, model)
-        return self._circuits.get(key) or self._circuits.setdefault(
-            key, Circuit(self.ratio, self.minimum, self.window, self.cooldown)
+        return self._circuits.get(
+            (upstream, model),
+            lambda: Circuit(self.ratio, self.minimum, self.window, self.cooldown),
         )
 
 

@@ -5,7 +5,7 @@ until the first of its content has come; what was delivered is never taken back.
 """
 
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ from hookline import (
 )
 from hookline.errors import CircuitOpen, LimitExceeded
 from hookline.models import load_models
-from hookline.plugin import Relay, asks_model, close
+from hookline.plugin import Layer, Relay, TurnState, close
 from hookline.values import Destination, ErrorEvent, Event, MessageDelta, MessageStart, Ping
 from hookline.wire import Assembler
 from hookline_plugins.resilience.model_adaptation import adapted, native_prefill, obstacle
@@ -106,8 +106,8 @@ class Fallback:
     """
 
     name = "fallback"
-    after = ("cache", "resume")
-    before = ("breaker", "retry", "hedge", "limiter", "record", "replay")
+    layer = Layer.FALLBACK
+    answered = TurnState(int)  # the place in the order of whoever answered last
     models: tuple[str, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     on: tuple[Reason, ...] = _REASONS
@@ -135,7 +135,7 @@ class Fallback:
                 )
 
     @hookimpl
-    def register_models(self, register: Callable[[ModelFacts], None]) -> None:  # noqa: ARG002 -- called when the pipeline is built, which is when to complain
+    def open(self) -> None:
         """Refuse to take part without any model to fall back to."""
         if not self.models and not self.elsewhere:
             raise ConfigError(
@@ -145,13 +145,14 @@ class Fallback:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Send to the request's model, then to the others, until one answers."""
-        if not asks_model(turn):
+        if not turn.asks_model:
             return await call_next(request)
         tried = _Tried(turn.prefill)
-        order = self._order()
-        for place in range(turn.state.get(self, 0), len(order)):
+        own = turn.destination
+        order = self._order(own)
+        for place in range(self.answered[turn], len(order)):
             model, turn.destination = order[place]
-            sent = self._made_for(turn, request, model, tried)
+            sent = self._made_for(turn, request, model, tried, elsewhere=turn.destination != own)
             if sent is None:
                 continue
             try:
@@ -165,7 +166,7 @@ class Fallback:
                 turn.trace.note("fallback", f"{sent.model}: {type(error).__name__}")
                 continue
             if response.stop_reason != "refusal" or "refusal" not in self.on:
-                turn.state[self] = place
+                self.answered[turn] = place
                 return response
             tried.refusal = tried.refusal or response
             turn.trace.note("fallback", f"{sent.model}: refusal")
@@ -174,21 +175,27 @@ class Fallback:
             return tried.refusal
         raise tried.error or ConfigError("fallback: none of the models takes this request")
 
-    def _order(self) -> list[tuple[str | None, Destination | None]]:
+    def _order(self, own: Destination) -> list[tuple[str | None, Destination]]:
         """Return what to ask, in order: a model, or the request's own, and where."""
         places = zip(self.elsewhere, self._addresses, strict=True)
         return [
-            (None, None),
-            *((model, None) for model in self.models),
+            (None, own),
+            *((model, own) for model in self.models),
             *((place.model or None, address) for place, address in places),
         ]
 
     def _made_for(
-        self, turn: Turn, request: Request, model: str | None, tried: "_Tried"
+        self,
+        turn: Turn,
+        request: Request,
+        model: str | None,
+        tried: "_Tried",
+        *,
+        elsewhere: bool,
     ) -> Request | None:
         """Return the request for one of the models, or None if it has no use for it."""
         turn.prefill = tried.prefill
-        if turn.destination is not None:
+        if elsewhere:
             turn.trace.note("fallback", f"to {turn.destination.base_url}")
         if model is None:
             return request
@@ -197,7 +204,7 @@ class Fallback:
             turn.trace.note("fallback", f"to {model}")
             return request.evolve(model=model)
         own = turn.models.get(request.model)
-        asked = own is facts and turn.destination is None
+        asked = own is facts and not elsewhere
         why = "it has been asked" if asked else obstacle(request, facts)
         if why is not None:
             turn.trace.note("fallback", f"not to {model}: {why}")

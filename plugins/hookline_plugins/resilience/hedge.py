@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from hookline import CallNext, ConfigError, Request, Response, Turn, hookimpl
-from hookline.plugin import asks_model, discard
+from hookline.plugin import Book, Layer, discard
 
 __all__ = ["Hedge", "Latencies"]
 
@@ -39,12 +39,11 @@ class Hedge:
     """
 
     name = "hedge"
-    after = ("cache", "resume", "fallback", "breaker", "retry")
-    before = ("limiter", "record", "replay")
+    layer = Layer.HEDGE
     delay: float = 0.0
     percentile: float = 95.0
     share: float = 0.1
-    _known: dict[tuple[str, str, bool], "Latencies"] = field(factory=dict, init=False, repr=False)
+    _known: Book[tuple[str, str, bool], "Latencies"] = field(factory=Book, init=False, repr=False)
     _purse: "Purse" = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -61,10 +60,10 @@ class Hedge:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Send, and if that takes too long, send again beside it."""
-        if not asks_model(turn):
+        if not turn.asks_model:
             return await call_next(request)
         key = (turn.upstream, request.model, turn.stream)
-        latencies = self._known.get(key) or self._known.setdefault(key, Latencies())
+        latencies = self._known.get(key, Latencies)
         self._purse.earn()
         delay = self.delay or latencies.percentile(self.percentile)
         remaining = turn.remaining()

@@ -18,23 +18,18 @@ from hookline import (
     HooklineError,
     Request,
     Response,
-    TextBlock,
     Turn,
     Usage,
     hookimpl,
 )
 from hookline.errors import LimitExceeded
-from hookline.plugin import asks_model, retry_after, watched
-from hookline.values import Event, MessageDelta, MessageStart
-from hookline.wire import encode_message, unstructure
+from hookline.plugin import Book, Layer, StreamOutcome, estimate, retry_after, watched
 from hookline_plugins.resilience.queue import Bucket, Gate, Ticket
 
 __all__ = ["Limiter"]
 
 _THROTTLED: Final = 429
 _MINUTE: Final = 60.0
-_BYTES_A_TOKEN: Final = 4
-_MEDIUM: Final = 1600  # tokens of an image or a page; their bytes tell nothing
 _TOKEN_KINDS: Final = ("tokens", "input-tokens", "output-tokens")
 
 
@@ -57,15 +52,14 @@ class Limiter:
     """
 
     name = "limiter"
-    after = ("cache", "resume", "fallback", "breaker", "retry", "hedge")
-    before = ("record", "replay")
+    layer = Layer.LIMITER
     concurrency: int = 64
     requests: float = 0
     tokens: float = 0
     queue: int = 128
     adaptive: bool = True
     headers: bool = True
-    _gates: dict[tuple[str, str], Gate] = field(factory=dict, init=False, repr=False)
+    _gates: Book[tuple[str, str], Gate] = field(factory=Book, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for name in ("concurrency", "requests", "tokens", "queue"):
@@ -77,7 +71,7 @@ class Limiter:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Wait for room, send, and settle what the call has really taken."""
-        if not asks_model(turn):
+        if not turn.asks_model:
             return await call_next(request)
         gate = self._gate(turn, request.model)
         ticket = Ticket(estimate(request) if "tokens" in gate.buckets else 0)
@@ -127,15 +121,13 @@ class Limiter:
             raise
 
     def _gate(self, turn: Turn, model: str) -> Gate:
-        key = (turn.upstream, model)
-        gate = self._gates.get(key)
-        if gate is not None:
-            return gate
-        given = {"requests": self.requests, "tokens": self.tokens}
-        now = turn.io.now()
-        buckets = {name: Bucket(limit, now, limit) for name, limit in given.items() if limit}
-        made = Gate(self.concurrency or None, self.queue, self.adaptive, buckets)
-        return self._gates.setdefault(key, made)
+        def made() -> Gate:
+            given = {"requests": self.requests, "tokens": self.tokens}
+            now = turn.io.now()
+            buckets = {name: Bucket(limit, now, limit) for name, limit in given.items() if limit}
+            return Gate(self.concurrency or None, self.queue, self.adaptive, buckets)
+
+        return self._gates.get((turn.upstream, model), made)
 
     def _learn(self, turn: Turn, gate: Gate, headers: Mapping[str, str], ticket: Ticket) -> None:
         """Take in the upstream's own account of its limits."""
@@ -152,41 +144,15 @@ class Limiter:
                 gate.pause(now, reset * min(1.0, max(ticket.tokens, 1000.0) / limit))
 
 
-def estimate(request: Request) -> float:
-    """Return about how many input tokens a request has; no image is looked into."""
-    size = 0
-    media = 0
-    for message in request.messages:
-        if all(isinstance(block, TextBlock) for block in message.blocks):
-            size += len(encode_message(message))
-            continue
-        for block in message.blocks:
-            if block.type in ("image", "document"):
-                media += 1
-            else:
-                size += len(str(unstructure(block)))
-    for part in (request.system, request.tools):
-        size += len(str(part)) if part else 0
-    return size / _BYTES_A_TOKEN + media * _MEDIUM
-
-
 def _counted(turn: Turn, gate: Gate, ticket: Ticket, response: Response) -> Response:
     """Return the stream, to be settled when it is over."""
-    usage: dict[str, Usage] = {}
 
-    def see(event: Event) -> None:
-        if isinstance(event, MessageStart):
-            usage["start"] = event.message.usage
-        elif isinstance(event, MessageDelta) and event.usage is not None:
-            usage["end"] = event.usage
+    def settle(outcome: StreamOutcome) -> None:
+        # A stream that broke keeps the estimate: its last word on usage never came.
+        known = outcome.usage if outcome.error is None else None
+        gate.leave(ticket, turn.io.now(), used=_total(known) if known else None)
 
-    async def end(complete: bool) -> None:  # noqa: ARG001, FBT001 -- what `watched` calls it with
-        # Input as at the start, output as at the end; a stream that broke keeps the estimate.
-        start, last = usage.get("start"), usage.get("end")
-        used = _total(start.evolve(output_tokens=last.output_tokens)) if start and last else None
-        gate.leave(ticket, turn.io.now(), used=used)
-
-    return watched(response, see, end)
+    return watched(response, lambda event: None, settle)
 
 
 def _total(usage: Usage) -> float:

@@ -23,7 +23,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Relay, close
+from hookline.plugin import Layer, Relay, close
 from hookline.values import ErrorEvent, Event
 from hookline.wire import events_of
 from hookline_plugins.prefill import INSTRUCTION, continues, instructed
@@ -52,8 +52,7 @@ class Resume:
     """
 
     name = "resume"
-    after = ("cache",)
-    before = ("fallback", "breaker", "retry", "hedge", "limiter", "record", "replay")
+    layer = Layer.RESUME
     attempts: int = 2
     mode: Literal["auto", "native", "instructed"] = "auto"
 

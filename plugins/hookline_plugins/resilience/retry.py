@@ -22,7 +22,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import retry_after
+from hookline.plugin import Book, Layer, retry_after
 
 __all__ = ["Retry", "RetryBudget"]
 
@@ -49,7 +49,7 @@ class Retry:
 
     """
 
-    after = ("cache", "resume", "fallback", "breaker")
+    layer = Layer.RETRY
     attempts: int = 3
     base: float = 0.5
     throttle_base: float = 1.0
@@ -58,7 +58,7 @@ class Retry:
     transient_cost: int = 14
     throttle_cost: int = 5
     _random: Callable[[], float] = field(default=random.random, repr=False)
-    _budgets: dict[str, "RetryBudget"] = field(factory=dict, init=False, repr=False)
+    _budgets: Book[str, "RetryBudget"] = field(factory=Book, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for name in ("attempts", "base", "throttle_base", "cap", "transient_cost", "throttle_cost"):
@@ -72,9 +72,7 @@ class Retry:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Send until it works or retrying is no longer allowed."""
-        budget = self._budgets.get(turn.upstream) or self._budgets.setdefault(
-            turn.upstream, RetryBudget(self.quota)
-        )
+        budget = self._budgets.get(turn.upstream, lambda: RetryBudget(self.quota))
         for number in count(1):
             try:
                 response = await call_next(request)

@@ -14,7 +14,7 @@ from attrs import field, frozen
 from loguru import logger
 
 from hookline import CallNext, ConfigError, HooklineError, Request, Response, Turn, hookimpl
-from hookline.plugin import asks_model, watched
+from hookline.plugin import Layer, StreamOutcome, watched
 from hookline.wire import (
     Assembler,
     JSONDecodeError,
@@ -54,7 +54,7 @@ class Cache:
     """
 
     name = "cache"
-    before = ("resume", "fallback", "breaker", "retry", "hedge", "limiter", "record", "replay")
+    layer = Layer.CACHE
     ttl: float = 3600.0
     path: str = field(default="", converter=file_path)
     entries: int = 1000
@@ -84,7 +84,7 @@ class Cache:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Answer from the store, or keep what the layers inside answer."""
-        if not asks_model(turn) or turn.context.get("cache") == "off":
+        if not turn.asks_model or turn.context.get("cache") == "off":
             return await call_next(request)
         key = self._key(turn, request)
         if key is None:
@@ -99,8 +99,8 @@ class Cache:
             return response
         assembler = Assembler()
 
-        async def end(complete: bool) -> None:  # noqa: FBT001 -- what `watched` calls it with
-            if complete and assembler.complete:
+        async def end(outcome: StreamOutcome) -> None:
+            if outcome.error is None and assembler.complete:
                 await self._keep(turn, key, assembler.response)
 
         return watched(response, assembler.feed, end)

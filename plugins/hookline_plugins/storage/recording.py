@@ -12,14 +12,13 @@ from attrs import field, frozen
 from loguru import logger
 
 from hookline import CallNext, ConfigError, Request, Response, Turn, hookimpl
-from hookline.plugin import asks_model, watched
+from hookline.plugin import Layer, StreamOutcome, watched
 from hookline.wire import Assembler
 from hookline_plugins.storage.cassettes import Cassette, DamagedCassette, Exchange
 from hookline_plugins.storage.stores import file_path, set_aside
 
 __all__ = ["Record", "Replay"]
 
-_INNERMOST: Final = ("cache", "resume", "fallback", "breaker", "retry", "hedge", "limiter")
 _NEVER: Final = frozenset({"authorization", "x-api-key", "cookie", "set-cookie"})
 
 
@@ -42,7 +41,7 @@ class Record:
     """
 
     name = "record"
-    after = _INNERMOST
+    layer = Layer.RECORD
     path: str = field(default="", converter=file_path)
     headers: tuple[str, ...] = ("request-id",)
     _cassette: Cassette = field(init=False, repr=False)
@@ -56,7 +55,7 @@ class Record:
         object.__setattr__(self, "_cassette", Cassette(path))
 
     @hookimpl
-    def register_models(self) -> None:
+    def open(self) -> None:
         """Refuse to take part without a file."""
         if not self.path:
             raise ConfigError('record: path is empty; give it a file: path="calls.jsonl"')
@@ -65,15 +64,15 @@ class Record:
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Send, and write down what came."""
         response = await call_next(request)
-        if not asks_model(turn):
+        if not turn.asks_model:
             return response
         if response.events is None:
             await self.keep(turn, request, response)
             return response
         assembler = Assembler()
 
-        async def end(complete: bool) -> None:  # noqa: FBT001 -- what `watched` calls it with
-            if complete and assembler.complete:
+        async def end(outcome: StreamOutcome) -> None:
+            if outcome.error is None and assembler.complete:
                 whole = assembler.response.evolve(status=response.status, headers=response.headers)
                 await self.keep(turn, request, whole)
 
@@ -118,7 +117,8 @@ class Replay:
     """
 
     name = "replay"
-    after = (*_INNERMOST, "record")
+    layer = Layer.RECORD
+    after = ("record",)
     path: str = field(default="", converter=file_path)
     mode: Literal["strict", "auto"] = "strict"
     headers: tuple[str, ...] = ("request-id",)
@@ -148,7 +148,7 @@ class Replay:
             return None
 
     @hookimpl
-    def register_models(self) -> None:
+    def open(self) -> None:
         """Refuse to take part without a file."""
         if not self.path:
             raise ConfigError('replay: path is empty; give it a cassette: path="calls.jsonl"')
@@ -156,7 +156,7 @@ class Replay:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Answer from the cassette, or record it."""
-        if not asks_model(turn):
+        if not turn.asks_model:
             return await call_next(request)
         if self._cassette is None:
             return await self._record.send(turn, request, call_next)

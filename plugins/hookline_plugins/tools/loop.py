@@ -28,6 +28,7 @@ from hookline import (
     hookimpl,
 )
 from hookline.errors import needs_event_loop
+from hookline.plugin import TurnState
 from hookline.turn import BoundTool
 from hookline.wire import dumps
 from hookline_plugins.tools.links import Link
@@ -68,8 +69,9 @@ class Tools:
 
     """
 
-    after = ("history", "text")
+    after = ("history", "echo")
     rewrites_text = False
+    bound = TurnState["dict[str, BoundTool]"](dict)
     routes: Mapping[str, Route] = field(factory=dict)
     max_result: int = 200_000
     _made: Mapping[str, Callable[..., Any] | Link] = field(init=False, repr=False)
@@ -81,7 +83,7 @@ class Tools:
     def build_history(self, turn: Turn, request: Request) -> Request | None:
         """Add the definitions of the functions, and remember which name means which."""
         bound = dict(self._bound(turn))
-        turn.state[self] = bound
+        self.bound[turn] = bound
         defined = {getattr(tool, "name", None) for tool in request.tools or ()}
         new = tuple(
             tool.definition
@@ -94,7 +96,7 @@ class Tools:
     async def post_process(self, turn: Turn, reply: Reply) -> Continue | None:
         """Run the tools that the reply asks for, if all of them are known here."""
         calls = reply.tool_uses
-        bound: Mapping[str, BoundTool] = turn.state.get(self, {})
+        bound = self.bound[turn]
         if reply.stop_reason != "tool_use" or not calls:
             return None
         if any(call.name not in bound for call in calls):
@@ -119,6 +121,12 @@ class Tools:
         return tools
 
     async def _answer(self, turn: Turn, tool: BoundTool, call: ToolUseBlock) -> ToolResultBlock:
+        async def run(final: ToolUseBlock) -> ToolResultBlock:
+            return await self._run(turn, tool, final)
+
+        return await turn.call_tool(call, run)
+
+    async def _run(self, turn: Turn, tool: BoundTool, call: ToolUseBlock) -> ToolResultBlock:
         """Run one tool; whatever goes wrong in it becomes a result that says so."""
         try:
             content = self._content(await _called(turn, tool.function, call))

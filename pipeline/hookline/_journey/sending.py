@@ -1,0 +1,168 @@
+"""The sending: layers of plugins around the attempt, and the last word of policy inside them all."""
+
+from functools import partial
+from typing import Any, NoReturn
+
+from hookline._journey.checks import check
+from hookline._journey.engine import Engine
+from hookline._journey.failures import tell
+from hookline._journey.onion import Innermost, Onion, Passed, StoppedShort
+from hookline.errors import APIError, DecodeError, TransportError
+from hookline.trace import AttemptOutcome, AttemptRecord
+from hookline.turn import Ending, Turn
+from hookline.values.destination import Destination
+from hookline.values.messages import Request, Response
+
+__all__ = ["attempt_record", "outgoing", "send"]
+
+
+async def send(engine: Engine, turn: Turn, request: Request) -> Response:
+    """Run the onion around the attempt."""
+    turn.check_deadline("send")
+    return await _onion(engine, turn, partial(_attempt, engine, turn)).run(request)
+
+
+async def outgoing(engine: Engine, turn: Turn, request: Request) -> Request | None:
+    """Return what would leave, changed by the onion and checked; nothing is sent.
+
+    Returns:
+        None if a layer of the onion answered by itself, as a cache does: what the layers inside it
+        would have done is not known then.
+
+    """
+    turn.check_deadline("send")
+    try:
+        await _onion(engine, turn, partial(_stop_short, engine, turn)).run(request)
+    except StoppedShort as stopped:
+        found: Request = stopped.subject
+        return found
+    return None
+
+
+def _onion(
+    engine: Engine, turn: Turn, innermost: Innermost[Request, Response]
+) -> Onion[Request, Response]:
+    layers = engine.plugins.of("send")
+    judged = bool(layers) and bool(engine.plugins.of("check_request"))
+    vet = partial(_stop_short, engine, turn) if judged else None
+    return Onion(turn, layers, innermost, vet, Request, Response)
+
+
+async def _stop_short(engine: Engine, turn: Turn, request: Request, passed: Passed) -> NoReturn:
+    await check(engine.plugins.of("check_request"), turn, request)
+    passed.append(True)
+    raise StoppedShort(request)
+
+
+async def _attempt(engine: Engine, turn: Turn, request: Request, passed: Passed) -> Response:
+    """Check the request one last time, send it once, and tell the observers when that has ended."""
+    destination = turn.destination  # what the checks look at is where it goes, whatever they do
+    await check(engine.plugins.of("check_request"), turn, request)
+    passed.append(True)
+    turn.check_deadline("send")
+    turn.attempt += 1
+    exchange = _Exchange(engine, turn, request, destination)
+    try:
+        response = await engine.transport(turn, request, destination, exchange.ending)
+    except BaseException as error:
+        await exchange.over(error)
+        raise
+    exchange.answered(response)
+    if response.events is None:
+        await exchange.over(None)
+    return response
+
+
+class _Exchange:
+    """One attempt, from its beginning to its real end: in a stream, after its last event."""
+
+    def __init__(
+        self, engine: Engine, turn: Turn, request: Request, destination: Destination
+    ) -> None:
+        self._engine = engine
+        self._turn = turn
+        self._request = request
+        self._destination = destination
+        self._number, self._step = turn.attempt, turn.step
+        self._began = turn.io.now()
+        self._latency: float | None = None
+        self._response: Response | None = None
+        self.ending = Ending(told=self._stream_ended)
+        self._is_over = False
+
+    def answered(self, response: Response) -> None:
+        """Note that the answer has come, or has begun to come."""
+        self._latency = self._turn.io.now() - self._began
+        self._response = response
+        if response.events is None:
+            self.ending.usage, self.ending.model = response.usage, response.model
+
+    async def _stream_ended(self, error: BaseException | None) -> None:
+        if self._response is not None:  # before that, it is the attempt that fails
+            await self.over(error)
+
+    async def over(self, error: BaseException | None) -> None:
+        """Put the record into the trace and tell the observers, once."""
+        if self._is_over:
+            return
+        self._is_over = True
+        turn = self._turn
+        seconds = turn.io.now() - self._began
+        record = attempt_record(
+            self._request,
+            number=self._number,
+            step=self._step,
+            seconds=seconds,
+            latency=seconds if self._latency is None else self._latency,
+            upstream=self._destination.base_url,
+            response=self._response,
+            error=error,
+            ending=self.ending,
+        )
+        turn.trace.attempts.append(record)
+        observers = self._engine.plugins.of("on_attempt")
+        if observers:
+            await tell(observers, turn, self._request, record)
+
+
+def attempt_record(
+    request: Request,
+    *,
+    response: Response | None,
+    error: BaseException | None,
+    ending: Ending,
+    **known: Any,
+) -> AttemptRecord:
+    """Return the record of an exchange that is over.
+
+    Args:
+        request: what was sent.
+        response: the answer, if one began.
+        error: what ended it, or None.
+        ending: usage and model, as far as they were told.
+        **known: further fields of the record.
+
+    """
+    status = request_id = None
+    if response is not None:
+        status, request_id = response.status, response.request_id
+    elif isinstance(error, APIError):
+        status, request_id = error.status, error.request_id
+    return AttemptRecord(
+        model=request.model,
+        outcome=_outcome(response, error),
+        status=status,
+        request_id=request_id,
+        error=f"{type(error).__name__}: {error}".rstrip(": ") if error is not None else None,
+        usage=ending.usage,
+        answered_by=ending.model,
+        **known,
+    )
+
+
+def _outcome(response: Response | None, error: BaseException | None) -> AttemptOutcome:
+    if error is None:
+        return "answered"
+    if response is not None or not isinstance(error, APIError | TransportError | DecodeError):
+        return "interrupted"
+    return "refused" if isinstance(error, APIError) else "failed"
