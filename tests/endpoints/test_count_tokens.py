@@ -82,6 +82,27 @@ class Watcher:
         self._note(f"on_attempt {attempt.status}", turn)
 
     @hookimpl
+    async def call_tool(self, turn: Any, call: Any, call_next: Any) -> Any:
+        self._note("call_tool", turn)
+        return await call_next(call)
+
+    @hookimpl
+    def check_tool(self, turn: Any, call: Any) -> Any:
+        self._note("check_tool", turn)
+
+    @hookimpl
+    def check_reply(self, turn: Any, reply: Any) -> Any:
+        self._note("check_reply", turn)
+
+    @hookimpl
+    def conclude(self, turn: Any, outcome: Any) -> Any:
+        self._note("conclude", turn)
+
+    @hookimpl
+    def on_tool(self, turn: Any, call: Any, result: Any, seconds: Any) -> Any:
+        self._note("on_tool", turn)
+
+    @hookimpl
     def on_event(self, turn: Any, event: Any) -> Any:
         self._note("on_event", turn)
 
@@ -92,7 +113,8 @@ class Watcher:
 
 
 def test_the_watcher_takes_part_in_every_hook_of_a_turn() -> None:
-    assert {hook for hook in HOOKS if not hook.startswith("register_")} <= set(dir(Watcher))
+    of_a_turn = {hook for hook, kind in HOOKS.items() if kind not in ("register", "life")}
+    assert of_a_turn <= set(dir(Watcher))
 
 
 def test_a_count_passes_every_stage_but_those_that_work_on_a_reply(run: Any) -> None:
@@ -107,6 +129,7 @@ def test_a_count_passes_every_stage_but_those_that_work_on_a_reply(run: Any) -> 
         "check_request",
         "on_attempt 200",
         "sent True ()",
+        "conclude",
         "on_turn_end",
     ]
     assert watcher.surfaces == {"count_tokens"}

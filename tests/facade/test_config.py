@@ -119,10 +119,10 @@ def test_what_only_looks_like_this_machine_is_refused(address: str) -> None:
 
 def test_the_phases_of_an_exchange_have_their_own_time_outs() -> None:
     with Pipeline(base_url="sim:", connect_timeout=1, write_timeout=2, read_timeout=3) as line:
-        times = line._reach().timeouts
+        times = line._upstreams.reach().timeouts
         assert (times.connect, times.write, times.read) == (1, 2, 3)
     with Pipeline(base_url="sim:") as line:
-        assert line._reach().timeouts == Timeouts()
+        assert line._upstreams.reach().timeouts == Timeouts()
     with pytest.raises(ConfigError, match="read_timeout"):
         Pipeline(base_url="sim:", read_timeout=0)
 

@@ -530,7 +530,7 @@ async def turn_of(line: Any, streamed: Any) -> None:
             pass
 
 
-CANCELLED = [("build_history", False), ("send", False), ("send", True), ("on_event", True)]
+CANCELLED = [("build_history", False), ("send", False), ("send", True)]
 
 
 @pytest.mark.parametrize(("hook", "streams"), CANCELLED)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hookline import (
     APIError,
     ConfigError,
+    Destination,
     InputError,
     Message,
     ModelFacts,
@@ -645,7 +646,7 @@ def a_turn(**changes: Any) -> Turn:
         "id": "t",
         "io": None,
         "models": load_models(),
-        "upstream": "https://api.anthropic.com",
+        "destination": Destination(base_url="https://api.anthropic.com"),
         "api_version": "2023-06-01",
         **changes,
     }
@@ -754,10 +755,14 @@ def test_foreign_models_have_only_the_common_rules() -> None:
 )
 def test_other_hosts_have_only_the_shared_rules(upstream: str) -> None:
     lax = {"messages": [assistant(text())], "model": NEW, "temperature": 2.0, "max_tokens": 10**6}
-    assert broken(lax, upstream=upstream) == []
-    assert broken({"tools": [TOOL, TOOL]}, upstream=upstream) == [("tool-names", "tools.1.name")]
+    assert broken(lax, destination=Destination(base_url=upstream)) == []
+    assert broken({"tools": [TOOL, TOOL]}, destination=Destination(base_url=upstream)) == [
+        ("tool-names", "tools.1.name")
+    ]
     strict = Preflight(strict=True)
-    assert ("first-message", "messages") in broken(lax, strict, upstream=upstream)
+    assert ("first-message", "messages") in broken(
+        lax, strict, destination=Destination(base_url=upstream)
+    )
     assert broken(lax, Preflight(strict=False)) == []
 
 
@@ -849,8 +854,11 @@ def test_a_model_is_refused_after_its_day_but_not_by_the_simulator() -> None:
     body = {"model": "claude-sonnet-4-5"}
     assert broken(body, on("2026-11-30")) == []
     assert broken(body, on("2026-12-01")) == [("retired-model", "model")]
-    assert broken(body, on("2026-12-01"), upstream="sim:") == []
-    assert "only the simulator" in warnings_of(on("2026-12-01"), body["model"], upstream="sim:")[0]
+    assert broken(body, on("2026-12-01"), destination=Destination(base_url="sim:")) == []
+    assert (
+        "only the simulator"
+        in warnings_of(on("2026-12-01"), body["model"], destination=Destination(base_url="sim:"))[0]
+    )
 
 
 # --- memory

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from hookline._api.upstream import Upstream
 from hookline._http.transport import Timeouts, Transport
+from hookline.errors import InputError
 from hookline.turn import Ending, Turn
 from hookline.values.destination import Destination
 from hookline.values.messages import Request, Response
@@ -50,7 +51,9 @@ class Upstreams:
         self._timeouts = timeouts
         self._require = require
         self._upstreams: OrderedDict[Destination, Upstream] = OrderedDict()
-        self._transports: dict[str, Transport] = {}
+        # Its own at once: a client that is of no use is told when the pipeline is built.
+        self._transports = {"own": open_transport(own.base_url, True)}  # noqa: FBT003 -- see above
+        self._closed = False
         self._lock = threading.Lock()
 
     @property
@@ -81,10 +84,13 @@ class Upstreams:
 
         Raises:
             ConfigError: it has no credentials.
+            InputError: the pipeline is closed.
 
         """
         wanted = self._own if destination is None else destination
         with self._lock:
+            if self._closed:
+                raise InputError("this pipeline is closed; make another one")
             upstream = self._upstreams.get(wanted)
             if upstream is None:
                 upstream = self._upstreams[wanted] = self._made(wanted)
@@ -119,8 +125,8 @@ class Upstreams:
     async def close(self) -> None:
         """Close the connections that were opened here."""
         with self._lock:
+            self._closed = True
             transports = self.transports
             self._upstreams.clear()
-            self._transports.clear()
         for transport in transports:
             await transport.aclose()

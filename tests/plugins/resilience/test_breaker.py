@@ -24,6 +24,7 @@ from hookline.errors import CircuitOpen, LimitExceeded
 from hookline.models import load_models
 from hookline.simulator import Rule
 from hookline.turn import Turn
+from hookline.values.destination import Destination
 from hookline_plugins.resilience.breaker import Breaker
 
 REQUEST = Request("claude-haiku-4-5", 10, [Message("user", "Hello")])
@@ -68,7 +69,9 @@ class Stand:
         self.upstream = Upstream()
 
     def call(self, model: str = "claude-haiku-4-5", upstream: str = "https://a") -> None:
-        turn = Turn(id="t", io=self.clock, models=load_models(), upstream=upstream)
+        turn = Turn(
+            id="t", io=self.clock, models=load_models(), destination=Destination(base_url=upstream)
+        )
         drive(self.breaker.send(turn, REQUEST.evolve(model=model), self.upstream))
 
     def calls(self, number: int, error: Callable[[], BaseException] | None = None) -> None:
@@ -179,7 +182,9 @@ def test_while_a_probe_is_out_the_others_wait() -> None:
                 seen.append(type(error))
             return Response()
 
-    turn = Turn(id="t", io=stand.clock, models=load_models(), upstream="https://a")
+    turn = Turn(
+        id="t", io=stand.clock, models=load_models(), destination=Destination(base_url="https://a")
+    )
     drive(stand.breaker.send(turn, REQUEST, Nested()))
     assert seen == [CircuitOpen]
     stand.call()
@@ -205,7 +210,9 @@ def test_a_late_success_does_not_close_an_open_circuit() -> None:
             stand.calls(4, overloaded)
             return Response()
 
-    turn = Turn(id="t", io=stand.clock, models=load_models(), upstream="https://a")
+    turn = Turn(
+        id="t", io=stand.clock, models=load_models(), destination=Destination(base_url="https://a")
+    )
     drive(stand.breaker.send(turn, REQUEST, Slow()))
     with pytest.raises(CircuitOpen):
         stand.call()

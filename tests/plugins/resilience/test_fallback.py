@@ -364,9 +364,10 @@ def test_bad_options_are_refused_when_it_is_built(options: Any, said: str) -> No
         Fallback(**options)
 
 
-def test_without_models_the_pipeline_is_not_built() -> None:
+def test_without_models_the_pipeline_does_not_open() -> None:
+    line = Pipeline(base_url="sim:", plugins=["fallback"])
     with pytest.raises(ConfigError, match="models is empty"):
-        Pipeline(base_url="sim:", plugins=["fallback"])
+        line.send("Hello")
 
 
 def test_it_can_be_configured_in_a_file() -> None:

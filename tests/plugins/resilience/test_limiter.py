@@ -24,6 +24,7 @@ from hookline.errors import LimitExceeded
 from hookline.models import load_models
 from hookline.simulator import Rule
 from hookline.turn import Turn
+from hookline.values.destination import Destination
 from hookline_plugins.resilience.limiter import Limiter, estimate
 from hookline_plugins.resilience.queue import Bucket, Gate, Ticket
 
@@ -68,13 +69,17 @@ class Stand:
     def call(self, seconds: float | None = None, request: Request = REQUEST) -> None:
         deadline = None if seconds is None else self.clock.time + seconds
         turn = Turn(
-            id="t", io=self.clock, models=load_models(), upstream="https://a", deadline=deadline
+            id="t",
+            io=self.clock,
+            models=load_models(),
+            destination=Destination(base_url="https://a"),
+            deadline=deadline,
         )
         drive(self.limiter.send(turn, request, self.upstream))
 
     @property
     def gate(self) -> Gate:
-        (gate,) = self.limiter._gates.values()
+        (gate,) = self.limiter._gates
         return gate
 
 
@@ -291,7 +296,7 @@ def test_a_stream_keeps_its_place_until_its_end(run: Any, sim: Any) -> None:
         for leave_early in (False, True):
             async with line.stream("Hello") as stream:
                 async for _ in stream.text:
-                    (gate,) = limiter._gates.values()
+                    (gate,) = limiter._gates
                     inside.append(len(gate._inside))
                     if leave_early:
                         break
@@ -305,7 +310,7 @@ def test_a_stream_is_settled_with_its_usage(run: Any, sim: Any) -> None:
     limiter = Limiter(tokens=10_000)
     usage = {"input_tokens": 4000, "output_tokens": 3000}
     run.stream(line={"base_url": sim(Rule(usage=usage)), "plugins": [limiter]})
-    (gate,) = limiter._gates.values()
+    (gate,) = limiter._gates
     assert gate.buckets["tokens"].level == pytest.approx(3000, abs=100)
 
 

@@ -25,6 +25,7 @@ from hookline._io import SyncIO, drive
 from hookline.models import load_models
 from hookline.simulator import Rule
 from hookline.turn import Turn
+from hookline.values.destination import Destination
 from hookline_plugins.resilience.retry import Retry, RetryBudget
 
 REQUEST = Request("claude-haiku-4-5", 10, [Message("user", "Hello")])
@@ -68,7 +69,11 @@ class Stand:
     def call(self, seconds: float | None = None, upstream: str = "https://a") -> None:
         deadline = None if seconds is None else self.clock.time + seconds
         turn = Turn(
-            id="t", io=self.clock, models=load_models(), upstream=upstream, deadline=deadline
+            id="t",
+            io=self.clock,
+            models=load_models(),
+            destination=Destination(base_url=upstream),
+            deadline=deadline,
         )
         try:
             drive(self.retry.send(turn, REQUEST, self.upstream))

@@ -414,7 +414,7 @@ def test_an_unread_stream_gives_its_connection_back() -> None:
     from hookline.plugin import watched
 
     closed: list[str] = []
-    ended: list[bool] = []
+    ended: list[Any] = []
 
     async def source() -> Any:
         try:
@@ -422,9 +422,9 @@ def test_an_unread_stream_gives_its_connection_back() -> None:
         finally:
             closed.append("source")
 
-    async def end(complete: Any) -> None:
-        ended.append(complete)
+    async def end(outcome: Any) -> None:
+        ended.append((outcome.usage, type(outcome.error)))
 
     outer = watched(watched(Response(events=source()), print, end), print, end)
     drive(outer.events.aclose())  # type: ignore[union-attr]  # a Relay
-    assert (closed, ended) == (["source"], [False, False])
+    assert (closed, ended) == (["source"], [(None, GeneratorExit)] * 2)

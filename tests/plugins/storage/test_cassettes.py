@@ -233,9 +233,12 @@ def test_bad_options_are_refused_when_it_is_built(path: Path, make: Any, said: s
 
 
 @pytest.mark.parametrize("name", ["record", "replay"])
-def test_without_a_path_the_pipeline_is_not_built(name: str) -> None:
+def test_without_a_path_the_pipeline_does_not_open(name: str) -> None:
+    line = Pipeline(base_url="sim:", plugins=[name])
     with pytest.raises(ConfigError, match=f"{name}: path is empty"):
-        Pipeline(base_url="sim:", plugins=[name])
+        line.send("Hello")
+    with pytest.raises(ConfigError, match=f"{name}: path is empty"):
+        line.__enter__()
 
 
 def test_they_can_be_configured_in_a_file(path: Path) -> None:
