@@ -40,7 +40,8 @@ types: $(READY)  ## mypy and pyright, both strict
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-docs: $(READY)  ## build the documentation into docs/_build/html; a warning is an error
+docs: $(READY)  ## write the generated parts of docs/, then build docs/_build/html; a warning is an error
+	PYTHONPATH=docs $(BIN)/python -m generator
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 bench: $(READY)  ## speed, as ratios to a floor measured in the same run

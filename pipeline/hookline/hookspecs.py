@@ -407,7 +407,7 @@ def on_event(turn: "Turn", event: "Event") -> None:
 
     Args:
         turn: the journey.
-        event: one of ``hookline.values.events``.
+        event: one of the events in ``hookline.values``.
 
     """
 

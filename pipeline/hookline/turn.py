@@ -136,7 +136,7 @@ class IO(Protocol):
         timeout: float = 10.0,  # noqa: ASYNC109 -- the door shares it out over lookups and hops
         redirects: int = 0,
     ) -> Fetched:
-        """Fetch an untrusted URL through the one guarded door; see ``hookline._fetch.fetch``."""
+        """Fetch an untrusted URL through the one guarded door."""
         ...
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
