@@ -31,14 +31,16 @@ def test_what_is_generated_is_current() -> None:
 
 def test_a_stale_region_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page.md"
-    page.write_text("Before\n<!-- generated: rules -->\n\nold\n\n<!-- end -->\nbehind\n", "utf-8")
+    page.write_text(
+        "Before\n<!-- generated: rules -->\n\nstale words\n\n<!-- end -->\nbehind\n", "utf-8"
+    )
     monkeypatch.setattr(pages, "DOCS", tmp_path)
 
     drawn = pages.drawn()[page]
 
     assert drawn.startswith("Before\n<!-- generated: rules -->\n\n| rule |")
     assert drawn.endswith("<!-- end -->\nbehind\n")
-    assert "old" not in drawn
+    assert "stale words" not in drawn
 
 
 def regions(kind: str) -> list[list[str]]:
