@@ -97,7 +97,10 @@ class IO(Protocol):
         ...
 
     async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
-        """Run coroutines side by side; the first failure cancels or outwaits the others."""
+        """Run coroutines side by side; the first failure cancels or outwaits the others.
+
+        Where several fail, the one that failed first in time is raised, alone.
+        """
         ...
 
     async def race(
