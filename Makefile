@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# What tests need beyond PyPI, as command=package: what is on the PATH is left alone.
+TEST_DEPS ?= bash=bash curl=curl
+
 .PHONY: help demo test test-slow test-deps lint types docs bench build check clean
 
 help:  ## list these commands
@@ -28,13 +31,14 @@ test: $(READY)  ## the tests, a few minutes
 test-slow: $(READY)  ## the slow ones: soak, outage, half a minute of cancellations
 	$(BIN)/python -m pytest -q -m slow
 
-test-deps:  ## what tests need beyond PyPI; today nothing
-	@true
+test-deps:  ## install what tests need beyond PyPI, with the system's package tool
+	@.ci/install $(TEST_DEPS)
 
-lint: $(READY)  ## style, formatting, import directions
+lint: $(READY)  ## style, formatting, import directions, generated documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	PYTHONPATH=docs $(BIN)/python -m generator --check
 
 types: $(READY)  ## mypy and pyright, both strict
 	$(BIN)/mypy
