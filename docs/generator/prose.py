@@ -86,6 +86,9 @@ def _blocks(body: str) -> Iterator[str]:
             code = inspect.cleandoc("\n" + block)
             yield fence(code, _language(code))
             continue
+        if block.startswith(">>>"):
+            yield fence(block, "pycon")
+            continue
         literal = block.endswith("::")
         text = block.removesuffix("::").rstrip()
         if re.match(r"=+ +=", text):

@@ -11,7 +11,7 @@ python     executed; a ``test_….py`` is run by pytest instead
 toml       parsed; ``hookline.toml`` is loaded as settings, ``scenario.toml`` as a scenario
 bash       executed, and must end with 0
 console    nothing: what must not, or cannot, run in a test
-py         nothing: a signature, or an excerpt that stands in a docstring
+py, pycon  nothing: a signature, or an excerpt that stands in a docstring
 ========== ==========================================================================
 """
 
@@ -144,7 +144,7 @@ def test_every_block_says_its_language(page: Path) -> None:
     assert len(fences) % 2 == 0
     for language in languages:
         directive = language.startswith("{")
-        known = ("python", "py", "toml", "bash", "console", "text", "html")
+        known = ("python", "py", "pycon", "toml", "bash", "console", "text", "html")
         assert directive or language in known
 
 

@@ -151,6 +151,7 @@ def test_no_page_needs_more_than_markdown_to_be_read() -> None:
         ("See :class:`~hookline.turn.Turn`.", "See `Turn`."),
         ("Never *this*, rather **that**; 2 * 3.", "Never *this*, rather **that**; 2 \\* 3."),
         ("Like this::\n\n    x = f(1)\n\nDone.", "Like this:\n\n```py\nx = f(1)\n```\n\nDone."),
+        ("Example:\n    >>> f(1)\n    2", "```pycon\n>>> f(1)\n2\n```"),
         (
             "Do.\n\nArgs:\n    a, b: two\n        lines.\n    *c: more.\n\nRaises:\n    E: no.\n",
             "Do.\n\n**Arguments**\n\n- `a, b`: two lines.\n- `*c`: more.\n\n**Raises**\n\n- `E`: no.",
