@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Processes that share the tests; half of their time is waiting. The slow ones measure, and run alone.
+WORKERS ?= 2
+
 # What tests need beyond PyPI, as command=package: what is on the PATH is left alone.
 TEST_DEPS ?= bash=bash curl=curl
 
@@ -26,7 +29,7 @@ demo: $(READY)  ## one message through the pipeline, on the embedded simulator
 	$(BIN)/python examples/prefill.py
 
 test: $(READY)  ## the tests, a few minutes
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS)
 
 test-slow: $(READY)  ## the slow ones: soak, outage, half a minute of cancellations
 	$(BIN)/python -m pytest -q -m slow
