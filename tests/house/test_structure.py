@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent.parent
 SHOWN = ("pipeline", "plugins", "tests", "docs/generator")
 MOST_MODULES = 20
 LONGEST = 420  # lines; the alarm of the house rules rings at 350, and a table may be longer
+DESCRIBED = {"hookspecs.py"}  # the contract, which is all signatures and words
 
 # Tests of the whole house rather than of one room.
 ACROSS = {"benchmarks", "facade", "faults", "house", "plugins", "soak", "support"}
@@ -45,6 +46,7 @@ def test_no_module_is_a_book() -> None:
         for folder, modules in folders().items()
         if ROOT / "tests" not in [folder, *folder.parents]
         for module in modules
+        if module.name not in DESCRIBED
         if (lines := len(module.read_text(encoding="utf-8").splitlines())) > LONGEST
     }
 

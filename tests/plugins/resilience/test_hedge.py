@@ -20,6 +20,7 @@ from hookline import (
 from hookline._io import AsyncIO, SyncIO, drive
 from hookline.models import load_models
 from hookline.turn import Turn
+from hookline.values.destination import Destination
 from hookline.values.events import Ping
 from hookline_plugins.resilience.hedge import Hedge, Latencies, Purse
 
@@ -241,7 +242,13 @@ def test_without_a_delay_it_learns_one_per_model_and_kind() -> None:
         return Response()
 
     def call(**options: Any) -> None:
-        turn = Turn(id="t", io=clock, models=load_models(), upstream="https://a", **options)
+        turn = Turn(
+            id="t",
+            io=clock,
+            models=load_models(),
+            destination=Destination(base_url="https://a"),
+            **options,
+        )
         drive(hedge.send(turn, REQUEST, upstream))
 
     for _ in range(20):
