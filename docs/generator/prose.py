@@ -136,5 +136,7 @@ def _table(text: str) -> str:
         else:
             rows[-1] = [f"{old} {new}".strip() for old, new in zip(rows[-1], cells, strict=True)]
     head, *body = [[cell(inline(each)) for each in row] for row in rows]
+    if sum(set(line) <= {"=", " "} for line in lines) == 1:  # none below a first row: no head
+        head, body = [""] * len(head), [head, *body]
     shown = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(row) + " |" for row in shown)

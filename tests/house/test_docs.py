@@ -211,7 +211,8 @@ def test_the_picture_shows_the_hooks_of_a_turn() -> None:
     picture = (DOCS / "journey.svg").read_text(encoding="utf-8")
 
     for hook, kind in HOOKS.items():
-        assert (hook in picture) == (kind != "register"), hook
+        if kind != "life":  # its names are common words
+            assert (hook in picture) == (kind != "register"), hook
 
 
 def test_every_command_is_in_the_reference(hookline_commands: Callable[[], list[str]]) -> None:
