@@ -6,6 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Processes that share the tests; half of their time is waiting. The slow ones measure, and run alone.
+WORKERS ?= 2
+
+# What tests need beyond PyPI, as command=package: what is on the PATH is left alone.
+TEST_DEPS ?= bash=bash curl=curl
+
 .PHONY: help demo test test-slow test-deps lint types docs bench build check clean
 
 help:  ## list these commands
@@ -23,24 +29,26 @@ demo: $(READY)  ## one message through the pipeline, on the embedded simulator
 	$(BIN)/python examples/prefill.py
 
 test: $(READY)  ## the tests, a few minutes
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS)
 
 test-slow: $(READY)  ## the slow ones: soak, outage, half a minute of cancellations
 	$(BIN)/python -m pytest -q -m slow
 
-test-deps:  ## what tests need beyond PyPI; today nothing
-	@true
+test-deps:  ## install what tests need beyond PyPI, with the system's package tool
+	@.ci/install $(TEST_DEPS)
 
-lint: $(READY)  ## style, formatting, import directions
+lint: $(READY)  ## style, formatting, import directions, generated documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	PYTHONPATH=docs $(BIN)/python -m generator --check
 
 types: $(READY)  ## mypy and pyright, both strict
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-docs: $(READY)  ## build the documentation into docs/_build/html; a warning is an error
+docs: $(READY)  ## write the generated parts of docs/, then build docs/_build/html; a warning is an error
+	PYTHONPATH=docs $(BIN)/python -m generator
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 bench: $(READY)  ## speed, as ratios to a floor measured in the same run

@@ -24,8 +24,8 @@ life       open, close                                     get ready and clear u
 What a failure means depends on the class attribute ``role`` of the plugin:
 
 =================== ===============================================================================
-``"transformer"``   the turn fails with ``PluginError`` (errors of Hookline's own tree pass as they
-(the default)       are)
+``"transformer"``   the default: the turn fails with ``PluginError`` (errors of Hookline's own tree pass
+                    as they are)
 ``"observer"``      nothing: it is logged and noted in the trace, and return values are ignored
 ``"enforcer"``      the turn is refused with ``PolicyViolation``, whatever was raised. Enforcers run
                     after everybody else in every transform, check and filter, so that nothing
@@ -407,7 +407,7 @@ def on_event(turn: "Turn", event: "Event") -> None:
 
     Args:
         turn: the journey.
-        event: one of ``hookline.values.events``.
+        event: one of the events in ``hookline.values``.
 
     """
 

@@ -19,6 +19,20 @@ from hookline.errors import InputError
 if TYPE_CHECKING:
     from hookline.values.usage import Usage
 
+__all__ = [
+    "FastMode",
+    "ModelFacts",
+    "ModelTable",
+    "Prices",
+    "Sampling",
+    "Status",
+    "ThinkingDefault",
+    "Vision",
+    "cost",
+    "load_models",
+    "price",
+]
+
 Status = Literal["active", "deprecated", "retired"]
 ThinkingDefault = Literal["off", "on", "always_on"]
 Sampling = Literal["rejected", "one_of", "allowed"]

@@ -97,7 +97,10 @@ class IO(Protocol):
         ...
 
     async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
-        """Run coroutines side by side; the first failure cancels or outwaits the others."""
+        """Run coroutines side by side; the first failure cancels or outwaits the others.
+
+        Where several fail, the one that failed first in time is raised, alone.
+        """
         ...
 
     async def race(
@@ -136,7 +139,7 @@ class IO(Protocol):
         timeout: float = 10.0,  # noqa: ASYNC109 -- the door shares it out over lookups and hops
         redirects: int = 0,
     ) -> Fetched:
-        """Fetch an untrusted URL through the one guarded door; see ``hookline._fetch.fetch``."""
+        """Fetch an untrusted URL through the one guarded door."""
         ...
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -6,10 +6,12 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import anyio
 import pytest
 import trio
 
 from hookline._io import AsyncIO, SyncIO, drive
+from hookline._io.sync import _MOST_THREADS
 from hookline.errors import NeedsEventLoop
 
 
@@ -109,6 +111,63 @@ def test_gather_raises_the_first_failure_of_the_threads() -> None:
 
     with pytest.raises(LookupError, match="own"):
         drive(sync_io().gather(seven(), fails(), seven()))
+
+
+@pytest.mark.parametrize("early_place", [0, 1])
+def test_gather_in_threads_raises_what_failed_first_and_not_what_stands_first(
+    early_place: int,
+) -> None:
+    """The last coroutine gets a thread only when the early failure has been told."""
+    told = threading.Event()
+
+    async def early() -> None:
+        raise LookupError("early")
+
+    async def late() -> None:
+        assert told.wait(20)
+        raise KeyError("late")
+
+    async def waits() -> None:
+        assert told.wait(20)
+
+    async def tells() -> None:
+        told.set()
+
+    failing = [late()]
+    failing.insert(early_place, early())
+    others = [waits() for _ in range(_MOST_THREADS - len(failing))]
+
+    with pytest.raises(LookupError, match="early") as caught:
+        drive(sync_io().gather(*failing, *others, tells()))
+    assert not isinstance(caught.value, KeyError)
+
+
+@pytest.mark.parametrize("early_place", [0, 1])
+@pytest.mark.parametrize("runner", [asyncio.run, lambda main: trio.run(lambda: main)])
+def test_gather_in_tasks_raises_what_failed_first_and_not_what_stands_first(
+    runner: Any, early_place: int
+) -> None:
+    async def main() -> None:
+        begun = anyio.Event()
+
+        async def early() -> None:
+            await begun.wait()
+            raise LookupError("early")
+
+        async def late() -> None:
+            begun.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                raise KeyError("late")  # while it clears up after the early failure
+
+        failing = [late()]
+        failing.insert(early_place, early())
+        await async_io().gather(*failing)
+
+    with pytest.raises(LookupError, match="early") as caught:
+        runner(main())
+    assert not isinstance(caught.value, KeyError)
 
 
 @pytest.mark.parametrize("runner", [asyncio.run, lambda main: trio.run(lambda: main)])

@@ -31,7 +31,7 @@ class AsyncIO(Door):
         return await to_thread.run_sync(function, *args, abandon_on_cancel=True)
 
     async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
-        """Run the coroutines in a task group; results in order, the first failure raised alone.
+        """Run the coroutines in a task group; results in order, the first failure in time alone.
 
         One that is cancelled by itself, and not with the others, counts as a failure.
         """
@@ -40,6 +40,7 @@ class AsyncIO(Door):
         import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
 
         results: dict[int, T] = {}
+        failures: list[BaseException] = []
         cancelled: list[BaseException] = []
 
         async def collect(index: int, coroutine: Coroutine[Any, Any, T]) -> None:
@@ -50,14 +51,18 @@ class AsyncIO(Door):
                 cancelled.append(error)
                 group.cancel_scope.cancel()
                 raise
+            except BaseException as error:
+                failures.append(error)
+                raise
 
         try:
             async with anyio.create_task_group() as group:
                 for index, coroutine in enumerate(coroutines):
                     group.start_soon(collect, index, coroutine)
-        except BaseExceptionGroup as several:
-            # A caller of gather wrote one await and expects one error, as from a plain call.
-            raise _first(several) from None
+        except BaseExceptionGroup:
+            # A caller of gather wrote one await and expects one error, as from a plain call. A group
+            # does not say in which order its errors came.
+            raise failures[0] from None
         if cancelled:
             raise cancelled[0]
         return [results[index] for index in range(len(coroutines))]
@@ -95,8 +100,3 @@ class AsyncIO(Door):
 
         with anyio.fail_after(_CLEAN_UP_SECONDS, shield=True):
             return await coroutine
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

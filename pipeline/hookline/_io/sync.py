@@ -37,15 +37,26 @@ class SyncIO(Door):
         return function(*args)
 
     async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
-        """Run the coroutines in a few threads; results in order, the first failure raised."""
+        """Run the coroutines in a few threads; results in order, the first failure in time raised."""
         if len(coroutines) < 2:  # noqa: PLR2004 -- nothing to run side by side
             return [await coroutine for coroutine in coroutines]
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- only when used
 
+        failures: list[BaseException] = []
+
+        def run(coroutine: Coroutine[Any, Any, T]) -> T:
+            try:
+                return drive(coroutine)
+            except BaseException as error:
+                failures.append(error)
+                raise
+
         with ThreadPoolExecutor(min(len(coroutines), _MOST_THREADS), "hookline") as pool:
             # Each in a copy of the context, as tasks have it.
-            running = [pool.submit(copy_context().run, drive, each) for each in coroutines]
-            return [each.result() for each in running]
+            running = [pool.submit(copy_context().run, run, each) for each in coroutines]
+        if failures:
+            raise failures[0]
+        return [each.result() for each in running]
 
     async def race(
         self,

@@ -22,6 +22,7 @@ from hookline._faces import face
 if TYPE_CHECKING:
     from hookline._api.retry_after import retry_after
     from hookline._fetch.url_grammar import check_url
+    from hookline._journey.plugin_set import Plugin
     from hookline.filters import StreamFilter
     from hookline.hookspecs import Layer, hookimpl
     from hookline.models import ModelFacts, price
@@ -43,6 +44,7 @@ __all__ = [
     "Layer",
     "ModelFacts",
     "Outcome",
+    "Plugin",
     "Principal",
     "Relay",
     "StreamFilter",
@@ -64,6 +66,7 @@ __getattr__, __dir__ = face(
     {
         "hookline._api.retry_after": ("retry_after",),
         "hookline._fetch.url_grammar": ("check_url",),
+        "hookline._journey.plugin_set": ("Plugin",),
         "hookline.filters": ("StreamFilter",),
         "hookline.hookspecs": ("Layer", "hookimpl"),
         "hookline.models": ("ModelFacts", "price"),

@@ -33,7 +33,7 @@ def misfits(value: Any, schema: Any, root: Mapping[str, Any], path: str = "$") -
 
     Args:
         value: plain JSON.
-        schema: what it must fit; within the subset that ``hookline.schema.subset`` checks.
+        schema: what it must fit; within the subset that ``check_subset`` holds.
         root: the whole schema, for references.
         path: where the value stands, in JSONPath form.
 

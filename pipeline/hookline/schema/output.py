@@ -54,7 +54,7 @@ class Output:
         """Read what a caller handed over as ``output=``.
 
         Args:
-            wanted: an attrs class, any other type that ``hookline.schema.describe`` knows, or a JSON schema
+            wanted: an attrs class, any other type that ``schema_of`` knows, or a JSON schema
                 (a dict).
 
         Raises:

@@ -1,6 +1,6 @@
 """From JSON values to the Python types of a tool's parameters or of a structured output.
 
-The counterpart of ``hookline.schema.describe``. Nothing is coerced: a float is no int, a null is no text.
+The counterpart of ``describe``. Nothing is coerced: a float is no int, a null is no text.
 """
 
 import datetime as dt
@@ -55,7 +55,7 @@ def structured(value: Any, wanted: Any) -> Any:
 
     Args:
         value: what JSON gave.
-        wanted: any type that ``hookline.schema.describe`` knows.
+        wanted: any type that ``hookline.schema.schema_of`` knows.
 
     Raises:
         DecodeError: it does not fit; the text names every place.
@@ -75,7 +75,7 @@ def fitted_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> 
     """Return a tool call's input as keyword arguments for a typed function.
 
     Args:
-        function: annotated, as for ``hookline.schema.describe.describe``.
+        function: annotated, as for ``hookline.schema.schema_of``.
         given: the input that the model wrote.
 
     Raises:

@@ -23,33 +23,73 @@ from hookline.models import load_models
 from hookline.turn import Turn
 from hookline.values.destination import Destination
 from hookline.values.events import Ping
-from hookline_plugins.resilience.hedge import Hedge, Latencies
+from hookline_plugins.resilience.hedge import Hedge, Latencies, Purse
 
 REQUEST = Request("claude-haiku-4-5", 10, [Message("user", "Hello")])
 SOON = 0.001
 NEVER = 60.0
 
 
+class WatchedPurse(Purse):
+    """A purse that says when somebody wanted to pay for a hedge."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(share)
+        self.asked = threading.Event()
+
+    def spend(self) -> bool:
+        try:
+            return super().spend()
+        finally:
+            self.asked.set()
+
+
+def with_empty_purse() -> tuple[Hedge, threading.Event]:
+    """Return a plugin that cannot afford a hedge, and what is set when it has tried."""
+    hedge, purse = Hedge(delay=SOON, share=0.01), WatchedPurse(0.01)
+    while purse.spend():
+        pass
+    purse.asked.clear()
+    object.__setattr__(hedge, "_purse", purse)
+    return hedge, purse.asked
+
+
 class Stuck:
-    """An upstream layer whose first call hangs until it is let go, or cancelled."""
+    """An upstream layer whose first attempt hangs until it is let go, or cancelled.
+
+    The second attempt goes on only when the first is stuck, however late its thread or task comes.
+    """
 
     name = "stuck"
     after = ("hedge",)
 
     def __init__(self) -> None:
-        self.calls = 0
+        self._arrived: list[int] = []  # its append is one step, unlike += in two threads
         self.cancelled = 0
+        self.stuck = threading.Event()
         self.release = threading.Event()
         self.closed: list[int] = []
         self.done = threading.Event()
 
+    @property
+    def calls(self) -> int:
+        return len(self._arrived)
+
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: Any) -> Response:
-        self.calls += 1
-        number = self.calls
-        if number == 1:
+        self._arrived.append(1)
+        # A race starts its threads in order; which of them gets here first is not said.
+        in_thread = isinstance(turn.io, SyncIO)
+        first = (
+            threading.current_thread().name == "hookline-race-0" if in_thread else self.calls == 1
+        )
+        number = 1 if first else 2
+        if not first:
+            assert not in_thread or self.stuck.wait(20)
+        else:
+            self.stuck.set()
             try:
-                if isinstance(turn.io, SyncIO):
+                if in_thread:
                     assert self.release.wait(20)
                 else:
                     await anyio.sleep_forever()
@@ -128,26 +168,29 @@ def test_only_a_share_of_the_calls_is_hedged() -> None:
 
 
 def test_with_an_empty_purse_the_first_attempt_goes_on_alone(sim: Any) -> None:
-    hedge = Hedge(delay=SOON, share=0.01)
-    while hedge._purse.spend():
-        pass
-    stuck = Stuck()
+    hedge, refused = with_empty_purse()
+    attempts: list[int] = []
 
-    def let_go() -> None:
-        stuck.release.set()
+    class Slow:
+        name = "slow"
+        after = ("hedge",)
 
-    timer = threading.Timer(0.05, let_go)
-    timer.start()
-    with Pipeline(base_url=sim(), model="claude-haiku-4-5", plugins=[hedge, stuck]) as line:
-        assert line.send("Hello").response.id == "msg_1"
-    timer.join()
-    assert stuck.calls == 1
+        @hookimpl
+        async def send(self, request: Request, call_next: Any) -> Response:
+            attempts.append(1)
+            assert refused.wait(20)
+            response: Response = await call_next(request)
+            return response
+
+    with Pipeline(base_url=sim(), model="claude-haiku-4-5", plugins=[hedge, Slow()]) as line:
+        reply = line.send("Hello")
+    assert reply.text
+    assert all(plugin != "hedge" for plugin, _ in reply.trace.notes)
+    assert attempts == [1]
 
 
 def test_with_an_empty_purse_the_first_failure_is_the_failure(run: Any) -> None:
-    hedge = Hedge(delay=SOON, share=0.01)
-    while hedge._purse.spend():
-        pass
+    hedge, refused = with_empty_purse()
 
     class Slow:
         name = "slow"
@@ -155,7 +198,8 @@ def test_with_an_empty_purse_the_first_failure_is_the_failure(run: Any) -> None:
 
         @hookimpl
         async def send(self, turn: Turn) -> Response:
-            await turn.io.sleep(SOON * 20)
+            while not refused.is_set():
+                await turn.io.sleep(SOON)
             raise APIError("bad", status=400, type="invalid_request_error")
 
     with pytest.raises(APIError, match="bad"):
@@ -278,16 +322,18 @@ def test_a_failure_before_the_second_start_is_raised_alone(kind: str) -> None:
 
 
 def test_a_failure_counts_only_when_nothing_else_runs(kind: str) -> None:
-    both = threading.Event()
+    both, failing = threading.Event(), threading.Event()
 
     async def first_fails_late(io: Any) -> str:
         while not both.is_set():
             await io.sleep(SOON)
+        failing.set()
         raise ValueError("failed")
 
     async def second(io: Any) -> str:
         both.set()
-        await io.sleep(SOON * 5)
+        while not failing.is_set():
+            await io.sleep(SOON)
         return "answer"
 
     async def body(io: Any) -> Any:
@@ -314,16 +360,21 @@ def test_if_all_fail_the_first_failure_is_raised(kind: str) -> None:
 def test_who_is_cancelled_from_outside_cancels_the_runners(backend: str) -> None:
     ended: list[str] = []
 
-    async def forever() -> str:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            ended.append("runner")
-        return ""
-
     async def main() -> None:
         io = AsyncIO(None)  # type: ignore[arg-type]  # fetches nothing
-        with anyio.move_on_after(0.02) as scope:
+        running: list[int] = []
+
+        async def forever() -> str:
+            running.append(1)
+            if len(running) == 2:
+                scope.cancel()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.append("runner")
+            return ""
+
+        with anyio.CancelScope() as scope:
             await io.race(forever, forever, delay=SOON, discard=nothing)
         assert scope.cancelled_caught
 
