@@ -23,7 +23,7 @@ from hookline.turn import BoundTool, Turn
 from hookline.values.destination import Destination
 from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Request
-from hookline.values.principal import Principal
+from hookline.values.principal import NOBODY, Principal
 
 if TYPE_CHECKING:
     from hookline._http.transport import Library, Transport
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["PipelineBase", "Registered"]
 
 _NUMBERS: Final = itertools.count(1)
-_NOBODY: Final = Principal()
 
 # A wish that one of the standard plugins fulfils: without it the wish would silently be dropped.
 _FULFILLED_BY: Final = {
@@ -278,7 +277,7 @@ class PipelineBase:
             deadline=self._io.now() + timeout,
             timeout=timeout,
             call_tool=self._tool_calls,
-            **{"context": self.context, "principal": self.principal or _NOBODY, **known},
+            **{"context": self.context, "principal": self.principal or NOBODY, **known},
         )
 
     def _joined_context(self, wish: Asked) -> Mapping[str, Any]:
@@ -294,7 +293,7 @@ class PipelineBase:
 
     def _principal_of(self, wish: Asked) -> Principal:
         if wish.principal is None:
-            return self.principal or _NOBODY
+            return self.principal or NOBODY
         if self.principal is not None and wish.principal != self.principal:
             raise InputError("the pipeline's owner has fixed the principal; a call may give none")
         return wish.principal

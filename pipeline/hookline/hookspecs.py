@@ -489,7 +489,7 @@ def register_routes(register: Callable[[str, Any], None]) -> None:
 
 
 @hookspec
-def open() -> None:
+def open() -> None:  # noqa: A001 -- what one does to a pipeline
     """Get ready: check options against each other, open files and connections.
 
     Runs once, when the pipeline is entered or first used, in the order of the plugins. An

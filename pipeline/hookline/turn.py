@@ -21,7 +21,7 @@ from hookline.values.destination import Destination
 from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillMode
-from hookline.values.principal import Principal
+from hookline.values.principal import NOBODY, Principal
 from hookline.values.tool_definitions import Tool
 from hookline.values.usage import Usage
 
@@ -312,7 +312,7 @@ class Turn:
     surface: str = "send"
     name: str = ""
     stream: bool = False
-    principal: Principal = Principal()
+    principal: Principal = NOBODY
     context: Mapping[str, Any] = FrozenDict()
     options: TurnOptions = TurnOptions()
     _destination: Destination = field(default=Destination(base_url=""), alias="destination")

@@ -4,7 +4,7 @@
 write nothing else; the reply's JSON becomes an ``Ant`` in ``reply.output``.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
@@ -42,7 +42,7 @@ class Output:
 
     last = True  # what other plugins make of the text is what is read
     rewrites_text = False
-    wanted = TurnState["Wanted | None"](lambda: None)
+    asked = TurnState[Any](lambda: None)
 
     @hookimpl
     def build_history(self, turn: Turn, request: Request) -> Request | None:
@@ -64,7 +64,7 @@ class Output:
             )
         from hookline.schema import Output as Wanted  # noqa: PLC0415 -- few turns have an output
 
-        wanted = self.wanted[turn] = Wanted.of(turn.options.output)
+        wanted = self.asked[turn] = Wanted.of(turn.options.output)
         config["format"] = {"type": "json_schema", "schema": wanted.schema}
         return request.evolve(output_config=config)
 
@@ -76,7 +76,7 @@ class Output:
             OutputError: it was refused or cut off, or is not what was asked for.
 
         """
-        wanted = self.wanted[turn]
+        wanted: Wanted | None = self.asked[turn]
         if wanted is None or reply.stop_reason in _UNFINISHED:
             return None
         _require_whole(reply)

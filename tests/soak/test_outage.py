@@ -31,7 +31,7 @@ class Upstream:
     answered: Counter[int] = field(factory=Counter)
     bursts: Counter[float] = field(factory=Counter)
 
-    async def __call__(self, turn: Any, request: Any) -> Response:
+    async def __call__(self, turn: Any, request: Any, *more: Any) -> Response:
         second = int(self.clock.elapsed)
         self.attempts[second] += 1
         self.bursts[round(self.clock.elapsed, 2)] += 1

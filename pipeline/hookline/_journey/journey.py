@@ -21,7 +21,7 @@ from hookline.values.messages import Request, Response
 __all__ = ["journey", "rehearse", "the_reply"]
 
 
-async def journey(
+async def journey(  # noqa: C901, PLR0912 -- one function to read is the point of it
     engine: Engine, turn: Turn, request: Request
 ) -> AsyncGenerator[Event | Reply, None]:
     """Take one request through the stages.
@@ -86,7 +86,8 @@ async def journey(
                 request = next_step(engine, turn, reply, following)
     if last is not None:
         yield last
-    yield reply
+    if life.reply is not None:
+        yield life.reply
 
 
 def the_reply(item: Event | Reply) -> Reply:

@@ -45,6 +45,7 @@ class Onion(Generic[S, R]):
         self,
         turn: Turn,
         layers: tuple[Implementation, ...],
+        *,
         innermost: Innermost[S, R],
         vet: Innermost[S, R] | None,
         takes: type[S],
@@ -108,7 +109,14 @@ class Onion(Generic[S, R]):
         if begins:
             self._turn.rehearsing = True  # nothing is waited for, reserved or counted
         try:
-            await Onion(self._turn, layers, vet, vet, self._takes, self._gives).run(subject)
+            await Onion(
+                self._turn,
+                layers,
+                innermost=vet,
+                vet=vet,
+                takes=self._takes,
+                gives=self._gives,
+            ).run(subject)
         except StoppedShort:
             pass  # as `vet` does at its end: what would have passed was not refused
         finally:

@@ -45,7 +45,7 @@ def _onion(
     layers = engine.plugins.of("send")
     judged = bool(layers) and bool(engine.plugins.of("check_request"))
     vet = partial(_stop_short, engine, turn) if judged else None
-    return Onion(turn, layers, innermost, vet, Request, Response)
+    return Onion(turn, layers, innermost=innermost, vet=vet, takes=Request, gives=Response)
 
 
 async def _stop_short(engine: Engine, turn: Turn, request: Request, passed: Passed) -> NoReturn:

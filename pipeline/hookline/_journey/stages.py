@@ -2,6 +2,7 @@
 
 from inspect import isawaitable
 from time import perf_counter_ns
+from typing import Any
 
 from hookline._journey.delivery import shown_already
 from hookline._journey.engine import Engine
@@ -35,33 +36,13 @@ async def fold(engine: Engine, hook: str, turn: Turn, request: Request) -> Reque
     turn.check_deadline(hook)
     for implementation in engine.plugins.of(hook):
         began = perf_counter_ns()
-        try:
-            if implementation.role != "transformer":
-                result = await result_of(implementation, turn, request)
-            else:
-                result = implementation.call(turn, request)
-                if result is None:  # by far the most; isawaitable() costs more than many a plugin
-                    continue
-                if isawaitable(result):
-                    result = await result
-        except BaseException as error:
-            if not is_failure(implementation, error):
-                raise
-            if absorbed(turn, implementation, error):
-                continue
-            raise_failure(implementation, error)
-        if result is None or result is request:
-            continue
-        problem = result_error(implementation, result, (Request,), "a Request or None")
-        if absorbed(turn, implementation, problem):
-            continue
-        if problem is not None:
-            raise problem
-        spent = (perf_counter_ns() - began) / 1000
-        turn.trace.changes.append(
-            Change(hook, implementation.plugin, request, result, spent, turn.step)
-        )
-        request = result
+        result = await _made(turn, implementation, request, (Request,), "a Request or None")
+        if result is not None:
+            spent = (perf_counter_ns() - began) / 1000
+            turn.trace.changes.append(
+                Change(hook, implementation.plugin, request, result, spent, turn.step)
+            )
+            request = result
     return request
 
 
@@ -72,40 +53,53 @@ async def post_process(
     following: tuple[str, Request] | None = None
     for implementation in engine.plugins.of("post_process"):
         turn.check_deadline("post_process")
-        try:
-            if implementation.role != "transformer":
-                result = await result_of(implementation, turn, reply)
-            else:
-                result = implementation.call(turn, reply)
-                if result is not None and isawaitable(result):
-                    result = await result
-        except BaseException as error:
-            if not is_failure(implementation, error):
-                raise
-            if absorbed(turn, implementation, error):
-                continue
-            raise_failure(implementation, error)
-        if result is None or result is reply:
-            continue
-        problem = result_error(
-            implementation, result, (Reply, Continue), "a Reply, a Continue or None"
+        result = await _made(
+            turn, implementation, reply, (Reply, Continue), "a Reply, a Continue or None"
         )
-        if absorbed(turn, implementation, problem):
-            continue
-        if problem is not None:
-            raise problem
-        if isinstance(result, Continue):
-            if following is None:
-                following = (implementation.plugin, result.request)
-            else:
-                turn.trace.note(
-                    implementation.plugin,
-                    f"asked to continue the turn, as {following[0]} had; it sees the next reply",
-                )
-        else:
+        if isinstance(result, Reply):
             _keep_word(engine, turn, implementation, reply, result)
             reply = result
+        elif result is not None and following is None:
+            following = (implementation.plugin, result.request)
+        elif result is not None and following is not None:
+            turn.trace.note(
+                implementation.plugin,
+                f"asked to continue the turn, as {following[0]} had; it sees the next reply",
+            )
     return reply, following
+
+
+async def _made(
+    turn: Turn,
+    implementation: Implementation,
+    subject: Any,
+    wanted: tuple[type, ...],
+    described: str,
+) -> Any:
+    """Return what an implementation makes of what it gets; None where that is to stay as it is."""
+    try:
+        if implementation.role == "transformer":
+            result = implementation.call(turn, subject)
+            if result is None:  # by far the most; isawaitable() costs more than many a plugin
+                return None
+            if isawaitable(result):
+                result = await result
+        else:
+            result = await result_of(implementation, turn, subject)
+    except BaseException as error:
+        if not is_failure(implementation, error):
+            raise
+        if absorbed(turn, implementation, error):
+            return None
+        raise_failure(implementation, error)
+    if result is None or result is subject:
+        return None
+    problem = result_error(implementation, result, wanted, described)
+    if absorbed(turn, implementation, problem):
+        return None
+    if problem is not None:
+        raise problem
+    return result
 
 
 def next_step(engine: Engine, turn: Turn, reply: Reply, following: tuple[str, Request]) -> Request:

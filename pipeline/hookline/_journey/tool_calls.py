@@ -42,10 +42,10 @@ class ToolCalls:
         onion: Onion[ToolUseBlock, Any] = Onion(
             turn,
             self._layers,
-            innermost,
-            vet if self._checks else None,
-            ToolUseBlock,
-            ToolResultBlock,
+            innermost=innermost,
+            vet=vet if self._checks else None,
+            takes=ToolUseBlock,
+            gives=ToolResultBlock,
         )
         result: ToolResultBlock = await onion.run(call)
         if self._observers:

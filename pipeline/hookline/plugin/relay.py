@@ -84,14 +84,14 @@ class StreamOutcome:
 
 def watched(
     response: Response,
-    on_event: Callable[[Event], object],
+    on_event: Callable[[Event], object] | None,
     on_end: Callable[[StreamOutcome], object],
 ) -> Response:
     """Return a streamed response whose events are seen on their way to the caller.
 
     Args:
         response: one with ``events``.
-        on_event: called with each event.
+        on_event: called with each event; None for nobody.
         on_end: called exactly once, when the stream has ended, broken or been left, even if nobody
             has begun to read it. A coroutine that it returns is awaited.
 
@@ -114,7 +114,7 @@ class _Watch:
     """Sees one stream to its end."""
 
     def __init__(
-        self, on_event: Callable[[Event], object], on_end: Callable[[StreamOutcome], object]
+        self, on_event: Callable[[Event], object] | None, on_end: Callable[[StreamOutcome], object]
     ) -> None:
         self._on_event = on_event
         self._on_end = on_end
@@ -125,7 +125,8 @@ class _Watch:
         try:
             async for event in source:
                 self._count(event)
-                self._on_event(event)
+                if self._on_event is not None:
+                    self._on_event(event)
                 yield event
         except BaseException as ended:
             error = ended

@@ -4,7 +4,7 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
@@ -141,6 +141,14 @@ class _FakeIO:
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return await self._real.shielded(coroutine)
+
+    async def bounded(self, awaitable: Awaitable[T], seconds: float, *, shield: bool = False) -> T:
+        return await self._real.bounded(awaitable, seconds, shield=shield)
+
+    async def outwait(
+        self, function: Callable[[*Args], T], *args: *Args, seconds: float | None
+    ) -> T:
+        return await self._real.outwait(function, *args, seconds=seconds)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ from hookline.values.events import (
 from hookline.values.frozen import EMPTY, FrozenDict, Model, checked, freeze, frozen_tuple, thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillMode
-from hookline.values.principal import Principal
+from hookline.values.principal import NOBODY, Principal
 from hookline.values.rate_limits import RateLimit, RateLimits, read_rate_limits
 from hookline.values.secret import Secret, as_secret
 from hookline.values.sources import (
@@ -100,6 +100,7 @@ __all__ = [
     "DELTAS",
     "EMPTY",
     "EVENTS",
+    "NOBODY",
     "SOURCES",
     "AdvisorToolResultBlock",
     "Attachment",

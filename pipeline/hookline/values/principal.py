@@ -1,13 +1,13 @@
 """On whose behalf a turn is taken."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
 from hookline.values.frozen import EMPTY, freeze
 
-__all__ = ["Principal"]
+__all__ = ["NOBODY", "Principal"]
 
 
 @frozen(kw_only=True)
@@ -26,3 +26,7 @@ class Principal:
     team: str = ""
     tenant: str = ""
     tags: Mapping[str, Any] = field(default=EMPTY, converter=freeze)
+
+
+NOBODY: Final = Principal()
+"""Whose turn it is where nobody has said."""

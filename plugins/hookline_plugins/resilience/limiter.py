@@ -152,7 +152,7 @@ def _counted(turn: Turn, gate: Gate, ticket: Ticket, response: Response) -> Resp
         known = outcome.usage if outcome.error is None else None
         gate.leave(ticket, turn.io.now(), used=_total(known) if known else None)
 
-    return watched(response, lambda event: None, settle)
+    return watched(response, None, settle)
 
 
 def _total(usage: Usage) -> float:

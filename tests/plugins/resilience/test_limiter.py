@@ -22,10 +22,11 @@ from hookline import (
 from hookline._io import SyncIO, drive
 from hookline.errors import LimitExceeded
 from hookline.models import load_models
+from hookline.plugin import estimate
 from hookline.simulator import Rule
 from hookline.turn import Turn
 from hookline.values.destination import Destination
-from hookline_plugins.resilience.limiter import Limiter, estimate
+from hookline_plugins.resilience.limiter import Limiter
 from hookline_plugins.resilience.queue import Bucket, Gate, Ticket
 
 REQUEST = Request("claude-haiku-4-5", 10, [Message("user", "Hello")])
