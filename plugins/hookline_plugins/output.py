@@ -21,7 +21,7 @@ from hookline import (
 from hookline.plugin import TurnState
 
 if TYPE_CHECKING:
-    pass
+    from hookline.schema import Output as Wanted
 
 __all__ = ["Output"]
 
