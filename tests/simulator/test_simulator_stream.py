@@ -220,3 +220,13 @@ def test_a_page_of_a_proxy() -> None:
     answer = post(Rule(status=413, raw="<html>Too large</html>"))
     assert (answer.status, answer.content) == (413, b"<html>Too large</html>")
     assert dict(answer.headers)["content-type"] == "text/html"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_error_event_by_its_name(stream: bool) -> None:
+    rule = Rule(error_event="rate_limit_error", error_after=2)
+    told = events_of(post(rule))[-1] if stream else json.loads(post(rule, stream=False).content)
+    assert told["error"] == {
+        "type": "rate_limit_error",
+        "message": "This request would exceed your organization's rate limit.",
+    }
