@@ -366,14 +366,12 @@ def test_examples_of_an_input_fit_its_schema(example: Any, words: str | None) ->
         "required": ["city"],
         "additionalProperties": False,
     }
-    body = {
-        "tools": [{"name": "a", "input_schema": schema, "input_examples": [{"city": "x"}, example]}]
-    }
+    tool = {"name": "a", "input_schema": schema, "input_examples": [{"city": "x"}, example]}
     if words is None:
-        assert reply(**body)
+        assert reply(tools=[tool])
     else:
         where = "tools.0.custom.input_examples.1: does not fit the tool's input_schema: "
-        assert refused(**body) == where + words
+        assert refused(tools=[tool]) == where + words
 
 
 @pytest.mark.parametrize("content", ["", [], None])
@@ -409,9 +407,10 @@ def test_only_models_that_are_known_to_refuse_a_tool_do() -> None:
         "display_width_px": 800,
         "display_height_px": 600,
     }
-    body = {"beta": "computer-use-2025-11-24", "tools": [screen]}
-    assert "does not support tool types: computer_20251124" in refused(model=NEW, **body)
-    assert reply(model="claude-opus-5", **body)
+    beta = "computer-use-2025-11-24"
+    words = "does not support tool types: computer_20251124"
+    assert words in refused(model=NEW, beta=beta, tools=[screen])
+    assert reply(model="claude-opus-5", beta=beta, tools=[screen])
 
 
 def test_what_is_unconfirmed_of_a_model_is_not_refused() -> None:

@@ -53,11 +53,12 @@ class Scope:
             rules_off: names of rules.
 
         """
-        all_rules = _is_anthropic(turn.upstream) if strict is None else strict
+        address = turn.destination.base_url
+        all_rules = _is_anthropic(address) if strict is None else strict
         return cls(
             strict=all_rules,
             facts=turn.models.get(model) if all_rules else None,
-            simulated=turn.upstream.startswith(_SIMULATOR),
+            simulated=address.startswith(_SIMULATOR),
             rules_off=rules_off,
         )
 

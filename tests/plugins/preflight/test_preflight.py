@@ -33,6 +33,7 @@ from hookline import (
 )
 from hookline.models import load_models
 from hookline.simulator import Call, Simulator
+from hookline.values import Destination
 from hookline.wire import json
 from hookline.wire.codec import structure_request
 from hookline_plugins.preflight import (
@@ -834,7 +835,7 @@ def test_what_is_unconfirmed_of_a_model_is_noted_and_passes() -> None:
 )
 def test_text_without_text_stops_no_other_server(block: dict[str, Any]) -> None:
     body = {"model": "llama", "messages": [HELLO, assistant(block), HELLO]}
-    assert broken(body, upstream="http://localhost:8080") == []
+    assert broken(body, destination=Destination(base_url="http://localhost:8080")) == []
     assert broken(body) == [("block-fields", "messages.1.content.0")]
 
 
