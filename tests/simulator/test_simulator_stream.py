@@ -1,5 +1,6 @@
 """Streams: the documented order, the same message as a plain call, and faults on demand."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -230,3 +231,20 @@ def test_an_error_event_by_its_name(stream: bool) -> None:
         "type": "rate_limit_error",
         "message": "This request would exceed your organization's rate limit.",
     }
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_fallback_on_the_server(stream: bool) -> None:
+    models = ("claude-haiku-4-5-20251001", "claude-sonnet-4-6", "claude-opus-4-6")
+    hops = [
+        {"type": "fallback", "from": {"model": one}, "to": {"model": other}}
+        for one, other in itertools.pairwise(models)
+    ]
+    answer = post(Rule(reply=[*hops, {"type": "text", "text": "Yes."}]), stream=stream)
+    if stream:
+        assert events_of(answer)[0]["message"]["model"] == models[0]
+        assert [block["type"] for block in assembled(events_of(answer))["content"]] == [
+            "fallback", "fallback", "text",
+        ]  # fmt: skip
+    else:
+        assert json.loads(answer.content)["model"] == models[-1]

@@ -28,8 +28,10 @@ def events_of(
 
     """
     usage = message["usage"]
+    hops = [block["from"]["model"] for block in message["content"] if block["type"] == "fallback"]
     start = {
         **message,
+        "model": hops[0] if hops else message["model"],  # a fallback is not known yet
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,

@@ -7,6 +7,7 @@ from typing import Any, Final
 from hookline.models import ModelTable
 from hookline.simulator import json
 from hookline.simulator.answers.cache import PromptCache
+from hookline.simulator.answers.cut import Draft
 from hookline.simulator.answers.diagnosis import Diagnoses
 from hookline.simulator.answers.reply import draft, last_user_text
 from hookline.simulator.answers.signatures import check_signatures
@@ -184,7 +185,7 @@ class Messages:
             "id": identity.make("msg"),
             "type": "message",
             "role": "assistant",
-            "model": checked.facts.id,
+            "model": _served_by(made, checked.facts.id),
             "content": list(made.blocks),
             "stop_reason": made.stop_reason,
             "stop_sequence": made.stop_sequence,
@@ -199,6 +200,12 @@ class Messages:
         if dropped:
             message["input_transformations"] = list(dropped)
         return message
+
+
+def _served_by(made: Draft, asked: str) -> str:
+    """Return who wrote the reply: after a server-side fallback the last model that took over."""
+    hops = [block["to"]["model"] for block in made.blocks if block["type"] == "fallback"]
+    return hops[-1] if hops else asked
 
 
 def _plain(message: dict[str, Any], rule: Rule) -> tuple[Part, ...]:
