@@ -72,8 +72,8 @@ def check(given: "Given") -> Iterator[Problem]:
         if not _BETA.fullmatch(name):
             yield BETA.broken(f"betas.{index}", f"{name[:80]!r} is no name of a beta")
     request = given.request
-    for name in ("system", "stop_sequences"):
-        for place in _halves(getattr(request, name), name):
+    for name, value in (("system", request.system), ("stop_sequences", request.stop_sequences)):
+        for place in _halves(value, name) if value else ():
             yield SURROGATE.broken(place, "half a surrogate pair is no character")
 
 
