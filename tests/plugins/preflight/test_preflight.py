@@ -33,7 +33,6 @@ from hookline import (
 )
 from hookline.models import load_models
 from hookline.simulator import Call, Simulator
-from hookline.values import Destination
 from hookline.wire import json
 from hookline.wire.codec import structure_request
 from hookline_plugins.preflight import (
