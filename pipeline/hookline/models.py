@@ -38,10 +38,20 @@ ThinkingDefault = Literal["off", "on", "always_on"]
 Sampling = Literal["rejected", "one_of", "allowed"]
 FastMode = Literal["no", "ignored", "beta", "ga"]
 
+EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+"""Every level of ``output_config.effort``, the lowest first (facts 2.1)."""
+
 _MILLION: Final = Decimal(1_000_000)
 _BATCH_RATE: Final = Decimal("0.5")
 _US_ONLY_RATE: Final = Decimal("1.1")
 _SMALL_CONTEXT: Final = 200_000
+_LARGE_CONTEXT: Final = 1_000_000
+# Cache prices follow the input price where the table names none (facts 9.1).
+_CACHE_RATES: Final = {
+    "cache_write_5m": Decimal("1.25"),
+    "cache_write_1h": Decimal(2),
+    "cache_read": Decimal("0.1"),
+}
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:
@@ -124,6 +134,10 @@ class ModelFacts:
         system_directive: Whether the directive-only system message is accepted.
         prefix_binding: Whether thinking signatures are bound to what came before them.
         fast_mode: ``no``, ``ignored``, ``beta`` (with header) or ``ga``.
+        refused_tools: Types of Anthropic's own tools that it does not take.
+        successor: The id to move to from a deprecated or retired model, of the same line.
+        unconfirmed: Names of fields above whose value could not be checked: a rule that goes by one
+            of them may warn, never refuse.
 
     """
 
@@ -156,6 +170,9 @@ class ModelFacts:
     system_directive: bool = False
     prefix_binding: bool = False
     fast_mode: FastMode = "no"
+    refused_tools: tuple[str, ...] = field(default=(), converter=_names)
+    successor: str | None = None
+    unconfirmed: tuple[str, ...] = field(default=(), converter=_names)
 
     @property
     def retired(self) -> bool:
@@ -166,6 +183,15 @@ class ModelFacts:
     def max_images(self) -> int:
         """Most images in one request: 100 with a context of 200k tokens, 600 above."""
         return 100 if self.context <= _SMALL_CONTEXT else 600
+
+    @property
+    def max_pdf_pages(self) -> int:
+        """Most PDF pages in one request: 100 below a context of a million tokens (facts 5.4)."""
+        return 600 if self.context >= _LARGE_CONTEXT else 100
+
+    def confirmed(self, name: str) -> bool:
+        """Tell whether the value of the field ``name`` is sure enough to refuse a request by it."""
+        return name not in self.unconfirmed
 
     def thinks(self, thinking_type: str | None) -> bool:
         """Tell whether a request with this ``thinking.type`` (None: left out) thinks.
@@ -363,4 +389,5 @@ def _facts(entry: dict[str, Any], visions: Mapping[str, Vision]) -> ModelFacts:
 
 def _prices(entry: dict[str, Any]) -> Prices:
     long = entry.pop("long", None)
-    return Prices(**entry, long=None if long is None else _prices(long))
+    usual = {name: entry["input"] * rate for name, rate in _CACHE_RATES.items()}
+    return Prices(**usual | entry, long=None if long is None else _prices(long))

@@ -102,9 +102,7 @@ def test_unknown_stop_reasons_are_kept(run: Any, sim: Sim, streamed: bool) -> No
     assert reply.text == "So far"
     assert reply.refusal is None
     assert not reply.truncated
-    assert reply.messages[-1] == Message(
-        "assistant", [TextBlock("So far", extra={"citations": None})]
-    )
+    assert reply.messages[-1] == Message("assistant", [TextBlock("So far")])
 
 
 # Long calls ----------------------------------------------------------------------------------------

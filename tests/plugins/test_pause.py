@@ -30,7 +30,7 @@ FOUND = {
         }
     ],
 }
-SAID = {"type": "text", "text": "Let me look.", "citations": None}
+SAID = {"type": "text", "text": "Let me look."}
 PAUSED = Rule(reply=[SAID, CALL, FOUND], stop_reason="pause_turn", times=1)
 ANSWER = Rule(reply="Ants are insects.")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import anthropic
 import anyio
+import pydantic
 import pytest
 import uvicorn
 from anthropic.types import TextBlock, ToolUseBlock
@@ -24,6 +25,7 @@ RULES = (
     Rule(when="cut", cut_after=5),
     Rule(when="middle", error_event={}),
     Rule(when="use the tool", tool_use={"name": "look"}),
+    Rule(when="as you like", call_tool_under_auto=True),
     Rule(when="busy", status=529),
     Rule(when="slow", delay=0.01, drip=0.001, reply="done"),
     Rule(when="novelty", unknown_event={"type": "novelty"}, reply="fine"),
@@ -95,6 +97,61 @@ def test_the_sdk_runs_tools_in_a_thread(client: anthropic.Anthropic) -> None:
     )
     final = runner.until_done()
     assert "an ant in the simulated" in str(final.content)
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+def test_the_sdk_parses(client: anthropic.Anthropic) -> None:
+    plain = client.messages.parse(model=MODEL, max_tokens=100, messages=HELLO, output_format=Person)
+    beta = client.beta.messages.parse(
+        model=MODEL, max_tokens=100, messages=HELLO, output_format=Person
+    )
+    assert plain.parsed_output == beta.parsed_output == Person(name="simulated", age=1)
+
+
+def test_the_sdk_lets_the_model_choose_a_tool(client: anthropic.Anthropic) -> None:
+    tools: Any = [{"name": "look", "input_schema": {"type": "object"}}]
+    turns: Any = [{"role": "user", "content": "as you like"}]
+    with client.messages.stream(model=MODEL, max_tokens=99, messages=turns, tools=tools) as stream:
+        use = stream.get_final_message().content[0]
+    assert isinstance(use, ToolUseBlock)
+    assert use.caller is not None
+    assert use.caller.type == "direct"
+
+
+def test_the_sdk_compacts_and_goes_on(client: anthropic.Anthropic) -> None:
+    betas: Any = ["compact-2026-09-04"]
+    summary = client.beta.messages.create(
+        model=MODEL,
+        max_tokens=99,
+        messages=HELLO,
+        betas=betas,
+        compaction={"type": "summarize"},
+    )
+    assert summary.stop_reason == "compaction"
+    said: Any = [{"role": "assistant", "content": summary.content}, *HELLO]
+    after = client.beta.messages.create(model=MODEL, max_tokens=99, messages=said, betas=betas)
+    assert after.stop_reason == "end_turn"
+
+
+def test_the_sdk_asks_why_a_prefix_was_not_reused(client: anthropic.Anthropic) -> None:
+    first = client.messages.create(
+        model=MODEL, max_tokens=9, messages=HELLO, diagnostics={"previous_message_id": None}
+    )
+    second = client.messages.create(
+        model=MODEL,
+        max_tokens=9,
+        messages=HELLO,
+        system="Be brief.",
+        diagnostics={"previous_message_id": first.id},
+    )
+    assert first.diagnostics is None
+    assert second.diagnostics is not None
+    assert second.diagnostics.cache_miss_reason is not None
+    assert second.diagnostics.cache_miss_reason.type == "system_changed"
 
 
 def test_the_sdk_reads_errors(client: anthropic.Anthropic) -> None:

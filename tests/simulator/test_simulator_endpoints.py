@@ -244,6 +244,30 @@ def test_pages_of_files(simulator: Simulator) -> None:
     assert second["next_page"] is None
 
 
+def test_the_older_list_of_files_by_its_beta(simulator: Simulator) -> None:
+    ids = [json.loads(upload(simulator, b"x").content)["id"] for _ in range(3)]
+    headers = (*HEADERS, ("anthropic-beta", "files-api-2025-04-14"))
+
+    def listed(query: str) -> dict[str, Any]:
+        answer = simulator.handle(Call("GET", f"/v1/files?{query}", headers))
+        page: dict[str, Any] = json.loads(answer.content)
+        return page
+
+    first = listed("limit=2")
+    assert list(first) == ["data", "has_more", "first_id", "last_id"]
+    assert (first["has_more"], first["last_id"]) == (True, ids[1])
+    assert [file["id"] for file in listed(f"after_id={ids[1]}")["data"]] == [ids[0]]
+    assert list(ok(simulator, "GET", "/v1/files")) == ["data", "next_page"]
+
+
+@pytest.mark.parametrize("other", ["limit=2", "page=page_1"])
+def test_chosen_files_have_no_pages(simulator: Simulator, other: str) -> None:
+    assert error(simulator, "GET", f"/v1/files?ids[]=file_1&{other}") == (
+        400,
+        f"{other.partition('=')[0]}: cannot be used together with `ids`",
+    )
+
+
 # --- models
 
 

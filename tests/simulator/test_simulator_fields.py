@@ -11,10 +11,10 @@ from anthropic.types.beta import message_create_params as beta_create_params
 from hookline.simulator.errors import ApiError
 from hookline.simulator.rules.fields import COUNT_TOKENS, CREATE
 from hookline.simulator.rules.shape import Beta, Either, Items, Record, Shape, Tagged
+from hookline.simulator.rules.tool_fields import TOOL
 
 # Sent as headers, although the SDK takes them as parameters.
 HEADER_FIELDS = {"user_profile_id", "workspace_id", "betas"}
-ANY_BETA = frozenset({"mcp-client-2025-11-20"})
 
 
 def unwrapped(annotation: Any) -> list[Any]:
@@ -90,6 +90,8 @@ def test_every_required_field_of_the_sdk_is_required() -> None:
     assert ours == required(typed)
 
 
+OPEN_TOOLS = sorted(name for name, shape in TOOL.kinds.items() if not isinstance(shape, Beta))
+
 VALID: Mapping[str, Any] = {
     "model": "claude-haiku-4-5",
     "max_tokens": 10,
@@ -159,7 +161,22 @@ def block(**fields: Any) -> list[dict[str, Any]]:
         ),
         (
             {"tools": [{"name": "a b", "input_schema": {"type": "object"}}]},
-            "tools.0.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'",
+            "tools.0.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'",
+        ),
+        (
+            {"tools": [{"name": "a" * 129, "input_schema": {"type": "object"}}]},
+            "tools.0.custom.name: String should have at most 128 characters",
+        ),
+        (
+            {"metadata": {"user_id": "u" * 513}},
+            "metadata.user_id: String should have at most 512 characters",
+        ),
+        (
+            {"tools": [{"type": "bash_20241022", "name": "bash"}]},
+            (
+                "tools.0: Input tag 'bash_20241022' found using 'type' does not match any of the "
+                f"expected tags: {', '.join(map(repr, OPEN_TOOLS))}"
+            ),
         ),
         ({"tools": [{"name": "a"}]}, "tools.0.custom.input_schema: Field required"),
         (
@@ -190,8 +207,42 @@ def test_unknown_block_types_name_the_known_ones() -> None:
     assert "'mcp_tool_use'" not in text  # it needs a beta header
 
 
-def test_a_beta_header_opens_its_fields() -> None:
-    CREATE.check({**VALID, "mcp_servers": []}, "", ANY_BETA)
+MARKED = [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "scope": "global"}}]
+SPOKEN = {"role": "user", "content": "x"}
+DIRECTED = {"role": "system", "content": "Be brief.", "output_config": {"effort": "low"}}
+
+
+@pytest.mark.parametrize(
+    ("beta", "changes"),
+    [
+        ("mcp-client-2025-11-20", {"mcp_servers": []}),
+        ("mcp-client-2025-04-04", {"mcp_servers": []}),
+        ("per-turn-control-2026-07-01", {"messages": [SPOKEN, DIRECTED]}),
+        ("mid-conversation-output-config-2026-07-01", {"messages": [SPOKEN, DIRECTED]}),
+        ("server-side-fallback-2026-06-01", {"fallbacks": "default"}),
+        ("compact-2026-09-04", {"compaction": {"type": "summarize", "instructions": "x"}}),
+        ("computer-use-2024-10-22", {"tools": [{"type": "bash_20241022", "name": "bash"}]}),
+        (
+            "computer-use-2024-10-22",
+            {"tools": [{"type": "text_editor_20241022", "name": "str_replace_editor"}]},
+        ),
+        ("prompt-caching-scope-2026-01-05", {"system": MARKED}),
+        ("structured-outputs-2025-12-15", {"output_format": {"type": "json_schema"}}),
+    ],
+)
+def test_a_beta_header_opens_its_fields(beta: str, changes: dict[str, Any]) -> None:
+    CREATE.check({**VALID, **changes}, "", frozenset({beta}))
+    with pytest.raises(ApiError):
+        CREATE.check({**VALID, **changes}, "", frozenset({"claude-code-20250219"}))
+
+
+def test_what_is_unconfirmed_is_not_refused() -> None:
+    policy = {"type": "billing_policy", "bill_to": "user_profile"}
+    CREATE.check({**VALID, "billing_policy": policy}, "", frozenset())
+    CREATE.check({**VALID, "metadata": {"user_id": "u" * 512}}, "", frozenset())
+    assert refusal(billing_policy={**policy, "bill_to": "them"}) == (
+        "billing_policy.bill_to: Input should be 'self' or 'user_profile'"
+    )
 
 
 @pytest.mark.parametrize("value", [[], 1, "x", None, True])

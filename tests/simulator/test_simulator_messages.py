@@ -4,6 +4,7 @@ import gzip
 from typing import Any
 
 import pytest
+from loguru import logger
 
 from hookline.simulator import Answer, Call, Rule, Scenario, Simulator
 from hookline.wire import json
@@ -105,9 +106,56 @@ def test_given_keys_only_and_x_api_key_wins() -> None:
     assert error(wrong) == (401, "authentication_error", "API key is invalid.")
 
 
-def test_unknown_betas_are_named() -> None:
-    text = refused(beta="mcp-client-2025-11-20, nope-2020-01-01")
-    assert text.startswith("Unexpected value(s) `nope-2020-01-01` for the `anthropic-beta` header.")
+@pytest.mark.parametrize(
+    "name",
+    ["nope", "nope-2026", "nope-2026-1-1", "2026-01-01", "nope_2026-01-01", "nope-2026-01-01x"],
+)
+def test_malformed_betas_are_named(name: str) -> None:
+    text = refused(beta=f"mcp-client-2025-11-20, {name}")
+    assert text.startswith(f"Unexpected value(s) `{name}` for the `anthropic-beta` header.")
+
+
+def test_an_unknown_beta_passes_with_a_note() -> None:
+    lines: list[str] = []
+    logger.enable("hookline")
+    sink = logger.add(lines.append, format="{message}", level="WARNING")
+    try:
+        for _ in range(2):
+            assert (
+                post(beta="claude-code-20250219, brand-new-2027-02-03,brand-new-20270203").status
+                == 200
+            )
+    finally:
+        logger.remove(sink)
+        logger.disable("hookline")
+    assert sorted(line.split(":")[0] for line in lines) == [
+        "the simulator does not know the beta brand-new-2027-02-03",
+        "the simulator does not know the beta brand-new-20270203",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (rb"\ud83d", "no low surrogate in string: line 1 column 42"),
+        (rb"\udc00", "invalid high surrogate in string: line 1 column 42"),
+        (b"\xed\xa0\xbd", "str is not valid UTF-8: surrogates not allowed: line 1 column 1"),
+    ],
+)
+def test_lone_surrogates(text: bytes, words: str) -> None:
+    body = b'{"model": "claude-haiku-4-5", "system": "' + text + b'"}'
+    call = Call("POST", "/v1/messages", HEADERS, body)
+    assert error(Simulator().handle(call))[2].startswith(
+        f"The request body is not valid JSON: {words}"
+    )
+
+
+def test_numbers_that_json_does_not_have() -> None:
+    for number in (b"NaN", b"Infinity", b"-Infinity", b"1e999"):
+        call = Call("POST", "/v1/messages", HEADERS, b'{"max_tokens": %b}' % number)
+        text = error(Simulator().handle(call))[2]
+        assert text.startswith("The request body is not valid JSON: ")
+        assert "line 1 column 1" in text
 
 
 def test_broken_json() -> None:
@@ -123,7 +171,10 @@ def test_a_body_of_more_than_32_megabytes() -> None:
 def test_a_body_nested_without_end() -> None:
     deep = "[" * 5000 + "]" * 5000
     body = f'{{"model":"{OLD}","max_tokens":1,"messages":{deep}}}'.encode()
-    assert Simulator().handle(Call("POST", "/v1/messages", HEADERS, body)).status == 400
+    text = error(Simulator().handle(Call("POST", "/v1/messages", HEADERS, body)))[2]
+    assert text.startswith(
+        "The request body is not valid JSON: depth limit exceeded: line 1 column "
+    )
 
 
 def test_compressed_bodies() -> None:

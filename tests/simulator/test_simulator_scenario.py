@@ -12,6 +12,7 @@ from hookline.simulator.scenario import _KEYS
 from hookline.wire import json
 
 HEADERS = (("x-api-key", "test"), ("anthropic-version", "2026-10-21"))
+HELLO = {"role": "user", "content": "Hello"}
 
 
 def say(simulator: Simulator, content: Any, **body: Any) -> Any:
@@ -157,6 +158,8 @@ def test_an_empty_file_is_an_empty_scenario(tmp_path: Path) -> None:
         ("[[rules]]\nreply = 'x'", ["'rules'", "Did you mean 'rule'?"]),
         ("[urls]\n'https://x' = 'nope.png'", ["https://x", "there is no file"]),
         ("[urls]\n'https://x' = 3", ["https://x", "must name a file"]),
+        ("batch_seconds = 'long'", ["'batch_seconds'", "a number of 0 or more"]),
+        ("[[rule]]\nerror_event = 3", ["'error_event'", "the name of an error type or a table"]),
         ("rule = 3 4", ["is not TOML"]),
     ],
 )
@@ -175,3 +178,72 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_files_have_the_keys_of_rules() -> None:
     assert set(_KEYS) == {attribute.name for attribute in attrs.fields(Rule)}
+
+
+def test_a_tool_called_where_the_request_leaves_the_choice() -> None:
+    tools = [{"name": "look", "input_schema": {"type": "object"}}]
+    simulator = Simulator(Scenario.of(Rule(call_tool_under_auto=True)))
+
+    def called(**body: Any) -> list[str]:
+        said = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [HELLO], **body}
+        call = Call("POST", "/v1/messages", HEADERS, json.dumps(said))
+        message = json.loads(simulator.handle(call).content)
+        return [block["name"] for block in message["content"] if block["type"] == "tool_use"]
+
+    assert called(tools=tools) == ["look"]
+    assert called(tools=tools, tool_choice={"type": "auto"}) == ["look"]
+    assert called(tools=tools, tool_choice={"type": "none"}) == []
+    assert called() == []
+    use = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": "ok"}
+    answered = [
+        HELLO,
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    assert called(tools=tools, messages=answered) == []
+
+
+def test_a_file_slows_batches_down(tmp_path: Path) -> None:
+    now = [1_700_000_000.0]
+    scenario = Scenario.from_toml(written(tmp_path, "batch_seconds = 30"))
+    simulator = Simulator(scenario, clock=lambda: now[0])
+    params = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [HELLO]}
+    body = json.dumps({"requests": [{"custom_id": "a", "params": params}]})
+    made = json.loads(simulator.handle(Call("POST", "/v1/messages/batches", HEADERS, body)).content)
+
+    def status() -> str:
+        path = f"/v1/messages/batches/{made['id']}"
+        answer = simulator.handle(Call("GET", path, HEADERS))
+        return str(json.loads(answer.content)["processing_status"])
+
+    now[0] += 29
+    assert status() == "in_progress"
+    now[0] += 1
+    assert status() == "ended"
+
+
+def test_limits_refill_with_time() -> None:
+    now = [1_700_000_000.0]
+    simulator = Simulator(clock=lambda: now[0])
+
+    def limits(text: str) -> dict[str, str]:
+        said = {"role": "user", "content": text}
+        body = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [said]}
+        answer = simulator.handle(Call("POST", "/v1/messages", HEADERS, json.dumps(body)))
+        start = "anthropic-ratelimit-"
+        return {k.removeprefix(start): v for k, v in answer.headers if k.startswith(start)}
+
+    assert limits("x")["requests-remaining"] == "3999"
+    told = limits("a " * 80_000)
+    assert told["requests-remaining"] == "3998"
+    assert told["input-tokens-remaining"] == "320000"  # 80,000 less
+    assert told["tokens-remaining"] == "400000"
+    assert told["output-tokens-remaining"] == "80000"
+    # A fifth of 400,000 a minute comes back in twelve seconds.
+    assert told["input-tokens-reset"] == "2023-11-14T22:13:32Z"
+    now[0] += 6
+    assert limits("x")["input-tokens-remaining"] == "360000"
+    now[0] += 60
+    told = limits("x")
+    assert (told["requests-remaining"], told["input-tokens-remaining"]) == ("3999", "400000")

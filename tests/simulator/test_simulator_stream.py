@@ -1,5 +1,6 @@
 """Streams: the documented order, the same message as a plain call, and faults on demand."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -220,3 +221,30 @@ def test_a_page_of_a_proxy() -> None:
     answer = post(Rule(status=413, raw="<html>Too large</html>"))
     assert (answer.status, answer.content) == (413, b"<html>Too large</html>")
     assert dict(answer.headers)["content-type"] == "text/html"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_error_event_by_its_name(stream: bool) -> None:
+    rule = Rule(error_event="rate_limit_error", error_after=2)
+    told = events_of(post(rule))[-1] if stream else json.loads(post(rule, stream=False).content)
+    assert told["error"] == {
+        "type": "rate_limit_error",
+        "message": "This request would exceed your organization's rate limit.",
+    }
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_fallback_on_the_server(stream: bool) -> None:
+    models = ("claude-haiku-4-5-20251001", "claude-sonnet-4-6", "claude-opus-4-6")
+    hops = [
+        {"type": "fallback", "from": {"model": one}, "to": {"model": other}}
+        for one, other in itertools.pairwise(models)
+    ]
+    answer = post(Rule(reply=[*hops, {"type": "text", "text": "Yes."}]), stream=stream)
+    if stream:
+        assert events_of(answer)[0]["message"]["model"] == models[0]
+        assert [block["type"] for block in assembled(events_of(answer))["content"]] == [
+            "fallback", "fallback", "text",
+        ]  # fmt: skip
+    else:
+        assert json.loads(answer.content)["model"] == models[-1]

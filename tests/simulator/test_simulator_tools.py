@@ -335,3 +335,89 @@ def test_recursive_tool_schemas_end() -> None:
         "required": ["name"],
     }
     assert instance_of(tree)["left"]["name"] == "simulated"
+
+
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [
+        ({"city": "Oslo"}, None),
+        ({"city": "Oslo", "days": 3, "unit": "c", "tags": ["a"], "more": {"city": "x"}}, None),
+        ({}, "the example: required"),
+        ({"city": 5}, "city: type"),
+        ({"city": "Oslo", "days": 0}, "days: minimum"),
+        ({"city": "Oslo", "days": True}, "days: type"),
+        ({"city": "Oslo", "unit": "k"}, "unit: enum"),
+        ({"city": "Oslo", "tags": ["a", 1]}, "tags[1]: anyOf"),
+        ({"city": "Oslo", "more": {"city": ""}}, "more.city: minLength"),
+        ({"city": "Oslo", "other": 1}, "other is not allowed"),
+    ],
+)
+def test_examples_of_an_input_fit_its_schema(example: Any, words: str | None) -> None:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "$defs": {"place": {"type": "object", "properties": {"city": {"minLength": 1}}}},
+        "properties": {
+            "city": {"type": "string"},
+            "days": {"type": "integer", "minimum": 1},
+            "unit": {"enum": ["c", "f"]},
+            "tags": {"items": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
+            "more": {"$ref": "#/$defs/place"},
+        },
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    tool = {"name": "a", "input_schema": schema, "input_examples": [{"city": "x"}, example]}
+    if words is None:
+        assert reply(tools=[tool])
+    else:
+        where = "tools.0.custom.input_examples.1: does not fit the tool's input_schema: "
+        assert refused(tools=[tool]) == where + words
+
+
+@pytest.mark.parametrize("content", ["", [], None])
+def test_a_failed_result_says_something(content: Any) -> None:
+    failed = {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True}
+    if content is not None:
+        failed["content"] = content
+    assert refused(messages=turns("a", [use(1)], [failed]), tools=[WEATHER]) == (
+        "messages.2.content.0: content cannot be empty if `is_error` is true"
+    )
+    fine = {**failed, "is_error": False}
+    assert reply(messages=turns("a", [use(1)], [fine]), tools=[WEATHER])
+
+
+SERVER = {"type": "url", "url": "https://mcp.example.com", "name": "mine"}
+
+
+def test_the_first_mcp_beta_has_no_toolsets() -> None:
+    chosen = {**SERVER, "tool_configuration": {"enabled": True, "allowed_tools": ["a"]}}
+    assert reply(beta="mcp-client-2025-04-04", mcp_servers=[chosen])
+    assert "mcp_toolset" in refused(beta="mcp-client-2025-11-20", mcp_servers=[chosen])
+    toolset = {"type": "mcp_toolset", "mcp_server_name": "mine"}
+    assert reply(beta="mcp-client-2025-11-20", mcp_servers=[SERVER], tools=[toolset])
+    assert "Input tag 'mcp_toolset'" in refused(
+        beta="mcp-client-2025-04-04", mcp_servers=[SERVER], tools=[toolset]
+    )
+
+
+def test_only_models_that_are_known_to_refuse_a_tool_do() -> None:
+    screen = {
+        "type": "computer_20251124",
+        "name": "computer",
+        "display_width_px": 800,
+        "display_height_px": 600,
+    }
+    beta = "computer-use-2025-11-24"
+    words = "does not support tool types: computer_20251124"
+    assert words in refused(model=NEW, beta=beta, tools=[screen])
+    assert reply(model="claude-opus-5", beta=beta, tools=[screen])
+
+
+def test_what_is_unconfirmed_of_a_model_is_not_refused() -> None:
+    body: dict[str, Any] = {
+        "model": "claude-sonnet-5",
+        "messages": [HELLO, {"role": "system", "content": "x"}],
+    }
+    assert reply(**body)
+    text = refused(**{**body, "model": "claude-opus-4-7"})
+    assert text == "role 'system' is not supported on this model"

@@ -1,8 +1,12 @@
 """A strict, deterministic, local Messages API.
 
 It judges requests by its own tables and shares no code with the client side of Hookline, apart
-from the model table. ``Simulator.handle`` is free of I/O; ``SimulatorApp`` is the same behind ASGI
-and ``serve`` puts that on a socket.
+from the model table and the errors of a wrong set-up: a fault of one side is not hidden by the same
+fault of the other. ``Simulator.handle`` is free of I/O; ``SimulatorApp`` is the same behind ASGI and
+``serve`` puts that on a socket.
+
+Read ``front.core`` first, which routes a call to one of the ``endpoints``; ``rules`` judges the request,
+``answers`` makes the reply, ``measures`` counts tokens and looks at pictures for both.
 """
 
 from typing import TYPE_CHECKING, Any

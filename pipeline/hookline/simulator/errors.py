@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hookline.simulator import json
 from hookline.simulator.exchange import Headers
-from hookline.wire import json
 
 STATUS_OF: Final[Mapping[str, int]] = {
     "invalid_request_error": 400,

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from attrs import frozen
 
-from hookline.wire import json
+from hookline.simulator import json
 
 
 @frozen

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from hookline.simulator import json
 from hookline.simulator.errors import ApiError, invalid
 from hookline.simulator.exchange import Call
 from hookline.simulator.identity import Identity
 from hookline.simulator.rules.betas import read_betas
-from hookline.wire import json
 
 VERSIONS: Final = ("2023-06-01", "2026-10-21")
 MAX_BODY: Final = 32 * 1024 * 1024

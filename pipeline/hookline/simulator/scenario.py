@@ -23,6 +23,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from hookline.errors import ConfigError
+from hookline.simulator.errors import DEFAULT_MESSAGE
 
 Json = Mapping[str, Any]
 
@@ -41,6 +42,14 @@ def _tool_uses(value: Json | Sequence[Json] | None) -> tuple[Json, ...]:
     return (value,) if isinstance(value, Mapping) else tuple(value)
 
 
+def _error(value: str | Json | None) -> Json | None:
+    if value is None:
+        return None
+    given = {"type": value} if isinstance(value, str) else value
+    kind = given.get("type", "overloaded_error")
+    return {"type": kind, "message": DEFAULT_MESSAGE.get(kind, "Simulated error"), **given}
+
+
 @frozen(kw_only=True)
 class Rule:
     """One scripted reply or fault. Everything is optional; no condition means always.
@@ -55,6 +64,8 @@ class Rule:
         reply: The text, or content blocks as the API writes them.
         thinking: A thinking block's text before the reply.
         tool_use: One ``{name, input}`` or several; ``input`` left out is made from the schema.
+        call_tool_under_auto: Whether the reply is a call of the first tool where the request leaves
+            the choice, with an input made from its schema; a turn that brings results gets a text.
         stop_reason: Instead of the one that follows from the reply.
         stop_details: For refusals.
         echo_prefill: Whether the reply repeats the prefill, as some local servers do.
@@ -68,7 +79,8 @@ class Rule:
         delay: Seconds before the answer begins.
         drip: Seconds between the events of a stream, or the halves of a plain body.
         cut_after: Break the connection after so many events; a plain body breaks half-way.
-        error_event: An ``error`` event in the stream; a plain call gets it as its answer.
+        error_event: An ``error`` event in the stream, by its type (``"overloaded_error"``) or with
+            ``{type, message}``; a plain call gets it as its answer.
         error_after: After how many events it comes.
         unknown_event: An event of an unknown type to put in after the ping.
         chunk: Characters in each text delta.
@@ -84,6 +96,7 @@ class Rule:
     reply: str | tuple[Json, ...] | None = field(default=None, converter=_reply)
     thinking: str | None = None
     tool_use: tuple[Json, ...] = field(default=(), converter=_tool_uses)
+    call_tool_under_auto: bool = False
     stop_reason: str | None = None
     stop_details: Json | None = None
     echo_prefill: bool = False
@@ -97,7 +110,7 @@ class Rule:
     delay: float = 0.0
     drip: float = 0.0
     cut_after: int | None = None
-    error_event: Json | None = None
+    error_event: Json | None = field(default=None, converter=_error)
     error_after: int = 3
     unknown_event: Json | None = None
     chunk: int | None = None
@@ -131,29 +144,37 @@ class Scenario:
     Args:
         rules: The first that matches applies.
         urls: URL to the local file that the simulator shows for it.
+        batch_seconds: How long a batch takes; more than a day lets it expire.
 
     """
 
     rules: tuple[Rule, ...] = ()
     urls: Mapping[str, Path] = field(factory=dict)
+    batch_seconds: float = 0.0
 
     @classmethod
-    def of(cls, *rules: Rule, urls: Mapping[str, str | Path] | None = None) -> "Scenario":
+    def of(
+        cls,
+        *rules: Rule,
+        urls: Mapping[str, str | Path] | None = None,
+        batch_seconds: float = 0.0,
+    ) -> "Scenario":
         """Make a scenario in Python.
 
         Args:
             rules: In order.
             urls: URL to local file.
+            batch_seconds: How long a batch takes.
 
         Returns:
             The scenario.
 
         """
-        return cls(rules, {url: Path(path) for url, path in (urls or {}).items()})
+        return cls(rules, {url: Path(path) for url, path in (urls or {}).items()}, batch_seconds)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "Scenario":
-        """Read a scenario file: ``[[rule]]`` tables and an optional ``[urls]`` table.
+        """Read a scenario file: ``[[rule]]`` tables, a ``[urls]`` table and ``batch_seconds``, all optional.
 
         Args:
             path: The file; paths in ``[urls]`` are relative to it.
@@ -176,15 +197,18 @@ class Scenario:
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"The scenario file {path} is not TOML: {error}") from error
-        _refuse_unknown(data, ("rule", "urls"), f"{path}")
+        _refuse_unknown(data, ("rule", "urls", "batch_seconds"), f"{path}")
         tables, urls = data.get("rule", []), data.get("urls", {})
         if not isinstance(tables, list):
             raise ConfigError(f"{path}: write rules as [[rule]], with two brackets.")
         if not isinstance(urls, dict):
             raise ConfigError(f"{path}: [urls] must be a table of URL = file.")
+        seconds = data.get("batch_seconds", 0.0)
+        _check_kind("number", "batch_seconds", seconds, f"{path}")
         return cls(
             tuple(_rule(table, f"{path}: rule {n}") for n, table in enumerate(tables, start=1)),
             {url: _file(path, url, target) for url, target in urls.items()},
+            seconds,
         )
 
 
@@ -214,6 +238,10 @@ _KINDS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
             or (isinstance(value, list) and all(isinstance(item, dict) for item in value))
         ),
     ),
+    "error": (
+        "the name of an error type or a table",
+        lambda value: isinstance(value, str | dict),
+    ),
     "strings": (
         "a table of strings",
         lambda value: (
@@ -232,6 +260,7 @@ _KEYS: Final[Mapping[str, str]] = {
     "reply": "content",
     "thinking": "text",
     "tool_use": "tables",
+    "call_tool_under_auto": "flag",
     "stop_reason": "text",
     "stop_details": "table",
     "echo_prefill": "flag",
@@ -245,7 +274,7 @@ _KEYS: Final[Mapping[str, str]] = {
     "delay": "number",
     "drip": "number",
     "cut_after": "whole",
-    "error_event": "table",
+    "error_event": "error",
     "error_after": "whole",
     "unknown_event": "table",
     "chunk": "whole",
@@ -257,9 +286,7 @@ def _rule(table: Any, where: str) -> Rule:
         raise ConfigError(f"{where}: must be a table.")
     _refuse_unknown(table, _KEYS, where)
     for key, value in table.items():
-        said, fits = _KINDS[_KEYS[key]]
-        if not fits(value):
-            raise ConfigError(f"{where}: {key!r} must be {said}, not {value!r}.")
+        _check_kind(_KEYS[key], key, value, where)
     if table.get("chunk") == 0:
         raise ConfigError(f"{where}: 'chunk' must be 1 or more.")
     try:
@@ -269,6 +296,12 @@ def _rule(table: Any, where: str) -> Rule:
             f"{where}: 'when_regex' is no regular expression: {error}. Quote it in single quotes, "
             "so that TOML leaves backslashes alone."
         ) from error
+
+
+def _check_kind(kind: str, key: str, value: Any, where: str) -> None:
+    said, fits = _KINDS[kind]
+    if not fits(value):
+        raise ConfigError(f"{where}: {key!r} must be {said}, not {value!r}.")
 
 
 def _refuse_unknown(table: Mapping[str, Any], known: Any, where: str) -> None:

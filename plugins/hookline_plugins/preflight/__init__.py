@@ -3,7 +3,7 @@
 Innermost, on exactly what leaves, before every attempt. All broken rules are told at once, each with
 its name, its position (``messages.3.content.1``) and what to do.
 
-Which rules apply where:
+Which rules apply where (``scope``):
 
 - Anthropic's own hosts and the simulator: all of them.
 - Any other host (a local server, a gateway, a cloud): only those that every server shares, because
@@ -11,6 +11,7 @@ Which rules apply where:
 - A model that the table does not know, or that a plugin registered as a foreign one: the rules that
   do not depend on the model.
 - Blocks, fields and values that this version does not know always pass.
+- What is unconfirmed about a model is noted in the trace and passes.
 
 The rules are functions and small tables, one module for each topic; ``RULES`` lists them.
 """
@@ -18,10 +19,8 @@ The rules are functions and small tables, one module for each topic; ``RULES`` l
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
-from functools import lru_cache
 from itertools import chain
 from typing import Any, ClassVar, Final, TypeAlias
-from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen, validators
 from loguru import logger
@@ -32,6 +31,7 @@ from hookline_plugins.preflight import (
     betas,
     cache,
     limits,
+    malformed,
     media,
     retirement,
     sampling_and_thinking,
@@ -41,13 +41,11 @@ from hookline_plugins.preflight import (
 from hookline_plugins.preflight.given import Given
 from hookline_plugins.preflight.memory import Memory
 from hookline_plugins.preflight.rules import PreflightError, Problem, Rule
+from hookline_plugins.preflight.scope import Scope
 
 __all__ = ["RULES", "Preflight", "PreflightError", "Problem", "Rule"]
 
-_SIMULATOR: Final = "sim:"
-_HOST: Final = "anthropic.com"
-
-_TOPICS: Final = (limits, sampling_and_thinking, turns, tools, cache, media, betas)
+_TOPICS: Final = (malformed, limits, sampling_and_thinking, turns, tools, cache, media, betas)
 
 RULES: Final[dict[str, Rule]] = {
     rule.name: rule for topic in (retirement, *_TOPICS) for rule in topic.RULES
@@ -56,7 +54,7 @@ RULES: Final[dict[str, Rule]] = {
 
 _Check: TypeAlias = Callable[[Given], Iterator[Problem]]
 _CHECKS: Final[tuple[_Check, ...]] = tuple(topic.check for topic in _TOPICS)
-_ORDINARY_CHECKS: Final[tuple[_Check, ...]] = (limits.check, turns.check)
+_ORDINARY_CHECKS: Final[tuple[_Check, ...]] = (malformed.check, limits.check, turns.check)
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -102,20 +100,18 @@ class Preflight:
     @hookimpl
     def check_request(self, turn: Turn, request: Request) -> None:
         """Raise ``PreflightError`` if the request breaks a rule."""
-        simulated = turn.upstream.startswith(_SIMULATOR)
-        strict = _is_anthropic(turn.upstream) if self.strict is None else self.strict
-        facts = turn.models.get(request.model) if strict else None
+        scope = Scope.of(turn, request.model, strict=self.strict, rules_off=self.rules_off)
         found: list[Problem] = []
-        if facts is not None:
+        if scope.facts is not None:
             today = self._today()
-            found += retirement.check(facts, today, simulated=simulated)
+            found += retirement.check(scope.facts, today, simulated=scope.simulated)
             if not found:
-                self._warn(turn, facts, today)
+                self._warn(turn, scope.facts, today)
         history = self._memory.history(request.messages)
         given = Given(
             request=request,
             history=history,
-            facts=facts if facts is not None and facts.line is not None else None,
+            facts=scope.claude,
             version=turn.api_version,
             betas=(*request.betas, *turn.betas),
             surface=turn.surface,
@@ -124,12 +120,11 @@ class Preflight:
         checks = _ORDINARY_CHECKS if given.ordinary else _CHECKS
         found += chain.from_iterable([check(given) for check in checks])
         if found:
-            broken = [problem for problem in found if self._applies(problem.rule, strict=strict)]
+            broken, doubtful = scope.sorted(found)
             if broken:
                 raise PreflightError(broken)
-
-    def _applies(self, rule: Rule, *, strict: bool) -> bool:
-        return (strict or rule.shared) and rule.name not in self.rules_off
+            for problem in doubtful if turn.attempt == 0 else ():
+                turn.trace.note("preflight", f"the API may refuse this: {problem}")
 
     def _warn(self, turn: Turn, facts: ModelFacts, today: dt.date) -> None:
         """Warn of a model's end: in the trace of every turn, in the log once."""
@@ -141,11 +136,3 @@ class Preflight:
         if facts.id not in self._warned:
             self._warned.add(facts.id)
             logger.bind(model=facts.id).warning("{}", text)
-
-
-@lru_cache(maxsize=64)  # one process talks to few
-def _is_anthropic(upstream: str) -> bool:
-    if upstream.startswith(_SIMULATOR):
-        return True
-    host = urlsplit(upstream).hostname or ""
-    return host == _HOST or host.endswith(f".{_HOST}")

@@ -1,4 +1,4 @@
-"""What exists only with an ``anthropic-beta`` header: fields, blocks, tools (facts 2.1, 3.1, 10.5).
+"""What exists only with an ``anthropic-beta`` header: fields, blocks, tools (facts 2.1, 3.1, 10.5, 16.1).
 
 A header counts by its stem, without its date, so that a newer one of the same feature opens it too.
 """
@@ -46,7 +46,7 @@ _FIELDS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 _MESSAGE_FIELDS: Final = {
     "output_config": (
         "mid-conversation-output-config-2026-07-01",
-        ("mid-conversation-output-config-",),
+        ("mid-conversation-output-config-", "per-turn-control-"),
     ),
     "clear_at": (
         "mid-conversation-system-clear-at-2026-08-21",
@@ -70,7 +70,10 @@ _TOOLS: Final = {
     "advisor_20260301": ("advisor-tool-2026-03-01", ("advisor-tool-",)),
     "computer_20251124": ("computer-use-2025-11-24", ("computer-use-2025-11-24",)),
     "computer_20250124": ("computer-use-2025-01-24", ("computer-use-2025-01-24",)),
-    "computer_20241022": ("computer-use-2024-10-22", ("computer-use-2024-10-22",)),
+    **dict.fromkeys(
+        ("computer_20241022", "bash_20241022", "text_editor_20241022"),
+        ("computer-use-2024-10-22", ("computer-use-2024-10-22",)),
+    ),
 }
 _BINDING: Final = (
     "thinking-binding-controls-2026-08-01",

@@ -10,7 +10,6 @@ from attrs import define, field
 
 from hookline import Block, Message
 from hookline.values import TextBlock, UnknownBlock
-from hookline.wire import encode_message
 from hookline_plugins.preflight.rules import Problem
 
 __all__ = ["Call", "Digest", "Mark", "Need"]
@@ -104,13 +103,13 @@ class Digest:
 _SERVER_CALLS: Final = frozenset({"server_tool_use", "mcp_tool_use"})
 
 
-def begun(message: Message) -> Digest:
-    """Return a digest with everything but what the topics' own rules add."""
+def begun(message: Message, size: int) -> Digest:
+    """Return a digest with everything but what the topics' own rules add; ``size`` of its JSON."""
     content = message.content
     empty = not content
     return Digest(
         role=message.role,
-        size=len(encode_message(message)),
+        size=size,
         kinds=() if empty else _kinds(content),
         empty=empty,
         directive=message.role == "system"

@@ -80,6 +80,12 @@ class Given:
         """Whether there are tools whose names are not in the request."""
         return any(getattr(tool, "name", None) is None for tool in self.request.tools or ())
 
+    @property
+    def has_toolsets(self) -> bool:
+        """Whether MCP servers are used by toolsets, as in all but the first version of that beta."""
+        mcp = [name for name in self.betas if name.startswith("mcp-client-")]
+        return mcp != ["mcp-client-2025-04-04"]
+
     def has_beta(self, stem: str) -> bool:
         """Tell whether a beta header begins with ``stem``."""
         return any(name.startswith(stem) for name in self.betas)

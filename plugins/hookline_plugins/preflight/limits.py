@@ -21,8 +21,9 @@ _LONG: Final = 300_000
 _FAST: Final = "fast-mode-"  # facts 12.6
 
 # facts 2.1
-MAX_TOKENS: Final = Rule("max-tokens", "2.1", "Lower max_tokens")
+MAX_TOKENS: Final = Rule("max-tokens", "2.1", "Lower max_tokens", goes_by="max_output")
 LEAST_TOKENS: Final = Rule("max-tokens-least", "2.1", "Raise max_tokens", shared=True)
+COMPACTION: Final = Rule("compaction", "16.1", "Leave out one of the two")
 MESSAGES: Final = Rule("message-count", "1.4", "Summarise or drop old messages")
 BODY: Final = Rule(
     "body-size", "1.4", "Drop old images and documents, or upload them once and name the file ids"
@@ -30,10 +31,12 @@ BODY: Final = Rule(
 STOP: Final = Rule("stop-sequence", "2.1", "Leave it out, or give it a visible character")
 USER_ID: Final = Rule("user-id", "2.1", "Send a short opaque id, for example a hash")
 # facts 12.5, 12.6
-SPEED: Final = Rule("speed", "12.6", 'Leave out speed="fast", or use a model that has it')
+SPEED: Final = Rule(
+    "speed", "12.6", 'Leave out speed="fast", or use a model that has it', goes_by="fast_mode"
+)
 BATCH: Final = Rule("batch", "12.5", "Leave it out of batch items")
 
-RULES: Final = (MAX_TOKENS, LEAST_TOKENS, MESSAGES, BODY, STOP, USER_ID, SPEED, BATCH)
+RULES: Final = (MAX_TOKENS, LEAST_TOKENS, MESSAGES, BODY, STOP, USER_ID, SPEED, BATCH, COMPACTION)
 
 
 def check(given: "Given") -> Iterator[Problem]:
@@ -55,6 +58,9 @@ def check(given: "Given") -> Iterator[Problem]:
         yield USER_ID.broken("metadata.user_id", text)
     if request.speed == "fast":
         yield from _speed(given)
+    if request.compaction is not None and request.context_management is not None:
+        text = "compaction and context_management exclude each other"
+        yield COMPACTION.broken("compaction", text)
     if given.batch and request.stream:
         yield BATCH.broken("stream", "batches do not stream")
 

@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "check", "look"]
 
-_MOST_BYTES: Final = 10_485_760
+_MOST_CHARACTERS: Final = 10_485_760  # of base64: the API counts these, and calls them bytes
 _MOST_SIDE: Final = 8000
 _MANY: Final = 20
 _MOST_SIDE_OF_MANY: Final = 2000
 _HEADER_STEPS: Final = (4096, 262_144)  # base64 characters; a JPEG may carry 64 kB of EXIF first
 
 # facts 5.1, 5.3
-COUNT: Final = Rule("image-count", "5.1", "Send fewer images; those of the history count too")
+COUNT: Final = Rule(
+    "image-count", "5.1", "Send fewer images; those of the history count too", goes_by="context"
+)
 BYTES: Final = Rule("image-bytes", "5.1", "Make it smaller; the plugin `images` does so by itself")
 PIXELS: Final = Rule("image-pixels", "5.1", "Scale it down; the plugin `images` does so by itself")
 FORMAT: Final = Rule(
@@ -38,7 +40,9 @@ FORMAT: Final = Rule(
 )
 BASE64: Final = Rule("base64", "3.2", "Give plain base64, without a data: prefix", shared=True)
 HTTPS: Final = Rule("https-only", "5.3", "Use an https address, or send the bytes")
-VISION: Final = Rule("no-vision", "9.2", "Use a model that can see, or leave images out")
+VISION: Final = Rule(
+    "no-vision", "9.2", "Use a model that can see, or leave images out", goes_by="vision"
+)
 # facts 3.4
 CITATIONS: Final = Rule(
     "citations", "3.4", "Enable citations on all documents and search results, or on none"
@@ -112,11 +116,9 @@ def _look_at_image(block: ImageBlock, place: str, digest: Digest) -> None:
         return
     if not isinstance(source, Base64Source) or not _look_at_base64(source, place, digest):
         return
-    # Of the image and not of its base64 text, as the simulator: where the facts leave room, the
-    # reading that refuses less is taken.
-    size = len(source.data) * 3 // 4 - source.data[-2:].count("=")
-    if size > _MOST_BYTES:
-        text = f"the image has {size:,} bytes, {_MOST_BYTES:,} are possible"
+    size = len(source.data)
+    if size > _MOST_CHARACTERS:
+        text = f"the image has {size:,} characters of base64, {_MOST_CHARACTERS:,} are possible"
         digest.problems += (BYTES.broken(f"{place}.source.data", text),)
     try:
         header = _header(source.data)

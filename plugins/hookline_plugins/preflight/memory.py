@@ -11,7 +11,8 @@ from attrs import define, field
 
 from hookline import Block, Message, ToolResultBlock
 from hookline.values import SearchResultBlock
-from hookline_plugins.preflight import betas, cache, media, tools, turns
+from hookline.wire import encode_message
+from hookline_plugins.preflight import betas, cache, malformed, media, tools, turns
 from hookline_plugins.preflight.digest import Digest, begun
 from hookline_plugins.preflight.history import History
 
@@ -104,7 +105,9 @@ class Memory:
 
 def digested(message: Message) -> Digest:
     """Look at one message with all the rules that need nothing else."""
-    digest = begun(message)
+    encoded = encode_message(message)
+    digest = begun(message, len(encoded))
+    malformed.look_at_message(message, encoded, digest)
     if digest.plain:
         return digest
     turns.look_at_message(message, digest)
@@ -116,6 +119,7 @@ def digested(message: Message) -> Digest:
 
 
 def _look(block: Block, place: str, role: str, digest: Digest, *, inner: bool = False) -> None:
+    malformed.look(block, place, digest)
     turns.look(block, place, role, digest, inner=inner)
     media.look(block, place, digest, inner=inner)
     cache.look(block, place, digest)

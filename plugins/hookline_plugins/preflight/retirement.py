@@ -24,21 +24,23 @@ def check(facts: ModelFacts, today: dt.date, *, simulated: bool) -> Iterator[Pro
     # On the day itself the model may still answer.
     if facts.retired or (facts.retires is not None and facts.retires < today and not simulated):
         when = f" on {facts.retires:%d %B %Y}" if facts.retires else ""
-        yield RETIRED.broken("model", f"{facts.id} was retired{when}")
+        yield RETIRED.broken("model", f"{facts.id} was retired{when}", _remedy(facts))
+
+
+def _remedy(facts: ModelFacts) -> str:
+    """Name the successor, or nothing where the table has none: then the rule's own remedy holds."""
+    return f"Use {facts.successor}, or another of `hookline models`" if facts.successor else ""
 
 
 def warning(facts: ModelFacts, today: dt.date, warn_days: int) -> str:
     """Return what to say about a model that still works but not for long, or ""."""
+    move = f"move to {facts.successor or 'a newer model'}"
     if facts.retires is None:
-        return (
-            f"{facts.id} is deprecated; move to a newer model"
-            if facts.status == "deprecated"
-            else ""
-        )
+        return f"{facts.id} is deprecated; {move}" if facts.status == "deprecated" else ""
     left = (facts.retires - today).days
     if left > warn_days:
         return ""
     day = f"{facts.retires:%d %B %Y}"
     if left < 0:
-        return f"{facts.id} was retired on {day}: only the simulator still answers; move to a newer model"
-    return f"{facts.id} retires on {day}, in {left} days; move to a newer model"
+        return f"{facts.id} was retired on {day}: only the simulator still answers; {move}"
+    return f"{facts.id} retires on {day}, in {left} days; {move}"

@@ -21,6 +21,7 @@ class Rule:
         fact: the section of ``facts/messages-api.md`` it comes from.
         remedy: what to do about it.
         shared: whether every server that speaks this API has it, and not only Anthropic's own.
+        goes_by: the field of ``ModelFacts`` that decides; where that is unconfirmed, the rule warns.
 
     """
 
@@ -28,6 +29,7 @@ class Rule:
     fact: str
     remedy: str
     shared: bool = False
+    goes_by: str = ""
 
     def broken(self, position: str, text: str, remedy: str = "") -> "Problem":
         """Return a problem: ``text`` says what is wrong at ``position``."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from hookline.models import EFFORTS
 from hookline_plugins.preflight.rules import Problem, Rule
 
 if TYPE_CHECKING:
@@ -17,15 +18,23 @@ SAMPLING_VERSION: Final = Rule(
     "1.5",
     "Leave it out, or use api_version 2023-06-01 and a model that takes it",
 )
-SAMPLING_MODEL: Final = Rule("sampling-model", "9.2", "Leave it out, or use a model up to 4.6")
+SAMPLING_MODEL: Final = Rule(
+    "sampling-model", "9.2", "Leave it out, or use a model up to 4.6", goes_by="sampling"
+)
 SAMPLING_RANGE: Final = Rule("sampling-range", "2.1", "Use a value in the range")
-SAMPLING_BOTH: Final = Rule("sampling-both", "9.2", "Leave out temperature or top_p")
+SAMPLING_BOTH: Final = Rule(
+    "sampling-both", "9.2", "Leave out temperature or top_p", goes_by="sampling"
+)
 SAMPLING_THINKING: Final = Rule("sampling-thinking", "8.3", "Leave it out, or turn thinking off")
 # facts 9.2, 9.3
-THINKING: Final = Rule("thinking-type", "9.2", "Use a type that the model takes")
+THINKING: Final = Rule(
+    "thinking-type", "9.2", "Use a type that the model takes", goes_by="thinking"
+)
 BUDGET: Final = Rule("thinking-budget", "9.3", "Take 1,024 or more, and less than max_tokens")
-EFFORT: Final = Rule("effort", "9.2", "Use a level that the model takes")
-QUIET: Final = Rule("effort-thinking", "9.2", "Lower the effort, or let the model think")
+EFFORT: Final = Rule("effort", "9.2", "Use a level that the model takes", goes_by="effort")
+QUIET: Final = Rule(
+    "effort-thinking", "9.2", "Lower the effort, or let the model think", goes_by="quiet_effort"
+)
 
 RULES: Final = (
     SAMPLING_VERSION, SAMPLING_MODEL, SAMPLING_RANGE, SAMPLING_BOTH, SAMPLING_THINKING, THINKING,
@@ -34,7 +43,6 @@ RULES: Final = (
 
 _WITHOUT_SAMPLING: Final = "2026-10-21"
 _LEAST_BUDGET: Final = 1024
-_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 # An unknown type may be one that is newer than this table: the API judges it.
 _TYPES: Final = frozenset({"adaptive", "enabled", "disabled", "between_tools"})
 # It lets thinking go on between tool calls, under a budget larger than max_tokens.
@@ -112,7 +120,7 @@ def _thinking(given: "Given") -> Iterator[Problem]:
 
 def _effort(given: "Given", facts: "ModelFacts") -> Iterator[Problem]:
     effort = (given.request.output_config or {}).get("effort")
-    if effort not in _EFFORTS:
+    if effort not in EFFORTS:
         return
     at = "output_config.effort"
     if effort not in facts.effort:
@@ -121,5 +129,5 @@ def _effort(given: "Given", facts: "ModelFacts") -> Iterator[Problem]:
         return
     quiet = facts.quiet_effort
     silent = given.thinking in ("disabled", "between_tools")
-    if silent and quiet is not None and _EFFORTS.index(effort) > _EFFORTS.index(quiet):
+    if silent and quiet is not None and EFFORTS.index(effort) > EFFORTS.index(quiet):
         yield QUIET.broken(at, f"without thinking the highest effort of {facts.id} is {quiet!r}")

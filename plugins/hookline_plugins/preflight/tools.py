@@ -22,11 +22,12 @@ PAIRS: Final = Rule(
 RESULTS_FIRST: Final = Rule(
     "results-first", "10.4", "Put tool results before any other block of that message"
 )
+FAILED: Final = Rule("error-result", "10.4", "Say in `content` what went wrong")
 IDS: Final = Rule("tool-ids", "10.4", "Give every tool_use an id of its own")
 TOOLSET: Final = Rule("toolset-name", "10.4", "Copy `toolset_name` from the tool_use block")
 # facts 10.1
 NAMES: Final = Rule("tool-names", "10.1", "Give every tool a name of its own", shared=True)
-NAME: Final = Rule("tool-name", "10.1", "Use letters, digits, _ and - only, 64 at most")
+NAME: Final = Rule("tool-name", "10.1", "Use letters, digits, _ and - only, 128 at most")
 SCHEMA: Final = Rule("tool-schema", "10.1", 'Make the root of the schema {"type": "object"}')
 DEFERRED: Final = Rule("tool-deferred", "10.1", "Take `defer_loading` away from at least one tool")
 STRICT: Final = Rule("tool-strict", "11", "Set `strict` on 20 tools at most")
@@ -35,11 +36,17 @@ CHOICE: Final = Rule("tool-choice", "10.2", "Leave `tool_choice` out, or pass to
 CHOICE_NAME: Final = Rule(
     "tool-choice-name", "10.2", "Name one of the tools that are passed", shared=True
 )
-FORCED: Final = Rule("forced-tool", "10.2", 'Use tool_choice {"type": "auto"} or "none"')
+FORCED: Final = Rule(
+    "forced-tool",
+    "10.2",
+    'Use tool_choice {"type": "auto"} or "none"',
+    goes_by="forced_tool_choice",
+)
 FORCED_THINKING: Final = Rule(
     "forced-tool-thinking", "10.2", 'Turn thinking off, or use tool_choice {"type": "auto"}'
 )
 # facts 10.5
+KIND: Final = Rule("tool-type", "10.5", "Use a newer type of the tool", goes_by="refused_tools")
 DOMAINS: Final = Rule("tool-domains", "10.5", "Give one of the two lists of domains")
 ECHO: Final = Rule("server-tool", "8.3", "Pass the tool again that made this block")
 # facts 10.6
@@ -48,11 +55,10 @@ SERVERS: Final = Rule(
 )
 
 RULES: Final = (
-    PAIRS, RESULTS_FIRST, IDS, TOOLSET, NAMES, NAME, SCHEMA, DEFERRED, STRICT, CHOICE, CHOICE_NAME,
-    FORCED, FORCED_THINKING, DOMAINS, ECHO, SERVERS,
+    PAIRS, RESULTS_FIRST, FAILED, IDS, TOOLSET, NAMES, NAME, SCHEMA, DEFERRED, STRICT,
+    CHOICE, CHOICE_NAME, FORCED, FORCED_THINKING, KIND, DOMAINS, ECHO, SERVERS,
 )  # fmt: skip
 
-# 64 by the documentation, 128 by some errors of the API: what both refuse is wrong for sure.
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _FORCED: Final = frozenset({"any", "tool"})
 _MOST_STRICT: Final = 20
@@ -77,6 +83,9 @@ def look(block: Block, place: str, digest: Digest) -> None:
         if len(digest.results) == int(place.rpartition(".")[2]):
             digest.leading += 1
         digest.results += (Call(block.tool_use_id, place, block.toolset_name),)
+        if block.is_error and not block.content:
+            text = "a failed result cannot be empty"
+            digest.problems += (FAILED.broken(f"{place}.content", text),)
     elif block.type in _MAKERS:
         digest.echoes += ((place, block.type),)
 
@@ -105,6 +114,9 @@ def _definitions(given: "Given") -> Iterator[Problem]:
         if name is not None and name in seen:
             yield NAMES.broken(f"tools.{index}.name", f"two tools are called {name!r}")
         seen.add(name or "")
+        if given.facts is not None and _type(tool) in given.facts.refused_tools:
+            text = f"{given.facts.id} does not take {_type(tool)}"
+            yield KIND.broken(f"tools.{index}.type", text)
         if isinstance(tool, Tool):
             if not _NAME.fullmatch(tool.name):
                 yield NAME.broken(f"tools.{index}.name", f"{tool.name[:200]!r} is no tool name")
@@ -138,7 +150,9 @@ def _choice(given: "Given") -> Iterator[Problem]:
         return
     if facts is not None and not facts.forced_tool_choice:
         yield FORCED.broken("tool_choice", f"{facts.id} cannot be forced to use a tool")
-    elif given.thinks:
+        if facts.confirmed("forced_tool_choice"):
+            return
+    if given.thinks:
         yield FORCED_THINKING.broken(
             "tool_choice", "a model that thinks cannot be forced to use a tool"
         )
@@ -159,7 +173,7 @@ def _servers(given: "Given") -> Iterator[Problem]:
             yield SERVERS.broken(f"{place}.url", "only https servers can be reached")
         if names[name] > 1:
             yield SERVERS.broken(f"{place}.name", f"two servers are called {name!r}")
-        elif used[name] != 1:
+        elif given.has_toolsets and used[name] != 1:
             yield SERVERS.broken(place, f"{used[name]} toolsets reference {name!r}")
     for name in used.keys() - names.keys():
         yield SERVERS.broken(

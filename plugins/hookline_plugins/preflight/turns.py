@@ -22,7 +22,10 @@ BLANK: Final = Rule("blank-text", "2.3", "Leave the text block out, or write som
 END: Final = Rule("trailing-whitespace", "2.3", "Strip the end of the prefill")
 # facts 2.4
 SYSTEM_ROLE: Final = Rule(
-    "system-role", "2.4", "Use the top-level `system`, or a model that takes it in `messages`"
+    "system-role",
+    "2.4",
+    "Use the top-level `system`, or a model that takes it in `messages`",
+    goes_by="system_role",
 )
 SYSTEM_PLACE: Final = Rule(
     "system-place",
@@ -30,6 +33,9 @@ SYSTEM_PLACE: Final = Rule(
     "Put it after a user message, and at the end or before an assistant message",
 )
 SYSTEM_CONTENT: Final = Rule("system-content", "2.4", "Give it text and nothing else")
+DIRECTIVE: Final = Rule(
+    "system-directive", "2.4", "Give it text, or leave it out", goes_by="system_directive"
+)
 # facts 3.1
 PLACE: Final = Rule("block-place", "3.1", "Move the block to a message of the other role")
 # facts 1.5
@@ -41,6 +47,7 @@ PREFILL: Final = Rule(
     "prefill",
     "4.2",
     "End with a user message; `prefill=` of a call works on every model",
+    goes_by="prefill",
 )
 PREFILL_FORMAT: Final = Rule(
     "prefill-format", "4.3", "Leave out either the prefill or `output_config.format`"
@@ -52,8 +59,8 @@ THINKING_FIRST: Final = Rule(
 )
 
 RULES: Final = (
-    NO_MESSAGES, FIRST, EMPTY, BLANK, END, SYSTEM_ROLE, SYSTEM_PLACE, SYSTEM_CONTENT, PLACE,
-    VERSION, PREFILL, PREFILL_FORMAT, THINKING_FIRST,
+    NO_MESSAGES, FIRST, EMPTY, BLANK, END, SYSTEM_ROLE, SYSTEM_PLACE, SYSTEM_CONTENT,
+    DIRECTIVE, PLACE, VERSION, PREFILL, PREFILL_FORMAT, THINKING_FIRST,
 )  # fmt: skip
 
 # facts 3.1: who may hold which block. What is not listed may stand anywhere.
@@ -101,7 +108,8 @@ def look_at_message(message: Message, digest: "Digest") -> None:
         else:
             digest.problems += (problem,)
     if message.role == "assistant" and digest.kinds and digest.kinds[-1] == "text":
-        text = message.blocks[-1].text  # type: ignore[attr-defined]  # the type says so
+        last = message.blocks[-1]
+        text = last.text if isinstance(last, TextBlock) else ""
         if text != text.rstrip():
             digest.if_last += (
                 END.broken(
@@ -181,10 +189,11 @@ def _system_turns(given: "Given") -> Iterator[Problem]:
         yield SYSTEM_ROLE.broken(
             f"messages.{history.system_at[0]}", f"{facts.id} takes no system messages"
         )
-        return
+        if facts.confirmed("system_role"):
+            return
     yield from history.misplaced
     if facts is not None and not facts.system_directive and history.directive_at is not None:
-        yield SYSTEM_CONTENT.broken(
+        yield DIRECTIVE.broken(
             f"messages.{history.directive_at}",
             f"{facts.id} does not take a system message without content",
         )

@@ -126,6 +126,12 @@ CITED = {
 SEARCHED = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
 MCP = {"type": "url", "url": "https://mcp.example.com", "name": "m"}
 MCP_BETA = ("mcp-client-2025-11-20",)
+SCREEN = {
+    "type": "computer_20251124",
+    "name": "computer",
+    "display_width_px": 800,
+    "display_height_px": 600,
+}
 
 
 @frozen
@@ -170,6 +176,36 @@ REFUSED = [
     case("speed", "speed", model="claude-opus-4-7", speed="fast"),
     case("speed", "speed", model="claude-opus-5", speed="fast"),
     case("retired-model", "model", model="claude-opus-4-1"),
+    case(
+        "compaction",
+        "compaction",
+        compaction={"type": "summarize"},
+        context_management={"edits": []},
+        betas=("compact-2026-09-04", "context-management-2025-06-27"),
+    ),
+    # what cannot be what it says it is
+    case("block-fields", "messages.0.content.0", messages=[user({"type": "text"})]),
+    case("block-fields", "messages.0.content.1", messages=[user(text(), {"type": "image"})]),
+    case(
+        "block-fields",
+        "messages.1.content.0",
+        messages=[HELLO, assistant({"type": "text", "text": None}), HELLO],
+    ),
+    case(
+        "block-fields",
+        "messages.2.content.0.content.0",
+        messages=[HELLO, assistant(use()), user(result(content=[{"type": "text", "text": 5}]))],
+    ),
+    case("lone-surrogate", "messages.0.content", messages=[{"role": "user", "content": "\ud83d"}]),
+    case("lone-surrogate", "messages.0.content.1.text", messages=[user(text(), text("a \udc00"))]),
+    case(
+        "lone-surrogate",
+        "messages.1.content.0.input.a.0",
+        messages=[HELLO, assistant(use(input={"a": ["\ud83d"]})), user(result())],
+        tools=[TOOL],
+    ),
+    case("lone-surrogate", "system.0.text", system=[text("\ud83d!")]),
+    case("lone-surrogate", "system", system="Caf\u00e9 \ud83d"),
     # turns
     case("no-messages", "messages", messages=[]),
     case("first-message", "messages", messages=[assistant(text()), HELLO]),
@@ -217,7 +253,7 @@ REFUSED = [
     case("system-content", "messages.1", model=NEW, messages=[HELLO, system()]),
     case("system-content", "messages.1.content.0", model=NEW, messages=[HELLO, system(image())]),
     case(
-        "system-content",
+        "system-directive",
         "messages.1",
         model="claude-sonnet-5-5",
         messages=[HELLO, system(output_config={"effort": "low"})],
@@ -285,6 +321,29 @@ REFUSED = [
     case("tool-names", "tools.1.name", tools=[TOOL, TOOL]),
     case("tool-name", "tools.0.name", tools=[{**TOOL, "name": "no spaces"}]),
     case("tool-name", "tools.0.name", tools=[{**TOOL, "name": "n" * 129}]),
+    case(
+        "error-result",
+        "messages.2.content.0.content",
+        messages=[HELLO, assistant(use()), user(result(is_error=True, content=""))],
+    ),
+    case(
+        "error-result",
+        "messages.2.content.0.content",
+        messages=[HELLO, assistant(use()), user({**result(is_error=True), "content": []})],
+    ),
+    case(
+        "tool-type",
+        "tools.0.type",
+        model=NEW,
+        tools=[SCREEN],
+        betas=("computer-use-2025-11-24",),
+    ),
+    case(
+        "beta-header",
+        "tools.0",
+        tools=[{"type": "text_editor_20241022", "name": "str_replace_editor"}],
+    ),
+    case("beta-name", "betas.1", betas=("context-1m-2025-08-07", "context-1m")),
     case("tool-schema", "tools.0.input_schema", tools=[{**TOOL, "input_schema": {"type": "array"}}]),
     case("tool-deferred", "tools", tools=[{**TOOL, "defer_loading": True}]),
     case(
@@ -389,7 +448,7 @@ REFUSED = [
     case(
         "image-bytes",
         "messages.0.content.0.source.data",
-        messages=[user(image(data(png(1, 1, padding=10_485_760))))],
+        messages=[user(image(data(png(1, 1, padding=7_864_320))))],  # a third more as base64
     ),
     case(
         "image-pixels",
@@ -581,6 +640,22 @@ ACCEPTED = [
     ),
     case("", "", model=NEW, speed="fast"),
     case("", "", output_config=FORMAT),
+    case("", "", model=MIDDLE, max_tokens=128_000),
+    case("", "", tools=[{**TOOL, "name": "n" * 128}]),
+    case("", "", mcp_servers=[MCP], betas=("mcp-client-2025-04-04",)),
+    case("", "", betas=("brand-new-2027-01-01", "brand-new-20270101")),
+    case(
+        "",
+        "",
+        model=NEW,
+        messages=[HELLO, system(text(), output_config={"effort": "low"})],
+        betas=("per-turn-control-2026-07-01",),
+    ),
+    case("", "", model="claude-sonnet-5", messages=[HELLO, system(text())]),
+    case("", "", model="claude-opus-5", tools=[SCREEN], betas=("computer-use-2025-11-24",)),
+    case("", "", metadata={"user_id": "u" * 512}),
+    case("", "", messages=[user(text("\U0001f600"))]),
+    case("", "", messages=[user(image(data(png(1, 1, padding=7_864_200))))]),
 ]
 
 
@@ -744,6 +819,25 @@ def test_unknown_models_have_only_the_common_rules() -> None:
     assert broken({**body, "temperature": 5.0, "thinking": None})[0][0] == "sampling-range"
 
 
+def test_what_is_unconfirmed_of_a_model_is_noted_and_passes() -> None:
+    body = complete({"model": "claude-sonnet-5", "messages": [HELLO, system(text())]})
+    journey = a_turn()
+    Preflight().check_request(journey, structure_request(body))
+    (note,) = [text for _, text in journey.trace.notes]
+    assert note.startswith("the API may refuse this: messages.1: claude-sonnet-5 takes no system")
+    misplaced = {**body, "messages": [HELLO, assistant(text()), system(text())]}
+    assert ("system-place", "messages.2") in broken(misplaced)
+
+
+@pytest.mark.parametrize(
+    "block", [{"type": "text"}, {"type": "text", "text": None}, {"type": "text", "text": 5}]
+)
+def test_text_without_text_stops_no_other_server(block: dict[str, Any]) -> None:
+    body = {"model": "llama", "messages": [HELLO, assistant(block), HELLO]}
+    assert broken(body, destination=Destination(base_url="http://localhost:8080")) == []
+    assert broken(body) == [("block-fields", "messages.1.content.0")]
+
+
 def test_foreign_models_have_only_the_common_rules() -> None:
     models = load_models().with_models(ModelFacts(id="llama"))
     body = {"model": "llama", "max_tokens": 10**6, "messages": [user(image()), assistant(text())]}
@@ -832,9 +926,7 @@ def warnings_of(plugin: Preflight, model: str, **turn: Any) -> list[str]:
 
 def test_a_model_that_retires_soon_is_warned_about_once(logged: list[Any]) -> None:
     plugin = on("2026-11-23")
-    expected = (
-        "claude-sonnet-4-5-20250929 retires on 30 November 2026, in 7 days; move to a newer model"
-    )
+    expected = "claude-sonnet-4-5-20250929 retires on 30 November 2026, in 7 days; move to claude-sonnet-5-5"
     assert warnings_of(plugin, "claude-sonnet-4-5") == [expected]
     assert warnings_of(plugin, "claude-sonnet-4-5") == [expected]
     assert warnings_of(plugin, "claude-sonnet-4-5", attempt=1) == []

@@ -6,9 +6,9 @@ from typing import Final
 
 from attrs import frozen
 
+from hookline.simulator import json
 from hookline.simulator.measures.tokens import Part
 from hookline.simulator.rules.request import Checked
-from hookline.wire import json
 
 _LOOKBACK: Final = 20
 _LIFE: Final = {"5m": 300.0, "1h": 3600.0}

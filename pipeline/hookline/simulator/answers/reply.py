@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from attrs import evolve
 
+from hookline.simulator import json
 from hookline.simulator.answers.citations import cite
+from hookline.simulator.answers.compaction import compacted
 from hookline.simulator.answers.cut import Draft, cut
 from hookline.simulator.answers.instance import instance_of
 from hookline.simulator.answers.signatures import sign_thinking
@@ -18,7 +20,6 @@ from hookline.simulator.identity import Identity
 from hookline.simulator.measures.tokens import blocks_of
 from hookline.simulator.rules.request import Checked
 from hookline.simulator.scenario import Rule
-from hookline.wire import json
 
 _SHOWN: Final = 200
 _OPTION: Final = re.compile(r"\(([A-Z])\)")
@@ -39,6 +40,8 @@ def draft(checked: Checked, rule: Rule, identity: Identity, total: int) -> Draft
         The reply, cut at stop sequences and at ``max_tokens``.
 
     """
+    if checked.body.get("compaction"):
+        return compacted(checked, _short(last_user_text(checked.body)))
     wanted = _thinking(checked, rule) + _content(checked, rule)
     body = checked.body
     limit, room = int(body["max_tokens"]), checked.facts.context - total
@@ -119,16 +122,27 @@ def _with_echo(blocks: list[dict[str, Any]], prefill: str) -> list[dict[str, Any
 
 
 def _forced_calls(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
-    """Return the calls that ``tool_choice`` forces; a scripted reply does not lift the force."""
+    """Return the call that ``tool_choice`` forces, or that a rule wants where it leaves the choice.
+
+    A scripted text does not lift the force.
+    """
     choice = checked.body.get("tool_choice") or {}
     if isinstance(rule.reply, tuple):
         return []
     if choice.get("type") == "tool":
         return [{"name": choice["name"]}]
-    if choice.get("type") == "any":
-        names = [tool["name"] for tool in checked.body["tools"] if "name" in tool]
+    free = choice.get("type") in (None, "auto") and rule.call_tool_under_auto
+    if choice.get("type") == "any" or (free and not _is_answering(checked.body)):
+        names = [tool["name"] for tool in checked.body.get("tools") or () if "input_schema" in tool]
         return [{"name": name} for name in names[:1]]
     return []
+
+
+def _is_answering(body: Mapping[str, Any]) -> bool:
+    """Tell whether the last turn brings tool results: then a model would not call once more."""
+    return any(
+        block["type"] == "tool_result" for block in blocks_of(body["messages"][-1]["content"])
+    )
 
 
 def _input_for(checked: Checked, name: str) -> Any:
@@ -203,12 +217,11 @@ def _finish(
     """Give a block the fields that only the server can know: ids, signatures."""
     match block["type"]:
         case "tool_use":
-            return {"type": "tool_use", "id": identity.make("toolu", str(place)), **block}
+            made = {"type": "tool_use", "id": identity.make("toolu", str(place)), **block}
+            return made if "caller" in made else {**made, "caller": {"type": "direct"}}
         case "server_tool_use":
             return {"type": "server_tool_use", "id": identity.make("srvtoolu", str(place)), **block}
         case "thinking" if "signature" not in block:
             return sign_thinking(block["thinking"], checked)
-        case "text":
-            return {"citations": None, **block}
         case _:
             return block

@@ -1,4 +1,4 @@
-"""Signatures of thinking blocks: made when a block is sent, verified when it comes back.
+"""Signatures of thinking blocks and of compactions: made when a block is sent, verified when it comes back.
 
 A signature covers the text and the model; whether the conversation before it is the same too is
 judged for the models whose blocks are bound to their prefix, and only where the request sets
@@ -11,10 +11,11 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from hookline.simulator import json
+from hookline.simulator.answers.fingerprint import fingerprint
 from hookline.simulator.errors import invalid
 from hookline.simulator.measures.tokens import blocks_of
 from hookline.simulator.rules.request import Checked
-from hookline.wire import json
 
 _KEY: Final = b"hookline simulator"  # not a secret: it keeps honest clients honest
 _MODEL_MARK: Final = "sim1"
@@ -42,8 +43,26 @@ def sign_thinking(text: str, checked: Checked) -> dict[str, Any]:
     }
 
 
+def sign_summary(text: str, checked: Checked) -> dict[str, Any]:
+    """Return a compaction block.
+
+    Args:
+        text: The summary.
+        checked: The request that it sums up.
+
+    Returns:
+        The block with its signature, to be sent back as it is.
+
+    """
+    return {
+        "type": "compaction",
+        "content": text,
+        "signature": _signature(text, checked.facts.id, ""),
+    }
+
+
 def check_signatures(checked: Checked) -> tuple[dict[str, Any], ...]:
-    """Verify the thinking blocks that came back.
+    """Verify the thinking blocks and the compactions that came back.
 
     Args:
         checked: A request that is valid otherwise.
@@ -62,10 +81,12 @@ def check_signatures(checked: Checked) -> tuple[dict[str, Any], ...]:
     latest = spoken[-1] if spoken else -1
     for position, message in enumerate(messages):
         for place, block in enumerate(blocks_of(message["content"])):
+            where = f"messages.{position}.content.{place}"
+            if block["type"] == "compaction":
+                _check_summary(block, where)
             if block["type"] != "thinking":
                 continue
-            where = f"messages.{position}.content.{place}"
-            model, prefix, genuine = _read(block)
+            model, prefix, genuine = _read(block["signature"], block["thinking"])
             if not genuine and model and position == latest:
                 raise invalid(_MODIFIED.format(where=where))
             if not genuine:
@@ -95,6 +116,18 @@ _BOUND: Final = (  # the facts give the content of this text, not its wording
 )
 
 
+def _check_summary(block: Mapping[str, Any], where: str) -> None:
+    signature = block.get("signature")
+    if signature is None:  # the older edit signs nothing
+        return
+    _, _, genuine = _read(signature, block.get("content") or "")
+    if not genuine:  # wording approximate
+        raise invalid(
+            f"{where}: Invalid `signature` in `compaction` block",
+            details={"error_code": "compaction_signature_invalid"},
+        )
+
+
 def _dropped(where: str, reason: str) -> dict[str, Any]:
     return {"type": "thinking_dropped", "path": where, "reason": reason}
 
@@ -105,31 +138,16 @@ def _signature(text: str, model: str, prefix: str) -> str:
     return base64.b64encode(mac.digest() + payload).decode("ascii")
 
 
-def _read(block: Mapping[str, Any]) -> tuple[str, str, bool]:
+def _read(signature: str, text: str) -> tuple[str, str, bool]:
     try:
-        payload = json.loads(base64.b64decode(block["signature"], validate=True)[32:])
+        payload = json.loads(base64.b64decode(signature, validate=True)[32:])
         model, prefix = payload["model"], payload["prefix"]
     except (ValueError, KeyError, TypeError):
         return "", "", False
-    expected = _signature(block["thinking"], model, prefix)
-    return model, prefix, hmac.compare_digest(expected.encode(), block["signature"].encode())
+    expected = _signature(text, model, prefix)
+    return model, prefix, hmac.compare_digest(expected.encode(), signature.encode())
 
 
 def _prefix_digest(body: Mapping[str, Any], until: int) -> str:
-    digest = hashlib.sha256()
-    for value in (body.get("system"), body.get("tools")):
-        digest.update(json.dumps(_without_markers(value)))
-    for message in body["messages"][:until]:
-        digest.update(json.dumps([message["role"], _without_markers(message["content"])]))
-    return digest.hexdigest()[:16]
-
-
-def _without_markers(value: Any) -> Any:
-    """Drop ``cache_control`` everywhere: moving it does not count as a change."""
-    if isinstance(value, dict):
-        return {
-            key: _without_markers(item) for key, item in value.items() if key != "cache_control"
-        }
-    if isinstance(value, list):
-        return [_without_markers(item) for item in value]
-    return value
+    said = [[message["role"], message["content"]] for message in body["messages"][:until]]
+    return fingerprint(body.get("system"), body.get("tools"), *said)

@@ -3,29 +3,35 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from hookline.simulator import json
 from hookline.simulator.exchange import Cut, Part, Pause
-from hookline.simulator.measures.tokens import split
+from hookline.simulator.measures.tokens import count, split
+from hookline.simulator.rules import betas as beta
 from hookline.simulator.scenario import Rule
-from hookline.wire import json
 
 _TOKENS_A_DELTA: Final = 3
 _JSON_CHARACTERS_A_DELTA: Final = 24
 
 
-def events_of(message: Mapping[str, Any], rule: Rule) -> Iterator[dict[str, Any]]:
+def events_of(
+    message: Mapping[str, Any], rule: Rule, betas: frozenset[str] = frozenset()
+) -> Iterator[dict[str, Any]]:
     """Cut a message into its events.
 
     Args:
         message: The message as a plain call would return it.
         rule: For the size of the deltas and unknown events.
+        betas: The request's beta headers.
 
     Yields:
         dict: The events from ``message_start`` to ``message_stop``.
 
     """
     usage = message["usage"]
+    hops = [block["from"]["model"] for block in message["content"] if block["type"] == "fallback"]
     start = {
         **message,
+        "model": hops[0] if hops else message["model"],  # a fallback is not known yet
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
@@ -42,19 +48,21 @@ def events_of(message: Mapping[str, Any], rule: Rule) -> Iterator[dict[str, Any]
         yield {"type": "simulated_unknown_event", **rule.unknown_event}
     for index, block in enumerate(message["content"]):
         opened, deltas = _parts(block, rule)
+        if block["type"] == "thinking" and not betas.isdisjoint(beta.THINKING_COUNT):
+            deltas = [_with_estimate(delta) for delta in deltas]
         yield {"type": "content_block_start", "index": index, "content_block": opened}
         for delta in deltas:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
-    names = ("stop_reason", "stop_sequence", "stop_details", "container")
     yield {
         "type": "message_delta",
-        "delta": {name: message.get(name) for name in names},
+        "delta": {name: message[name] for name in _AT_THE_END if name in message},
         "usage": {name: usage.get(name) for name in _CUMULATIVE},
     }
     yield {"type": "message_stop"}
 
 
+_AT_THE_END: Final = ("stop_reason", "stop_sequence", "stop_details", "container")
 _CUMULATIVE: Final = (
     "input_tokens",
     "cache_creation_input_tokens",
@@ -65,24 +73,26 @@ _CUMULATIVE: Final = (
 )
 
 
-def stream_of(message: Mapping[str, Any], rule: Rule) -> Iterator[Part]:
+def stream_of(
+    message: Mapping[str, Any], rule: Rule, betas: frozenset[str] = frozenset()
+) -> Iterator[Part]:
     """Write a message as an event stream, with the faults that a rule asks for.
 
     Args:
         message: The message.
         rule: The faults.
+        betas: The request's beta headers.
 
     Yields:
         Part: frames, pauses, and the cut.
 
     """
-    for sent, event in enumerate(events_of(message, rule)):
+    for sent, event in enumerate(events_of(message, rule, betas)):
         if rule.cut_after is not None and sent >= rule.cut_after:
             yield Cut()
             return
         if rule.error_event is not None and sent >= rule.error_after:
-            error = {"type": "overloaded_error", "message": "Overloaded", **rule.error_event}
-            yield frame({"type": "error", "error": error})
+            yield frame({"type": "error", "error": dict(rule.error_event)})
             return
         if rule.drip and sent:
             yield Pause(rule.drip)
@@ -92,6 +102,13 @@ def stream_of(message: Mapping[str, Any], rule: Rule) -> Iterator[Part]:
 def frame(event: Mapping[str, Any]) -> bytes:
     """Return one event as bytes."""
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), json.dumps(event))
+
+
+def _with_estimate(delta: dict[str, Any]) -> dict[str, Any]:
+    """Add the running estimate that clients show as progress."""
+    if delta["type"] != "thinking_delta":
+        return delta
+    return {**delta, "estimated_tokens": count(delta["thinking"])}
 
 
 def _parts(block: Mapping[str, Any], rule: Rule) -> tuple[dict[str, Any], list[dict[str, Any]]]:

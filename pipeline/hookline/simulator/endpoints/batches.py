@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from attrs import define
 
-from hookline.simulator.endpoints.models import Query, page
+from hookline.simulator.endpoints.paging import Query, page
 from hookline.simulator.errors import ApiError, invalid, not_found
 from hookline.simulator.exchange import Answer, json_answer
 from hookline.simulator.incoming import Incoming

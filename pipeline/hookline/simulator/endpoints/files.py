@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from hookline.simulator.endpoints.models import Query, read_limit
+from hookline.simulator.endpoints.paging import Query, page, read_limit
 from hookline.simulator.errors import ApiError, invalid, not_found
 from hookline.simulator.exchange import Answer, json_answer
 from hookline.simulator.incoming import Incoming
 from hookline.simulator.limits import rfc3339
 from hookline.simulator.measures.vision import sniff
+from hookline.simulator.rules import betas as beta
 
 _MAX_BODY: Final = 500 * 1024 * 1024 + 64 * 1024  # the file, and the form around it
 _SHORTEST: Final = 3_600
@@ -120,11 +121,30 @@ class Files:
         """Return a file's metadata, or raise the 404."""
         return self._find(file_id).shown()
 
-    def list_page(self, query: Query) -> dict[str, Any]:
-        """Return one page, newest first; ``ids[]`` returns just those."""
+    def list_page(self, query: Query, betas: frozenset[str]) -> dict[str, Any]:
+        """Return one page, newest first.
+
+        Args:
+            query: ``page`` and ``limit``, or ``ids[]`` for just those; under the beta of old
+                ``after_id``, ``before_id`` and ``limit``.
+            betas: Which of the two shapes the client expects (facts 16.1).
+
+        Returns:
+            ``data`` and ``next_page``, or the envelope of the other lists.
+
+        Raises:
+            ApiError: 400 for a limit out of range, a bad cursor, or parameters that exclude each
+                other.
+
+        """
         alive = [stored for stored in reversed(self._files.values()) if self._alive(stored)]
+        if not betas.isdisjoint(beta.FILES):
+            return page([stored.shown() for stored in alive], query)
         ids = query.get("ids[]") or query.get("ids")
         if ids:
+            for other in ("page", "limit"):
+                if other in query:  # wording approximate
+                    raise invalid(f"{other}: cannot be used together with `ids`")
             if len(set(ids)) > _MOST_IDS:
                 raise invalid(f"ids: List should have at most {_MOST_IDS} items after validation")
             chosen = [stored for stored in alive if stored.id in ids]

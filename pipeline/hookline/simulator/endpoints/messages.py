@@ -5,7 +5,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hookline.models import ModelTable
+from hookline.simulator import json
 from hookline.simulator.answers.cache import PromptCache
+from hookline.simulator.answers.cut import Draft
+from hookline.simulator.answers.diagnosis import Diagnoses
 from hookline.simulator.answers.reply import draft, last_user_text
 from hookline.simulator.answers.signatures import check_signatures
 from hookline.simulator.answers.stream import stream_of
@@ -15,12 +18,11 @@ from hookline.simulator.errors import DEFAULT_MESSAGE, TYPE_OF, ApiError, invali
 from hookline.simulator.exchange import JSON, SSE, Answer, Cut, Headers, Part, Pause, json_answer
 from hookline.simulator.identity import Identity
 from hookline.simulator.incoming import Incoming
-from hookline.simulator.limits import rate_limit_headers
+from hookline.simulator.limits import RateLimits
 from hookline.simulator.measures.tokens import request_parts, request_tokens
 from hookline.simulator.rules.media import Shelf
 from hookline.simulator.rules.request import Checked, validate
 from hookline.simulator.scenario import Rule, Scenario
-from hookline.wire import json
 
 _NO_RULE: Final = Rule()
 
@@ -46,13 +48,14 @@ class Messages:
         lock: threading.RLock,
     ) -> None:
         self._scenario = scenario
-        self._clock = clock
         self._models = models
         self._shelf = shelf
         self._lock = lock
         self._calls = 0
         self._used = [0] * len(scenario.rules)
         self._cache = PromptCache(clock)
+        self._diagnoses = Diagnoses()
+        self._limits = RateLimits(clock)
         self._threads = Threads()
 
     def create(self, incoming: Incoming) -> Answer:
@@ -79,11 +82,15 @@ class Messages:
             text = failure.body(incoming.identity.make("req"))
             return Answer(failure.status, (JSON, *extra), (text,), rule.delay)
         message = self._message(checked, rule, number, dropped)
+        usage = message["usage"]
+        fresh = usage["input_tokens"] + (usage["cache_creation_input_tokens"] or 0)
         with self._lock:
             self._threads.keep(checked.body, message)
-        headers: Headers = (*rate_limit_headers(self._clock(), incoming.number), *extra)
+            limits = self._limits.spend(fresh, usage["output_tokens"])
+        headers: Headers = (*limits, *extra)
         if stream:
-            return Answer(200, (SSE, *headers), tuple(stream_of(message, rule)), rule.delay)
+            parts = tuple(stream_of(message, rule, incoming.betas))
+            return Answer(200, (SSE, *headers), parts, rule.delay)
         return Answer(200, (JSON, *headers), _plain(message, rule), rule.delay)
 
     def count(self, incoming: Incoming) -> Answer:
@@ -100,7 +107,9 @@ class Messages:
         result: dict[str, Any] = {"input_tokens": total}
         if checked.body.get("context_management"):
             result["context_management"] = {"original_input_tokens": total}
-        return json_answer(result, rate_limit_headers(self._clock(), incoming.number))
+        with self._lock:
+            limits = self._limits.spend()
+        return json_answer(result, limits)
 
     def run_item(self, params: Any, version: str, betas: frozenset[str]) -> dict[str, Any]:
         """Run one batch item.
@@ -176,21 +185,27 @@ class Messages:
             "id": identity.make("msg"),
             "type": "message",
             "role": "assistant",
-            "model": checked.facts.id,
+            "model": _served_by(made, checked.facts.id),
             "content": list(made.blocks),
             "stop_reason": made.stop_reason,
             "stop_sequence": made.stop_sequence,
             "stop_details": _stop_details(made.stop_reason, rule),
-            "container": None,
             "usage": {**usage_of(checked, made, total, cached, tier), **(rule.usage or {})},
         }
-        if "diagnostics" in body:
-            message["diagnostics"] = None
+        if body.get("diagnostics") is not None:
+            with self._lock:
+                message["diagnostics"] = self._diagnoses.of(body, message["id"], total)
         if body.get("context_management"):
             message["context_management"] = {"applied_edits": []}
         if dropped:
             message["input_transformations"] = list(dropped)
         return message
+
+
+def _served_by(made: Draft, asked: str) -> str:
+    """Return who wrote the reply: after a server-side fallback the last model that took over."""
+    hops = [block["to"]["model"] for block in made.blocks if block["type"] == "fallback"]
+    return hops[-1] if hops else asked
 
 
 def _plain(message: dict[str, Any], rule: Rule) -> tuple[Part, ...]:
@@ -210,8 +225,7 @@ def _failure(rule: Rule, *, stream: bool) -> ApiError | None:
         text = rule.message or DEFAULT_MESSAGE.get(kind, "Simulated error")
         return ApiError(kind, text, status=rule.status, details=rule.details)
     if rule.error_event is not None and not stream:
-        error = {"type": "overloaded_error", "message": "Overloaded", **rule.error_event}
-        return ApiError(error["type"], error["message"])
+        return ApiError(rule.error_event["type"], rule.error_event["message"])
     return None
 
 

@@ -35,7 +35,8 @@ class Simulator:
         clock: Gives the time in seconds since 1970; batches, files and headers go by it.
         models: The models there are; those that ship with Hookline by default.
         api_keys: The keys that are accepted; any non-empty key by default.
-        batch_seconds: How long a batch takes; more than a day lets it expire.
+        batch_seconds: How long a batch takes; more than a day lets it expire. The scenario says by
+            default, and that none at all.
         base_url: What links to batch results begin with; the call's own host by default.
 
     Example::
@@ -52,7 +53,7 @@ class Simulator:
         clock: Callable[[], float] = time.time,
         models: ModelTable | None = None,
         api_keys: Collection[str] | None = None,
-        batch_seconds: float = 0.0,
+        batch_seconds: float | None = None,
         base_url: str | None = None,
     ) -> None:
         self._scenario = Scenario() if scenario is None else scenario
@@ -63,7 +64,8 @@ class Simulator:
         self._calls = 0
         self._files = Files(clock, self._scenario.urls)
         self._messages = Messages(self._scenario, clock, self._models, self._files, self._lock)
-        self._batches = Batches(clock, batch_seconds, self._messages.run_item)
+        seconds = self._scenario.batch_seconds if batch_seconds is None else batch_seconds
+        self._batches = Batches(clock, seconds, self._messages.run_item)
         self._routes = [
             (method, re.compile(pattern), handler) for method, pattern, handler in self._table()
         ]
@@ -156,7 +158,7 @@ class Simulator:
             (
                 "GET",
                 "/v1/files",
-                locked(lambda call, _: json_answer(files.list_page(call.call.query))),
+                locked(lambda call, _: json_answer(files.list_page(call.call.query, call.betas))),
             ),
             ("GET", one_file, locked(lambda _, name: json_answer(files.get(name)))),
             ("GET", f"{one_file}/content", locked(lambda _, name: files.download(name))),

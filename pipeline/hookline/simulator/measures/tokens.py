@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from hookline.simulator import json
 from hookline.simulator.measures.vision import Picture
-from hookline.wire import json
 
 _TOKEN: Final = re.compile(r" ?[A-Za-z]{1,7}| ?[0-9]{1,3}| ?[^\sA-Za-z0-9]|\s+")
 

@@ -26,7 +26,15 @@ STRING: Final = Text()
 COUNT: Final = Number(least=0)
 
 CACHE_CONTROL: Final = Tagged(
-    {"ephemeral": Record({"type!": STRING, "ttl": Text(choices=("5m", "1h"))})}
+    {
+        "ephemeral": Record(
+            {
+                "type!": STRING,
+                "ttl": Text(choices=("5m", "1h")),
+                "scope": Beta(STRING, betas.CACHE_SCOPE),
+            }
+        )
+    }
 )
 CITATIONS_CONFIG: Final = Record({"enabled": Flag()})
 
@@ -262,7 +270,7 @@ BLOCK: Final = Tagged(
         ),
         "mcp_tool_listing": Beta(
             Record({"type!": STRING, "mcp_server_name!": STRING, "tools!": Items(Free())}),
-            betas.MCP,
+            betas.MCP_TOOLSET,
         ),
         "advisor_tool_result": Beta(Record({**_RESULT, "content!": Free()}), betas.ADVISOR),
         "compaction": Beta(

@@ -7,6 +7,7 @@ notation.
 from collections.abc import Mapping
 from typing import Final
 
+from hookline.models import EFFORTS
 from hookline.simulator.rules import betas
 from hookline.simulator.rules.block_fields import BLOCK, CACHE_CONTROL, COUNT, STRING, TEXT
 from hookline.simulator.rules.shape import (
@@ -24,7 +25,6 @@ from hookline.simulator.rules.shape import (
 )
 from hookline.simulator.rules.tool_fields import MCP_SERVER, TOOL, TOOL_CHOICE
 
-EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 _DISPLAY: Final = Text(choices=("summarized", "omitted", "updates"))
 _BINDING: Final = Beta(
     Record({"prefix_mismatch_behavior": Text(choices=("error", "drop_block"))}),
@@ -146,9 +146,18 @@ _COUNTED: Final[Mapping[str, Shape]] = {
     "cache_control?": CACHE_CONTROL,
     "context_management?": Beta(Record({"edits": Items(_EDIT)}), betas.CONTEXT_MANAGEMENT),
     "mcp_servers": Beta(Items(MCP_SERVER), betas.MCP),
-    "compaction?": Beta(Free(), betas.COMPACTION),
+    "compaction?": Beta(
+        Tagged({"summarize": Record({"type!": STRING, "instructions?": STRING})}),
+        betas.COMPACTION,
+    ),
     "speed?": Text(choices=("standard", "fast")),
-    "billing_policy": Beta(Free(), betas.BILLING),
+    # Which beta opens it is unconfirmed (facts 2.1), so none is asked for.
+    "billing_policy": Record(
+        {
+            "type!": Text(choices=("billing_policy",)),
+            "bill_to": Text(choices=("self", "user_profile")),
+        }
+    ),
 }
 
 SAMPLING: Final[Mapping[str, Shape]] = {
@@ -165,7 +174,8 @@ CREATE: Final = Record(
         **SAMPLING,
         "stop_sequences": Items(STRING),
         "stream": Flag(),
-        "metadata": Record({"user_id?": Text(longest=256)}),
+        # 256 characters by some pages, 512 by others: what both refuse is wrong for sure.
+        "metadata": Record({"user_id?": Text(longest=512)}),
         "service_tier": Text(choices=("auto", "standard_only")),
         "inference_geo?": STRING,
         "container?": Either(

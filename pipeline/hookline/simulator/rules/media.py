@@ -76,7 +76,7 @@ def check_media(
         return {}
     if facts.vision is None:
         raise invalid("messages: this model does not accept image content blocks")
-    if len(images) > facts.max_images:  # wording approximate
+    if len(images) > facts.max_images and facts.confirmed("context"):  # wording approximate
         raise invalid(
             f"messages: A maximum of {facts.max_images} images may be provided. Found {len(images)}."
         )
@@ -114,9 +114,18 @@ def _bytes_of(item: _Placed, shelf: Shelf) -> bytes | None:
         case "url":
             return _check_url(item.source["url"], shelf)
         case "file":
-            return shelf.file(item.source["file_id"])
+            data = shelf.file(item.source["file_id"])
+            _check_size(len(data), f"{item.where}.image.source.file")
+            return data
         case _:
             return _decode(item)
+
+
+def _check_size(size: int, where: str) -> None:
+    if size > MAX_IMAGE_BYTES:
+        raise invalid(
+            f"{where}: image exceeds 10 MB maximum: {size} bytes > {MAX_IMAGE_BYTES} bytes"
+        )
 
 
 def _check_url(url: str, shelf: Shelf) -> bytes | None:
@@ -130,15 +139,11 @@ def _decode(item: _Placed) -> bytes:
     where = f"{item.where}.image.source.base64"
     if not text:
         raise invalid(f"{where}: image cannot be empty")
+    _check_size(len(text), where)  # the API counts the characters of the base64 (facts 5.1)
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise invalid(f"{where}.data: Invalid base64 data") from error  # wording approximate
-    # Of the image, not of its base64 text: the facts say "bytes per image".
-    if len(data) > MAX_IMAGE_BYTES:
-        raise invalid(
-            f"{where}: image exceeds 10 MB maximum: {len(data)} bytes > {MAX_IMAGE_BYTES} bytes"
-        )
     declared = item.source["media_type"]
     actual = sniff(data)
     if actual is None:
@@ -214,6 +219,6 @@ def _check_document(item: _Placed, facts: ModelFacts, shelf: Shelf) -> None:
 
 
 def _check_pages(data: bytes, facts: ModelFacts) -> None:
-    most = 600 if facts.max_images == 600 else 100  # noqa: PLR2004 - the same step, at 1M of context
+    most = facts.max_pdf_pages
     if len(_PDF_PAGE.findall(data)) > most:
         raise invalid(f"A maximum of {most} PDF pages may be provided.")

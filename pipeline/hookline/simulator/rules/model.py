@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hookline.models import ModelFacts
+from hookline.models import EFFORTS, ModelFacts
 from hookline.simulator.errors import ApiError, invalid
 from hookline.simulator.measures.tokens import blocks_of
 from hookline.simulator.rules import betas as beta
-from hookline.simulator.rules.fields import EFFORTS, SAMPLING
+from hookline.simulator.rules.fields import SAMPLING
 from hookline.simulator.rules.schema import check_schema
 from hookline.simulator.rules.turns import NEW_VERSION
 
@@ -31,7 +31,7 @@ def check_sampling(body: Mapping[str, Any], facts: ModelFacts, version: str) -> 
     if version == NEW_VERSION:
         for name in given:
             raise invalid(f"{name}: Extra inputs are not permitted")
-    if facts.sampling == "rejected":
+    if facts.sampling == "rejected" and facts.confirmed("sampling"):
         for name, value in given.items():
             if name == "top_k" or value != 1:  # 1 is the default of the other two
                 raise invalid(f"`{name}` is deprecated for this model.")
@@ -69,7 +69,7 @@ def check_output(
     if batch and not betas.isdisjoint(beta.OUTPUT_300K):
         limit = max(limit, _BATCH_LONG_OUTPUT)
     asked = body.get("max_tokens", 0)
-    if asked > limit:
+    if asked > limit and facts.confirmed("max_output"):
         raise invalid(
             f"max_tokens: {asked} > {limit}, which is the maximum allowed number of output tokens "
             f"for {body['model']}"
@@ -79,6 +79,8 @@ def check_output(
             raise invalid("stop_sequences: each stop sequence must contain non-whitespace")
     _check_speed(body, facts, betas)
     _check_format(body)
+    if body.get("compaction") and body.get("context_management"):  # wording approximate
+        raise invalid("compaction: cannot be used together with `context_management`")
     edits = (body.get("context_management") or {}).get("edits") or ()
     if any(edit["type"].startswith("clear_thinking") for edit in edits[1:]):
         raise invalid(  # wording approximate
@@ -103,7 +105,7 @@ def check_thinking(body: Mapping[str, Any], facts: ModelFacts, betas: frozenset[
     if thinking is None:
         return
     kind = thinking["type"]
-    if kind not in facts.thinking:
+    if kind not in facts.thinking and facts.confirmed("thinking"):
         raise _unsupported(kind, facts)
     if kind == "enabled" and body.get("max_tokens", math.inf) <= thinking["budget_tokens"]:
         raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`")
@@ -129,7 +131,7 @@ def _check_effort(body: Mapping[str, Any], facts: ModelFacts) -> None:
     effort = (body.get("output_config") or {}).get("effort")
     if effort is None:
         return
-    if effort not in facts.effort:  # wording approximate
+    if effort not in facts.effort and facts.confirmed("effort"):  # wording approximate
         allowed = ", ".join(facts.effort) or "none"
         raise invalid(
             f"output_config.effort: '{effort}' is not supported for this model. Supported: {allowed}"

@@ -82,7 +82,7 @@ def validate(
         raise invalid("max_tokens: must be greater than or equal to 1")
     credit = "fallback_credit_token" in body and not betas.isdisjoint(beta.FALLBACK_CREDIT)
     check_turns(body, facts, version, credit_retry=credit)
-    check_tools(body, facts)
+    check_tools(body, facts, betas)
     check_cache(body)
     check_citations(body)
     pictures = check_media(body, facts, shelf)

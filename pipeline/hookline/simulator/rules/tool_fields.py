@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from hookline.simulator.rules import betas
+from hookline.simulator.rules.block_fields import CACHE_CONTROL
 from hookline.simulator.rules.shape import (
     Anything,
     Beta,
@@ -18,9 +19,6 @@ from hookline.simulator.rules.shape import (
 )
 
 _STRING: Final = Text()
-_CACHE_CONTROL: Final = Tagged(
-    {"ephemeral": Record({"type!": _STRING, "ttl": Text(choices=("5m", "1h"))})}
-)
 _CALLERS: Final = Items(
     Text(
         choices=(
@@ -33,7 +31,7 @@ _CALLERS: Final = Items(
 )
 _COMMON: Final[Mapping[str, Shape]] = {
     "type!": _STRING,
-    "cache_control?": _CACHE_CONTROL,
+    "cache_control?": CACHE_CONTROL,
     "allowed_callers": _CALLERS,
     "defer_loading": Flag(),
     "strict": Flag(),
@@ -77,7 +75,7 @@ _CACHED: Final[Mapping[str, Shape]] = {"use_cache": Flag()}
 _TOOLSET: Final = Record(
     {
         "type!": _STRING,
-        "cache_control?": _CACHE_CONTROL,
+        "cache_control?": CACHE_CONTROL,
         "configs?": Free(),
         "allowed_callers": Items(Text(choices=("direct",))),
     }
@@ -93,8 +91,7 @@ CUSTOM: Final = Record(
     {
         **{key: shape for key, shape in _COMMON.items() if key != "type!"},
         "type?": Text(choices=("custom",)),
-        # Some errors of the API show {1,128}; its documentation says 64.
-        "name!": Text(pattern="^[a-zA-Z0-9_-]{1,64}$"),
+        "name!": Text(longest=128, pattern="^[a-zA-Z0-9_-]{1,128}$"),
         "description": _STRING,
         "input_schema!": Tagged({"object": Free()}, shown=False),
         "eager_input_streaming?": Flag(),
@@ -106,6 +103,10 @@ TOOL: Final = Tagged(
     {
         "custom": CUSTOM,
         "bash_20250124": _named("bash", _EXAMPLES),
+        "bash_20241022": Beta(_named("bash", _EXAMPLES), betas.COMPUTER_2024_10),
+        "text_editor_20241022": Beta(
+            _named("str_replace_editor", _EXAMPLES), betas.COMPUTER_2024_10
+        ),
         "text_editor_20250124": _named("str_replace_editor", _EXAMPLES),
         "text_editor_20250429": _named("str_replace_based_edit_tool", _EXAMPLES),
         "text_editor_20250728": _named(
@@ -149,10 +150,10 @@ TOOL: Final = Tagged(
                     "default_config?": Record({"enabled": Flag(), "defer_loading": Flag()}),
                     "configs?": Free(),
                     "tools?": Anything(),
-                    "cache_control?": _CACHE_CONTROL,
+                    "cache_control?": CACHE_CONTROL,
                 }
             ),
-            betas.MCP,
+            betas.MCP_TOOLSET,
         ),
         "computer_20251124": Beta(
             _named("computer", {**_SCREEN, "enable_zoom?": Flag()}), betas.COMPUTER_2025_11
@@ -179,6 +180,7 @@ MCP_SERVER: Final = Record(
         "url!": _STRING,
         "name!": _STRING,
         "authorization_token?": _STRING,
-        "tool_configuration?": Free(),
+        # Older than the toolset; whether the newer versions still take it is unconfirmed.
+        "tool_configuration?": Record({"enabled?": Flag(), "allowed_tools?": Items(_STRING)}),
     }
 )

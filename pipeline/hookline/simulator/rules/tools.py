@@ -8,6 +8,8 @@ from attrs import frozen
 from hookline.models import ModelFacts
 from hookline.simulator.errors import invalid
 from hookline.simulator.measures.tokens import blocks_of
+from hookline.simulator.rules import betas as beta
+from hookline.simulator.rules.fits import misfit
 from hookline.simulator.rules.schema import check_schema, check_well_formed
 
 _FORCED: Final = frozenset({"any", "tool"})
@@ -43,12 +45,13 @@ class _Run:
     blocks: tuple[_Placed, ...]
 
 
-def check_tools(body: Mapping[str, Any], facts: ModelFacts) -> None:
+def check_tools(body: Mapping[str, Any], facts: ModelFacts, betas: frozenset[str]) -> None:
     """Check tools, ``tool_choice`` and the pairs in the conversation.
 
     Args:
         body: A request of the right shape.
         facts: The model.
+        betas: The request's beta headers.
 
     Raises:
         ApiError: 400 with the API's text.
@@ -57,7 +60,7 @@ def check_tools(body: Mapping[str, Any], facts: ModelFacts) -> None:
     tools: Sequence[Mapping[str, Any]] = body.get("tools") or ()
     _check_definitions(tools, facts)
     _check_choice(body, tools, facts)
-    _check_servers(body.get("mcp_servers") or (), tools)
+    _check_servers(body.get("mcp_servers") or (), tools, betas)
     runs = tuple(_runs(body["messages"]))
     _check_unique(runs)
     for before, run in zip((None, *runs), runs, strict=False):
@@ -69,6 +72,7 @@ def check_tools(body: Mapping[str, Any], facts: ModelFacts) -> None:
 
 def _check_definitions(tools: Sequence[Mapping[str, Any]], facts: ModelFacts) -> None:
     names: set[str] = set()
+    strict = 0
     for position, tool in enumerate(tools):
         name = tool.get("name")
         if name is not None and name in names:
@@ -83,24 +87,42 @@ def _check_definitions(tools: Sequence[Mapping[str, Any]], facts: ModelFacts) ->
                 f"tools.{position}: only one of `allowed_domains` and `blocked_domains` may be set"
             )
         kind = tool.get("type") or "custom"
-        if kind.startswith("computer_2") and facts.system_directive:
+        if kind in facts.refused_tools:
             raise invalid(
                 f"'{facts.id}' does not support tool types: {kind}. "
                 "Did you mean one of computer_toolset_20260801?"
             )
+        strict += tool.get("strict") is True
         if kind == "custom":
-            check = check_schema if tool.get("strict") else check_well_formed
-            check(tool["input_schema"], f"tools.{position}.custom.input_schema")
+            _check_custom(tool, f"tools.{position}.custom")
     if tools and all(tool.get("defer_loading") for tool in tools):
         raise invalid("tools: at least one tool must not have `defer_loading` set")
-    if sum(1 for tool in tools if tool.get("strict")) > _MOST_STRICT:
+    if strict > _MOST_STRICT:
         raise invalid(f"tools: at most {_MOST_STRICT} tools may be strict")
 
 
+def _check_custom(tool: Mapping[str, Any], where: str) -> None:
+    schema = tool["input_schema"]
+    check = check_schema if tool.get("strict") else check_well_formed
+    check(schema, f"{where}.input_schema")
+    for place, example in enumerate(tool.get("input_examples") or ()):
+        wrong = misfit(example, schema)
+        if wrong is not None:  # wording approximate
+            raise invalid(
+                f"{where}.input_examples.{place}: does not fit the tool's input_schema: {wrong}"
+            )
+
+
 def _check_servers(
-    servers: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+    servers: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]],
+    betas: frozenset[str],
 ) -> None:
-    """Each MCP server is used by exactly one toolset. The wordings are approximate."""
+    """Each MCP server is used by exactly one toolset. The wordings are approximate.
+
+    Under the first version of the beta there were no toolsets: the server said which tools it lends.
+    """
+    toolsets = betas.isdisjoint(beta.MCP_SERVER_TOOLS) or not betas.isdisjoint(beta.MCP_TOOLSET)
     names = [server["name"] for server in servers]
     used = [tool["mcp_server_name"] for tool in tools if tool.get("type") == "mcp_toolset"]
     for position, server in enumerate(servers):
@@ -108,7 +130,7 @@ def _check_servers(
             raise invalid(f"mcp_servers.{position}.url: must be an https URL")
         if names.count(server["name"]) > 1:
             raise invalid(f"mcp_servers.{position}.name: server names must be unique")
-        if used.count(server["name"]) != 1:
+        if toolsets and used.count(server["name"]) != 1:
             raise invalid(
                 f"mcp_servers.{position}: must be referenced by exactly one `mcp_toolset`"
             )
@@ -127,7 +149,7 @@ def _check_choice(
         raise invalid("tool_choice may only be specified while providing tools.")
     if choice["type"] not in _FORCED:
         return
-    if not facts.forced_tool_choice:
+    if not facts.forced_tool_choice and facts.confirmed("forced_tool_choice"):
         raise invalid('tool_choice: type "tool" and "any" are not supported for this model.')
     thinking = body.get("thinking")
     if facts.thinks(thinking["type"] if thinking else None):
@@ -188,6 +210,8 @@ def _check_results(before: _Run | None, run: _Run) -> None:
                 f"`tool_result` blocks with id: {use_id}"
             )
         answered.add(use_id)
+        if placed.block.get("is_error") and not placed.block.get("content"):  # wording approximate
+            raise invalid(f"{placed.where}: content cannot be empty if `is_error` is true")
         if asked[use_id].get("toolset_name") != placed.block.get("toolset_name"):
             raise invalid(
                 f"{placed.where}.toolset_name: must be the same as in the `tool_use` block {use_id}"

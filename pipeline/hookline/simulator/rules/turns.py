@@ -39,6 +39,8 @@ _HOLDER: Final[Mapping[str, str]] = {
     "compaction": "assistant",
     "fallback": "assistant",
 }
+# What a turn that may go on ends in, besides results of server tools (facts 4.2, 7.2).
+_PAUSES: Final = frozenset({"server_tool_use", "mcp_tool_use", "compaction"})
 _SYSTEM_BLOCKS: Final = frozenset({"text", "tool_addition", "tool_removal"})
 NEW_VERSION: Final = "2026-10-21"
 
@@ -63,7 +65,7 @@ def check_turns(
         raise invalid("messages: at least one message is required")
     _check_system_prompt(body.get("system"))
     spoken = [m for m in messages if not is_directive(m)]
-    if not spoken or spoken[0]["role"] == "assistant":
+    if not spoken or (spoken[0]["role"] == "assistant" and not _begins_with_summary(spoken[0])):
         raise invalid('messages: first message must use the "user" role')
     _check_system_turns(messages, facts)
     for position, message in enumerate(messages):
@@ -75,6 +77,11 @@ def check_turns(
             _check_prefill(len(messages) - 1, spoken[-1], body, facts)
     elif (body.get("thinking") or {}).get("type") == "enabled":
         _check_tool_loop(messages, body)
+
+
+def _begins_with_summary(message: Mapping[str, Any]) -> bool:
+    """Tell whether a compaction stands in place of all that was said before (facts 12.3)."""
+    return [block["type"] for block in blocks_of(message["content"])[:1]] == ["compaction"]
 
 
 def is_directive(message: Mapping[str, Any]) -> bool:
@@ -146,11 +153,11 @@ def _check_system_turns(messages: Sequence[Mapping[str, Any]], facts: ModelFacts
     for position, message in enumerate(messages):
         if message["role"] != "system":
             continue
-        if not facts.system_role:
+        if not facts.system_role and facts.confirmed("system_role"):
             raise invalid("role 'system' is not supported on this model")
         where = f"messages.{position}"
         if "output_config" in message and message["content"] == []:
-            if not facts.system_directive:
+            if not facts.system_directive and facts.confirmed("system_directive"):
                 raise invalid(f"{where}: system content must contain at least one block")
             continue
         if not message["content"]:
@@ -211,9 +218,7 @@ def ends_in_server_result(message: Mapping[str, Any]) -> bool:
 def _is_paused(message: Mapping[str, Any]) -> bool:
     """Tell whether a final assistant turn is one that ``pause_turn`` left open."""
     blocks = blocks_of(message["content"])
-    return bool(blocks) and (
-        blocks[-1]["type"] == "server_tool_use" or ends_in_server_result(message)
-    )
+    return bool(blocks) and (blocks[-1]["type"] in _PAUSES or ends_in_server_result(message))
 
 
 def _check_tool_loop(messages: Sequence[Mapping[str, Any]], body: Mapping[str, Any]) -> None:
@@ -231,7 +236,7 @@ def _check_prefill(
     position: int, message: Mapping[str, Any], body: Mapping[str, Any], facts: ModelFacts
 ) -> None:
     blocks = blocks_of(message["content"])
-    if not facts.prefill:
+    if not facts.prefill and facts.confirmed("prefill"):
         raise invalid(NO_PREFILL)
     _check_thinking_first(position, blocks, body)
     if (body.get("output_config") or {}).get("format"):
