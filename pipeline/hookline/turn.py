@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, Type
 
 from attrs import Factory, define, field, frozen
 
-from hookline.errors import DeadlineExceeded, InputError, TransportError
+from hookline.errors import DeadlineExceeded, TransportError
 from hookline.trace import Trace
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
 from hookline.values.destination import Destination
@@ -345,7 +345,7 @@ class Turn:
         if not isinstance(destination, Destination):
             raise TypeError(f"turn.destination must be a Destination, not {destination!r}")
         if self._judging:
-            raise InputError(
+            raise AttributeError(
                 "the destination is fixed once the checks look at it; set it in a send hook, "
                 "before call_next"
             )

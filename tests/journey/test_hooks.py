@@ -422,3 +422,19 @@ def test_a_module_and_a_static_method_can_be_plugins(run: Any, sim: Any) -> None
     run.send(line=line_of(module, Static(), base_url=server))
     assert server.bodies[0]["system"] == "from a module"
     assert server.bodies[0]["messages"][-1]["role"] == "assistant"
+
+
+def test_a_plugin_s_misuse_of_a_value_is_not_blamed_on_the_caller(run: Any) -> None:
+    def misuses(self: Any, request: Any) -> Any:
+        return request.evolve(max_tokens="many")
+
+    with pytest.raises(PluginError, match=r"'culprit', hook 'build_history': .*max_tokens"):
+        run.send(line={"plugins": [with_hook("build_history", misuses)]})
+
+
+def test_what_a_plugin_tells_the_caller_reaches_the_caller(run: Any) -> None:
+    def refuses(self: Any, request: Any) -> Any:
+        raise InputError("say please")
+
+    with pytest.raises(InputError, match=r"^say please$"):
+        run.send(line={"plugins": [with_hook("build_history", refuses)]})

@@ -6,12 +6,13 @@ ctrl-C pass.
 
 from inspect import isawaitable
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from hookline._journey.plugin_set import Implementation
 from hookline._log import log_failure
 from hookline.errors import (
     HooklineError,
+    InputError,
     NeedsEventLoop,
     PluginError,
     PolicyViolation,
@@ -32,6 +33,10 @@ __all__ = [
     "tell",
     "wrong",
 ]
+
+
+_OURS: Final = "hookline_plugins."
+_VALUES: Final = "hookline.values."
 
 
 def is_failure(implementation: Implementation, error: BaseException) -> bool:
@@ -65,13 +70,29 @@ def failure(implementation: Implementation, error: BaseException) -> HooklineErr
             rule="fail-closed",
         )
     if isinstance(error, HooklineError) and not isinstance(error, NeedsEventLoop):
-        return error
+        if not _misused(implementation, error):
+            return error
+        said = str(error)
     if needs_event_loop(error) and not isinstance(error, NeedsEventLoop):  # which says it itself
         said += (
             ". In a Pipeline an `async def` hook may await only turn.io and call_next; await "
             "turn.io, or use AsyncPipeline"
         )
     return PluginError(said, plugin=implementation.plugin, hook=implementation.hook)
+
+
+def _misused(implementation: Implementation, error: HooklineError) -> bool:
+    """Say whether a value of ours refused what a plugin tried to make of it.
+
+    Such an error reads as if the caller had written something wrong. One that a plugin raises
+    itself is meant for the caller, and the standard plugins are made to pass the caller's on.
+    """
+    if not isinstance(error, InputError) or implementation.owner_module.startswith(_OURS):
+        return False
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith(_VALUES)
 
 
 def raise_failure(implementation: Implementation, error: BaseException) -> NoReturn:

@@ -126,6 +126,12 @@ class Implementation:
     isolated: bool = False
     seconds: float = _OBSERVER_SECONDS
 
+    @property
+    def owner_module(self) -> str:
+        """The module that the plugin's code stands in."""
+        owner = self.owner
+        return owner.__name__ if inspect.ismodule(owner) else type(owner).__module__
+
 
 class _Hooks:
     """A plugin as pluggy gets it: its marked functions, bound, and nothing else.
