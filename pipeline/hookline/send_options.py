@@ -316,10 +316,10 @@ def bound(tool: Any, function: Callable[..., Any] | None = None) -> BoundTool:
         InputError: no function, or a definition of another shape.
 
     """
-    from hookline.schema.describe import describe_tool  # noqa: PLC0415 -- only calls with tools need it
+    from hookline.schema.definition import describe  # noqa: PLC0415 -- only calls with tools need it
 
     if callable(tool) and function is None:
-        definition = describe_tool(tool)
+        definition = describe(tool)
         return BoundTool(name=definition.name, definition=definition, function=tool)
     ((found,), _) = _tools([tool])
     if not isinstance(found, Tool) or not callable(function):

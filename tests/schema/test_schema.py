@@ -10,7 +10,7 @@ import pytest
 from attrs import field, frozen
 
 from hookline import InputError
-from hookline.schema.describe import describe_tool, schema_of
+from hookline.schema.definition import describe, schema_of
 from hookline.values.frozen import thaw
 
 
@@ -90,7 +90,7 @@ def test_a_tool_may_say_less_because_its_schema_is_not_compiled(
     def takes(a: Any) -> None: ...
 
     takes.__annotations__["a"] = annotation
-    assert thaw(describe_tool(takes).input_schema)["properties"]["a"] == schema
+    assert thaw(describe(takes).input_schema)["properties"]["a"] == schema
 
 
 def test_a_class_becomes_a_definition() -> None:
@@ -142,7 +142,7 @@ def test_a_function_becomes_a_tool() -> None:
         """
         return f"{city} {days}"
 
-    tool = describe_tool(weather)
+    tool = describe(weather)
     assert tool.name == "weather"
     assert tool.description == "Say the weather, briefly."
     assert tool.input_schema["required"] == ("city",)
@@ -151,7 +151,7 @@ def test_a_function_becomes_a_tool() -> None:
         "type": "integer",
         "description": "how many.",
     }
-    assert describe_tool(weather, "forecast").name == "forecast"
+    assert describe(weather, "forecast").name == "forecast"
 
 
 def without_type(a) -> None: ...
@@ -182,5 +182,5 @@ def unreadable(a: "Nowhere") -> None:  # type: ignore[name-defined]  # noqa: F82
 )
 def test_a_function_that_cannot_be_a_tool_is_refused(function: Any, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint) as caught:
-        describe_tool(function)
+        describe(function)
     assert f"tool '{function.__name__}'" in str(caught.value)

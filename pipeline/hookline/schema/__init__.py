@@ -1,6 +1,6 @@
 """Python types to JSON Schema, and JSON values back to Python types.
 
-Read ``describe`` first (a type's schema), then ``structure`` (the way back); ``output`` joins the two for
+Read ``definition`` first (a type's schema), then ``structure`` (the way back); ``output`` joins the two for
 ``output=``. ``subset`` knows which schemas the API compiles, ``fit`` whether a value fits one.
 """
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hookline._faces import face
 
 if TYPE_CHECKING:
-    from hookline.schema.describe import describe_tool, schema_of
+    from hookline.schema.definition import describe, schema_of
     from hookline.schema.fit import misfits
     from hookline.schema.output import GrowingOutput, Output
     from hookline.schema.structure import fitted_arguments, structured
@@ -20,7 +20,7 @@ __all__ = [
     "Output",
     "check_subset",
     "closed",
-    "describe_tool",
+    "describe",
     "fitted_arguments",
     "inner_schemas",
     "misfits",
@@ -32,8 +32,8 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
-        "hookline.schema.describe": (
-            "describe_tool",
+        "hookline.schema.definition": (
+            "describe",
             "schema_of",
         ),
         "hookline.schema.fit": ("misfits",),

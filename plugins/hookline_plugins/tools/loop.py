@@ -113,10 +113,10 @@ class Tools:
         tools = [(tool.name, tool) for tool in turn.options.tools]
         if not self._made:
             return tools
-        from hookline.schema import describe_tool  # noqa: PLC0415 -- few pipelines have routes
+        from hookline.schema import describe  # noqa: PLC0415 -- few pipelines have routes
 
         for name, route in self._made.items():
-            definition = None if isinstance(route, Link) else describe_tool(route, name)
+            definition = None if isinstance(route, Link) else describe(route, name)
             tools.append((name, BoundTool(name=name, definition=definition, function=route)))
         return tools
 

@@ -21,7 +21,7 @@ import attrs
 from hookline.errors import InputError
 from hookline.values.tool_definitions import Tool
 
-__all__ = ["describe_tool", "schema_of"]
+__all__ = ["describe", "schema_of"]
 
 _SCALARS: Final[Mapping[Any, Mapping[str, Any]]] = {
     str: {"type": "string"},
@@ -68,7 +68,7 @@ def schema_of(annotation: Any, *, where: str = "output") -> dict[str, Any]:
     return {**schema, "$defs": builder.definitions} if builder.definitions else schema
 
 
-def describe_tool(function: Callable[..., Any], name: str | None = None) -> Tool:
+def describe(function: Callable[..., Any], name: str | None = None) -> Tool:
     """Return the tool definition of a typed Python function.
 
     Args:
