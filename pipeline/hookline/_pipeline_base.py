@@ -312,8 +312,8 @@ class PipelineBase:
         raise ConfigError(
             "there is no API key. Give one in any of three ways: Pipeline(api_key=…), the "
             "environment variable ANTHROPIC_API_KEY, or ANTHROPIC_AUTH_TOKEN for a bearer token. "
-            'Without a key, use the built-in simulator: Pipeline(base_url="sim:"), or set '
-            "ANTHROPIC_BASE_URL=sim:"
+            'Without a key, use the built-in simulator: Pipeline(base_url="sim:"), on the command '
+            "line --base-url sim:, or set ANTHROPIC_BASE_URL=sim:"
         )
 
     def _register_models(self) -> ModelTable:

@@ -128,7 +128,8 @@ class ConversationBase:
         }
         kept |= {"betas": betas} if betas else {}
         kept |= {"extra": request.extra} if request.extra else {}
-        chat = cls(line, {**kept, **options})
+        kept |= options
+        chat = cls(line, kept)
         chat.incomplete = bool(incomplete)
         return chat
 

@@ -69,5 +69,4 @@ def _definition(tool: Mapping[str, Any], where: str) -> ToolSpec:
 
     body = {"model": "", "max_tokens": 0, "messages": [], "tools": [tool]}
     read = read_plain(where, structure_request, body)
-    (definition,) = read.tools or ()
-    return definition
+    return next(iter(read.tools or ()))
