@@ -15,7 +15,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Final
 
-from attrs import fields_dict, frozen
+from attrs import field, fields_dict, frozen
 
 from hookline import ConfigError, hookimpl
 from hookline.models import ModelFacts, Prices, Vision, load_models
@@ -44,7 +44,7 @@ class Models:
 
     """
 
-    facts: Mapping[str, Mapping[str, Any]]
+    facts: Mapping[str, Mapping[str, Any]] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.facts, Mapping):
