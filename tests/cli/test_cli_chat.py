@@ -109,30 +109,41 @@ def test_commands(environment: dict[str, str], tmp_path: Path) -> None:
     assert len(messages_of(tmp_path / "kept.json")) == 2
 
 
-@pytest.mark.parametrize(
-    ("line", "said", "code"),
-    [
-        ("/frob", "there is no command /frob", 2),
-        ("/save", "name of a file", 2),
-        ("/save gone/x.json", "cannot be saved", 2),
-        ("/save .", "directory", 2),
-        ("/save /dev/null", "device", 2),
-        ("/image gone.png", "there is no file gone.png", 2),
-        ("/image ftp://example.com/x", "ftp", 2),
-        ("/undo", "nothing to undo", 2),
-        ("/model haiku", "did you mean 'claude-haiku-5-5'", 2),
-        ("/load", "name of a file", 2),
-        ("/load gone.json", "gone.json cannot be read", 2),
-        ("/load drip.toml", "not JSON", 2),
-        ("break", "529", 1),
-    ],
+MISTAKES = (
+    ("/frob", "there is no command /frob"),
+    ("/save", "name of a file"),
+    ("/save gone/x.json", "cannot be saved"),
+    ("/save .", "directory"),
+    ("/save /dev/null", "device"),
+    ("/image gone.png", "there is no file gone.png"),
+    ("/image ftp://example.com/x", "ftp"),
+    ("/undo", "nothing to undo"),
+    ("/model haiku", "did you mean 'claude-haiku-5-5'"),
+    ("/load", "name of a file"),
+    ("/load gone.json", "gone.json cannot be read"),
+    ("/load drip.toml", "not JSON"),
 )
-def test_a_failure_is_told_and_the_chat_goes_on(
-    line: str, said: str, code: int, environment: dict[str, str], tmp_path: Path
+
+
+def test_mistakes_are_told_and_the_chat_goes_on(
+    environment: dict[str, str], tmp_path: Path
 ) -> None:
-    done = piped(f"{line}\nHello\n", environment, tmp_path)
-    assert done.returncode == code
-    assert said in done.stderr
+    lines = [line for line, _ in MISTAKES]
+    done = piped("\n".join([*lines, "Hello"]), environment, tmp_path)
+    assert done.returncode == 2
+    told = done.stderr.splitlines()
+    assert len(told) == len(MISTAKES)
+    for (line, said), text in zip(MISTAKES, told, strict=True):
+        assert said in text, line
+    assert "You said: Hello" in done.stdout
+
+
+def test_a_failure_is_told_and_the_chat_goes_on(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = piped("break\nHello\n", environment, tmp_path)
+    assert done.returncode == 1
+    assert "529" in done.stderr
     assert "You said: Hello" in done.stdout
 
 
