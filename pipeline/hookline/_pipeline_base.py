@@ -18,7 +18,9 @@ from hookline._journey.tool_calls import ToolCalls
 from hookline.config import Settings, load_settings
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
-from hookline.send_options import Asked, Input, asked, bound
+from hookline.send_options import Input
+from hookline.send_options.call import Call, prepare
+from hookline.send_options.tools import bind_tool
 from hookline.turn import BoundTool, Turn
 from hookline.values.destination import Destination
 from hookline.values.frozen import FrozenDict
@@ -36,8 +38,8 @@ __all__ = ["PipelineBase", "Registered"]
 
 _NUMBERS: Final = itertools.count(1)
 
-# A wish that one of the standard plugins fulfils: without it the wish would silently be dropped.
-_FULFILLED_BY: Final = {
+# Options that a standard plugin carries out: without it they would silently be dropped.
+_CARRIED_OUT_BY: Final = {
     "history": "history",
     "prefill": "prefill",
     "tools": "tools",
@@ -88,8 +90,10 @@ class PipelineBase:
         context: Mapping[str, Any] | None = None,
         principal: Principal | None = None,
     ) -> None:
-        if isinstance(plugins, str) or not isinstance(plugins, list | tuple):
+        if not isinstance(plugins, list | tuple):
             raise ConfigError("plugins= takes a list: plugins=[MyPlugin()]")
+        if context is not None and not isinstance(context, Mapping):
+            raise ConfigError("context= takes a dict: context={'user': …}")
         self.settings: Final[Settings] = load_settings(
             config,
             model=model,
@@ -235,30 +239,30 @@ class PipelineBase:
         *,
         name: str = "",
     ) -> tuple[Turn, Request]:
-        """Turn a caller's wish into a turn and its first request."""
-        wish = asked(self.settings, self.model_table, self._blank, message, given)
+        """Turn what a caller wants into a turn and its first request."""
+        call = prepare(self.settings, self.model_table, self._blank, message, given)
         if surface != "explain":  # which sends nothing
             self._require_credentials()
-        options = wish.options
+        options = call.options
         if conversation is not None:
             options = conversation.joined(options)
         if self.registered.tools:
             options = evolve(options, tools=(*self.registered.tools, *options.tools))
-        for field, plugin in _FULFILLED_BY.items():
+        for field, plugin in _CARRIED_OUT_BY.items():
             if getattr(options, field) and self.plugins.get(plugin) is None:
                 raise InputError(
                     f"this call needs the plugin {plugin!r}, which is not enabled here"
                 )
         turn = self._turn(
             surface,
-            wish.timeout,
+            call.timeout,
             name=name,
-            context=self._joined_context(wish),
-            principal=self._principal_of(wish),
+            context=self._joined_context(call),
+            principal=self._principal_of(call),
             options=options,
             conversation=conversation,
         )
-        return turn, wish.request
+        return turn, call.request
 
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
         """Return a new turn; ``known`` is what its caller knows of it."""
@@ -280,23 +284,23 @@ class PipelineBase:
             **{"context": self.context, "principal": self.principal or NOBODY, **known},
         )
 
-    def _joined_context(self, wish: Asked) -> Mapping[str, Any]:
-        if not wish.context:
+    def _joined_context(self, call: Call) -> Mapping[str, Any]:
+        if not call.context:
             return self.context
-        for key, value in wish.context.items():
+        for key, value in call.context.items():
             if key in self.context and self.context[key] != value:
                 raise InputError(
                     f"context[{key!r}] is fixed by the pipeline; a call may add keys, and "
                     "override none"
                 )
-        return FrozenDict({**wish.context, **self.context})
+        return FrozenDict({**call.context, **self.context})
 
-    def _principal_of(self, wish: Asked) -> Principal:
-        if wish.principal is None:
+    def _principal_of(self, call: Call) -> Principal:
+        if call.principal is None:
             return self.principal or NOBODY
-        if self.principal is not None and wish.principal != self.principal:
+        if self.principal is not None and call.principal != self.principal:
             raise InputError("the pipeline's owner has fixed the principal; a call may give none")
-        return wish.principal
+        return call.principal
 
     def _require_credentials(self) -> None:
         settings = self.settings
@@ -308,8 +312,8 @@ class PipelineBase:
         raise ConfigError(
             "there is no API key. Give one in any of three ways: Pipeline(api_key=…), the "
             "environment variable ANTHROPIC_API_KEY, or ANTHROPIC_AUTH_TOKEN for a bearer token. "
-            'Without a key, use the built-in simulator: Pipeline(base_url="sim:"), or set '
-            "ANTHROPIC_BASE_URL=sim:"
+            'Without a key, use the built-in simulator: Pipeline(base_url="sim:"), on the command '
+            "line --base-url sim:, or set ANTHROPIC_BASE_URL=sim:"
         )
 
     def _register_models(self) -> ModelTable:
@@ -322,7 +326,7 @@ class PipelineBase:
         tools: list[BoundTool] = []
         routes: list[tuple[str, Any]] = []
         self.plugins.announce(
-            "register_tools", lambda tool, function=None: tools.append(bound(tool, function))
+            "register_tools", lambda tool, function=None: tools.append(bind_tool(tool, function))
         )
         self.plugins.announce("register_routes", lambda path, app: routes.append((path, app)))
         return Registered(tuple(tools), tuple(routes))

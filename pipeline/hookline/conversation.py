@@ -2,48 +2,200 @@
 
 What is remembered is what the first three stages left in the request (images resolved, so they are
 read and encoded once), plus the reply. What the ``send`` onion changed was for the wire only.
+
+A conversation is a value with a lock: copied or unpickled it goes on by itself, with a lock of its
+own. Its pipeline, which holds connections and keys, is shared by copies and left out of pickles.
 """
 
 import html
 import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from collections.abc import Coroutine, Mapping
+from copy import deepcopy
+from typing import Any, Protocol, Self, Unpack
 
 from attrs import evolve
 
-from hookline.errors import InputError
+from hookline.errors import DecodeError, InputError
 from hookline.reply import Reply
-from hookline.send_options import Input, SendOptions, as_message, check_names
+from hookline.send_options import Input, SendOptions
+from hookline.send_options.call import request_fields
+from hookline.send_options.message import as_history, new_message
+from hookline.send_options.options import check_names
+from hookline.send_options.tools import split_tools
 from hookline.streams import AsyncStream, Stream
 from hookline.turn import TurnOptions
 from hookline.values.blocks import TextBlock
-from hookline.values.messages import Message
+from hookline.values.messages import Message, Request
 
-if TYPE_CHECKING:
-    from hookline.pipeline import AsyncPipeline, Pipeline
+__all__ = ["AsyncConversation", "AsyncTurns", "Conversation", "ConversationBase", "Turns"]
 
-__all__ = ["AsyncConversation", "Conversation", "ConversationBase"]
+
+class Turns(Protocol):
+    """What a ``Conversation`` needs of a ``Pipeline``."""
+
+    def take_turn(
+        self,
+        surface: str,
+        message: Input,
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> Reply:
+        """Take one turn and return its reply."""
+        ...
+
+    def open_stream(
+        self, message: Input, options: SendOptions, conversation: "ConversationBase | None" = None
+    ) -> Stream:
+        """Prepare a stream of one turn."""
+        ...
+
+
+class AsyncTurns(Protocol):
+    """What an ``AsyncConversation`` needs of an ``AsyncPipeline``."""
+
+    def take_turn(
+        self,
+        surface: str,
+        message: Input,
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> Coroutine[Any, Any, Reply]:
+        """Take one turn and return its reply."""
+        ...
+
+    def open_stream(
+        self, message: Input, options: SendOptions, conversation: "ConversationBase | None" = None
+    ) -> AsyncStream:
+        """Prepare a stream of one turn."""
+        ...
 
 
 class ConversationBase:
     """What both colours of a conversation share.
 
     Attributes:
+        options: what every turn of it takes besides the message; may be changed between turns.
         messages: the conversation so far, oldest first.
         incomplete: whether the last message is a reply that broke off.
 
     """
 
-    def __init__(self, options: SendOptions) -> None:
+    def __init__(self, line: Any, options: SendOptions) -> None:
         check_names(options)
-        self._options: SendOptions = {**options}
-        given: Sequence[Message | Mapping[str, Any]] = self._options.pop("messages", ())
-        self.messages: tuple[Message, ...] = tuple(
-            as_message(item, index) for index, item in enumerate(given)
-        )
+        self._line = line
+        self.options: SendOptions = {**options}
+        self.messages: tuple[Message, ...] = as_history(self.options.pop("messages", None))
         self.incomplete = False
         self._busy = threading.Lock()
         self.state: dict[Any, Any] = {}  # what `ConversationState` of plugins keeps its values in
+
+    @classmethod
+    def from_json(cls, data: str | bytes, line: Any, **options: Unpack[SendOptions]) -> Self:
+        """Read a conversation that `to_json` wrote, or a plain list of messages.
+
+        Args:
+            data: JSON.
+            line: the pipeline to go on with.
+            **options: what JSON cannot carry (functions in ``tools``, ``output``, ``context``), and
+                what shall be other than it was.
+
+        Returns:
+            The conversation.
+
+        Raises:
+            InputError: it is no JSON, or no conversation.
+
+        """
+        from hookline.wire import json  # noqa: PLC0415 -- loads orjson
+        from hookline.wire.codec import structure_request  # noqa: PLC0415 -- loads cattrs
+
+        try:
+            saved = json.loads(data)
+        except json.JSONDecodeError as error:
+            raise InputError(f"the conversation is not JSON: {error}") from error
+        saved = {"messages": saved} if isinstance(saved, list) else saved
+        if not isinstance(saved, dict) or not isinstance(saved.get("messages"), list):
+            raise InputError("a conversation is a JSON object with messages, or a list of messages")
+        incomplete = saved.pop("incomplete", False)
+        betas = saved.pop("betas", ())
+        given = {name: value for name, value in saved.items() if value is not None}
+        try:
+            request = structure_request({"model": "", "max_tokens": 0, **given})
+        except DecodeError as error:
+            raise InputError(f"this is no conversation: {error}") from error
+        kept: Any = {
+            name: getattr(request, name) for name in given if name in SendOptions.__annotations__
+        }
+        kept |= {"betas": betas} if betas else {}
+        kept |= {"extra": request.extra} if request.extra else {}
+        kept |= options
+        chat = cls(line, kept)
+        chat.incomplete = bool(incomplete)
+        return chat
+
+    def to_json(self) -> str:
+        """Write the conversation as JSON: in the form of a request's body, without loss.
+
+        Kept are the messages and every field of a request (``system``, ``model`` …) that its
+        options name. Functions in ``tools``, ``output``, ``context``, ``prefill`` and ``timeout``
+        belong to the program: give them again to `from_json`.
+
+        Raises:
+            InputError: an option is wrong, or holds what JSON cannot carry.
+            UnresolvedContent: it holds an image or document that was added but never sent.
+
+        """
+        from hookline.wire import json  # noqa: PLC0415 -- loads orjson
+        from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
+
+        fields = request_fields(self.options)
+        definitions, _functions = split_tools(self.options.get("tools"))
+        fields |= {"tools": definitions} if definitions else {}
+        request = Request("", 0, self.messages).evolve(**fields)
+        saved = unstructure(request)
+        for name in ("model", "max_tokens"):  # where the pipeline's own are meant
+            if name not in fields:
+                del saved[name]
+        saved |= {"betas": list(request.betas)} if request.betas else {}
+        saved |= {"incomplete": True} if self.incomplete else {}
+        try:
+            return json.dumps(saved).decode()
+        except TypeError as error:
+            raise InputError(f"the conversation holds what JSON cannot carry: {error}") from error
+
+    def over(self, line: Any) -> Self:
+        """Return a copy that goes on with another pipeline, for example after unpickling."""
+        return self._twin(line=line)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What plugins keep of a conversation is theirs, keyed by their pipeline, and may be secret.
+        return {
+            "options": {**self.options},
+            "messages": self.messages,
+            "incomplete": self.incomplete,
+        }
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update({"_line": None, "state": {}, **state, "_busy": threading.Lock()})
+
+    def __copy__(self) -> Self:
+        return self._twin(line=self._line, state={**self.state})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        options, state = deepcopy((self.options, self.state), memo)
+        return self._twin(line=self._line, options=options, state=state)
+
+    def _twin(self, *, line: Any, **changes: Any) -> Self:
+        twin = type(self).__new__(type(self))
+        twin.__setstate__({**self.__getstate__(), **changes, "_line": line})
+        return twin
+
+    def _reached(self) -> Any:
+        if self._line is None:
+            raise InputError(
+                "this conversation was unpickled, and pipelines are not: go on with chat.over(line)"
+            )
+        return self._line
 
     def add(self, role: str, content: Any) -> Self:
         """Add a turn that nobody sent or wrote: an example, a summary, a corrected answer.
@@ -63,7 +215,8 @@ class ConversationBase:
             raise InputError(
                 f"role must be 'user' or 'assistant', not {role!r}; the system prompt is system="
             )
-        message = as_message({"role": role, "content": content}, len(self.messages), person=True)
+        new = new_message(content)
+        message = Message(role, new.content if new else "")
         self.begin()
         self.messages = (*self.messages, message)
         self.incomplete = False
@@ -75,7 +228,7 @@ class ConversationBase:
         return evolve(options, history=(*self.messages, *options.history))
 
     def _merged(self, options: SendOptions) -> SendOptions:
-        merged: SendOptions = {**self._options, **options}
+        merged: SendOptions = {**self.options, **options}
         return merged
 
     def begin(self, history: tuple[Message, ...] | None = None) -> None:
@@ -133,15 +286,12 @@ class Conversation(ConversationBase):
 
     """
 
-    def __init__(self, line: "Pipeline", options: SendOptions) -> None:
-        super().__init__(options)
-        self._line = line
-
     def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send the next message, with everything before it, and remember the reply."""
+        line: Turns = self._reached()
         self.begin()
         try:
-            reply = self._line.take_turn("send", message, self._merged(options), self)
+            reply = line.take_turn("send", message, self._merged(options), self)
         except BaseException:
             self.end(None)
             raise
@@ -150,21 +300,19 @@ class Conversation(ConversationBase):
 
     def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> "Stream":
         """Send the next message and read the reply while it is written; then remember it."""
-        return self._line.open_stream(message, self._merged(options), self)
+        line: Turns = self._reached()
+        return line.open_stream(message, self._merged(options), self)
 
 
 class AsyncConversation(ConversationBase):
     """A conversation over an ``AsyncPipeline``; see ``Conversation``."""
 
-    def __init__(self, line: "AsyncPipeline", options: SendOptions) -> None:
-        super().__init__(options)
-        self._line = line
-
     async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send the next message, with everything before it, and remember the reply."""
+        line: AsyncTurns = self._reached()
         self.begin()
         try:
-            reply = await self._line.take_turn("send", message, self._merged(options), self)
+            reply = await line.take_turn("send", message, self._merged(options), self)
         except BaseException:
             self.end(None)
             raise
@@ -173,7 +321,8 @@ class AsyncConversation(ConversationBase):
 
     def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> "AsyncStream":
         """Send the next message and read the reply while it is written; then remember it."""
-        return self._line.open_stream(message, self._merged(options), self)
+        line: AsyncTurns = self._reached()
+        return line.open_stream(message, self._merged(options), self)
 
 
 def _shown(message: Message) -> str:

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from hookline.reply import Reply
     from hookline.trace import AttemptRecord
+    from hookline.values.messages import Request
 
 OutputFailure: TypeAlias = Literal["refusal", "truncated", "mismatch", "not_json"]
 
@@ -162,12 +163,20 @@ class TurnLimitExceeded(HooklineError):
 
     Attributes:
         partial: the reply of the last step that was taken.
+        following: the request of the step that was not: ``send(messages=error.following.messages)``
+            goes on, with the results of tools and whatever else the next step needs.
 
     """
 
-    def __init__(self, message: str, partial: "Reply | None" = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        partial: "Reply | None" = None,
+        following: "Request | None" = None,
+    ) -> None:
         super().__init__(message)
         self.partial = partial
+        self.following = following
 
 
 class OutputError(HooklineError):

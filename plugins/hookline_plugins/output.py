@@ -2,11 +2,19 @@
 
 ``line.send("…", output=Ant)`` sends the JSON schema of ``Ant`` along, and the API lets the model
 write nothing else; the reply's JSON becomes an ``Ant`` in ``reply.output``.
+
+Models that are not Claude run on servers that take no schema, or ignore it without a word (llama.cpp,
+facts 16.3). They are told in the prompt, and what they write is looked for, parsed and checked.
 """
 
+import itertools
+import json
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
+from attrs.validators import in_
 
 from hookline import (
     DecodeError,
@@ -19,6 +27,8 @@ from hookline import (
     hookimpl,
 )
 from hookline.plugin import TurnState
+from hookline.values import PrefillMode, thaw
+from hookline_plugins.prefill import with_instruction
 
 if TYPE_CHECKING:
     from hookline.schema import Output as Wanted
@@ -28,6 +38,12 @@ __all__ = ["Output"]
 # After these the turn goes on, here or at the caller's; the answer is still to come.
 _UNFINISHED: Final = ("tool_use", "pause_turn", "compaction")
 _SHOWN: Final = 80
+_MOST_STARTS: Final = 50  # each may be read to the end of the text in vain
+
+_INSTRUCTION: Final = (
+    "Reply with one JSON object and nothing else: no introduction, no explanation, no Markdown. It "
+    "must fit this JSON schema:\n{schema}"
+)
 
 
 @frozen(eq=False)
@@ -38,11 +54,18 @@ class Output:
     ``Literal``, enums, unions, ``datetime`` and the like, nested as you please but not recursive;
     or a JSON schema, and then ``reply.output`` is plain JSON. A reply that ends in a tool call for
     the caller has no output yet: None.
+
+    Attributes:
+        mode: ``"native"`` sends the schema as ``output_config``, ``"instructed"`` writes it into the
+            last user message; ``"auto"`` takes native for Claude, instructed for other models.
+
     """
 
     last = True  # what other plugins make of the text is what is read
     rewrites_text = False
     asked = TurnState[Any](lambda: None)
+
+    mode: PrefillMode = field(default="auto", validator=in_(("auto", "native", "instructed")))
 
     @hookimpl
     def build_history(self, turn: Turn, request: Request) -> Request | None:
@@ -65,6 +88,9 @@ class Output:
         from hookline.schema import Output as Wanted  # noqa: PLC0415 -- few turns have an output
 
         wanted = self.asked[turn] = Wanted.of(turn.options.output)
+        if self.mode == "instructed" or (self.mode == "auto" and not _is_claude(turn, request)):
+            schema = json.dumps(thaw(wanted.schema), ensure_ascii=False)
+            return with_instruction(request, _INSTRUCTION.format(schema=schema))
         config["format"] = {"type": "json_schema", "schema": wanted.schema}
         return request.evolve(output_config=config)
 
@@ -82,7 +108,9 @@ class Output:
         _require_whole(reply)
         text = next((text for text in _texts(reply) if text), "")
         try:
-            return reply.evolve(output=wanted.read(text))
+            return reply.evolve(
+                output=wanted.read(text if _asked_natively(reply) else _json_in(text))
+            )
         except DecodeError as error:
             raise OutputError(
                 f"the reply is JSON of another shape: {error}", reason="mismatch", reply=reply
@@ -95,6 +123,29 @@ class Output:
                 reason="not_json",
                 reply=reply,
             ) from error
+
+
+def _is_claude(turn: Turn, request: Request) -> bool:
+    facts = turn.models.get(request.model)
+    return request.model.startswith("claude-") or (facts is not None and facts.line is not None)
+
+
+def _asked_natively(reply: Reply) -> bool:
+    return bool((reply.request.output_config or {}).get("format"))
+
+
+def _json_in(text: str) -> str:
+    """Return the JSON object in the words of a model that was only asked to write nothing else.
+
+    It may stand in a fence, after a thought, before an explanation. The first that is whole counts.
+    """
+    decoder = json.JSONDecoder()
+    starts = (match.start() for match in re.finditer(r"\{", text))
+    for start in itertools.islice(starts, _MOST_STARTS):
+        with suppress(ValueError, RecursionError):
+            _, end = decoder.raw_decode(text, start)
+            return text[start:end]
+    return text
 
 
 def _texts(reply: Reply) -> list[str]:

@@ -12,7 +12,7 @@ from attrs import frozen
 from hookline import InputError, Message, Prefill, Request, TextBlock, Turn, hookimpl
 from hookline.values import PrefillMode
 
-__all__ = ["INSTRUCTION", "PrefillPlugin", "continues", "instructed"]
+__all__ = ["INSTRUCTION", "PrefillPlugin", "continues", "instructed", "with_instruction"]
 
 INSTRUCTION: Final = (
     "Your reply has already been started with the words between the tags. Write only what comes "
@@ -78,8 +78,13 @@ def _require_native(turn: Turn, request: Request) -> None:
 
 
 def instructed(request: Request, words: str) -> Request:
+    """Tell the model to continue from ``words``."""
+    return with_instruction(request, INSTRUCTION.format(words=words))
+
+
+def with_instruction(request: Request, text: str) -> Request:
     """Tell the model at the end of the last user message, so that the prompt's beginning stays."""
-    instruction = TextBlock(INSTRUCTION.format(words=words))
+    instruction = TextBlock(text)
     *earlier, last = request.messages
     if last.role != "user":
         return request.append(Message("user", (instruction,)))

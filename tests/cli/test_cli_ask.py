@@ -1,7 +1,11 @@
 """The command line as a user runs it: `ask`, exit codes, stdin, what goes where."""
 
+import base64
+import io
 import json
 import os
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -9,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +51,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def hookline(*arguments: str, stdin: bytes | None = None) -> "subprocess.CompletedProcess[str]":
     """Run the command line in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "hookline.cli", *arguments],
+        [sys.executable, "-m", "hookline", *arguments],
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
@@ -131,6 +136,90 @@ def test_context_reaches_plugins_and_a_bad_one_is_refused(
     assert "KEY=VALUE" in capfd.readouterr().err
 
 
+# --- documents, schemas, tools, a conversation in a file
+
+
+def request_of(*arguments: str, stdin: bytes | None = None) -> Any:
+    done = hookline("explain", *arguments, "--json", stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["request"]
+
+
+def test_a_document_stands_before_the_text(tmp_path: Path) -> None:
+    (tmp_path / "ants.txt").write_text("Ants are insects.")
+    content = request_of("What?", "--document", "ants.txt")["messages"][0]["content"]
+    assert [each["type"] for each in content] == ["document", "text"]
+    assert content[0]["source"]["data"] == "Ants are insects."
+    assert content[1]["text"] == "What?"
+
+
+def test_an_image_and_a_document_from_stdin(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (7, 5), (200, 10, 10)).save(tmp_path / "red.png")
+    png = (tmp_path / "red.png").read_bytes()
+    content = request_of("What?", "--image", "-", stdin=png)["messages"][0]["content"]
+    assert base64.b64decode(content[0]["source"]["data"]) == png
+    assert content[1]["text"] == "What?"
+    content = request_of("-d", "-", stdin=b"Ants.")["messages"][0]["content"]
+    assert content[0]["source"]["data"] == "Ants."
+
+
+@pytest.mark.parametrize("streamed", ["--stream", "--no-stream"])
+def test_a_schema_gives_one_json_document(
+    streamed: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    schema = {"type": "object", "properties": {"latin": {"type": "string"}}, "required": ["latin"]}
+    (tmp_path / "ant.json").write_text(json.dumps(schema))
+    assert main(["ask", "An ant?", "--schema", "ant.json", streamed]) == 0
+    assert json.loads(capfd.readouterr().out) == {"latin": "simulated"}
+    assert main(["ask", "An ant?", "--schema", "ant.json", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["output"] == {"latin": "simulated"}
+
+
+def test_a_tool_is_run(scripted: Path, tmp_path: Path) -> None:
+    (tmp_path / "ants.py").write_text(
+        "def legs(kind: str) -> int:\n"
+        '    """Count the legs of an ant."""\n'
+        "    print(f'asked about {kind}', flush=True)\n"
+        "    return 6\n"
+    )
+    scripted.write_text(
+        '[[rule]]\nwhen = "How many"\ntool_use = {name = "legs", input = {kind = "red"}}\n'
+    )
+    done = hookline("ask", "How many legs?", "--tool", "ants:legs", "--no-stream")
+    assert done.returncode == 0, done.stderr
+    assert "asked about red" in done.stdout
+
+
+def test_usage_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "Hello", "--usage"]) == 0
+    out, err = capfd.readouterr()
+    assert "tokens" not in out
+    assert re.fullmatch(r"hookline: note: \d+ → \d+ tokens · \$0\.\d{6}\n", err)
+
+
+def test_a_conversation_goes_on_in_its_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first = ["ask", "Hello", "-c", "ants.json", "-s", "Be brief.", "-m", "claude-haiku-4-5"]
+    assert main(first) == 0
+    assert main(["ask", "Again", "--continue", "ants.json", "--json"]) == 0
+    capfd.readouterr()
+    saved = json.loads((tmp_path / "ants.json").read_text())
+    assert [each["role"] for each in saved["messages"]] == ["user", "assistant"] * 2
+    assert saved["messages"][2]["content"] == "Again"
+    assert (saved["system"], saved["model"]) == ("Be brief.", "claude-haiku-4-5")
+
+
+def test_a_failure_leaves_the_conversation_in_its_file(scripted: Path, tmp_path: Path) -> None:
+    scripted.write_text('[[rule]]\nwhen = "break"\nstatus = 400\n')
+    assert main(["ask", "Hello", "-c", "ants.json"]) == 0
+    before = (tmp_path / "ants.json").read_bytes()
+    assert main(["ask", "break", "-c", "ants.json"]) == 1
+    assert (tmp_path / "ants.json").read_bytes() == before
+
+
 # --- stdin
 
 
@@ -187,13 +276,34 @@ def test_stdin_that_is_no_text() -> None:
         (["sim", "--scenario", "gone.toml"], "gone.toml"),
         (["sim", "--port", "70000"], "--port"),
         (["chat", "--load", "gone.json"], "gone.json"),
+        (["ask", "Hi", "--model", "haiku"], "did you mean 'claude-haiku-5-5'"),
+        (["ask", "Hi", "--document", "gone.txt"], "gone.txt"),
+        (["ask", "Hi", "--schema", "gone.json"], "gone.json cannot be read"),
+        (["ask", "Hi", "--schema", "text.png"], "is not JSON"),
+        (["ask", "Hi", "--schema", "list.json"], "must be a JSON object"),
+        (["ask", "Hi", "--tool", "legs"], "MODULE:NAME"),
+        (["ask", "Hi", "--tool", "gone_module:legs"], "gone_module"),
+        (["ask", "Hi", "--tool", "json:gone"], "has no function 'gone'"),
+        (["ask", "Hi", "--tool", "broken_module:x"], "RuntimeError: on purpose"),
+        (["ask", "Hi", "--image", "-", "--document", "-"], "only one"),
+        (["ask", "-", "--image", "-"], "only one"),
+        (["ask", "Hi", "--image", "-"], "it is empty"),
+        (["ask", "Hi", "--continue", "list.json"], "list.json"),
         (["models", "--config", "gone.toml"], "gone.toml"),
     ],
 )
 def test_bad_input(
-    arguments: list[str], said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "list.json").write_text("[5]")
+    (tmp_path / "broken_module.py").write_text("raise RuntimeError('on purpose')")
     (tmp_path / "wrong.toml").write_text("modle = 'x'")
     (tmp_path / "stranger.toml").write_text("[plugins.imagse]\nurls = 'fetch'")
     assert main(arguments) == 2
@@ -211,7 +321,8 @@ def test_a_missing_key_tells_the_ways_to_give_one(
     assert main(["ask", "Hi"]) == 2
     err = capfd.readouterr().err
     assert "ANTHROPIC_API_KEY" in err
-    assert "sim:" in err
+    assert "--base-url sim:" in err
+    assert main(["ask", "Hi", "--base-url", "sim:"]) == 0
 
 
 # --- failures: exit code 1
@@ -297,7 +408,7 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
         done = subprocess.run(
-            [sys.executable, "-m", "hookline.cli", "models"],
+            [sys.executable, "-m", "hookline", "models"],
             stdin=subprocess.DEVNULL,
             stdout=pipe,
             stderr=subprocess.PIPE,
@@ -306,6 +417,44 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
         )
     assert done.returncode == 141
     assert done.stderr == b""
+
+
+def in_shell(command: str) -> "subprocess.CompletedProcess[str]":
+    """Run ``hookline …`` with redirections."""
+    program = f"{shlex.quote(sys.executable)} -m hookline {command}"
+    return subprocess.run(
+        ["/bin/sh", "-c", program], capture_output=True, encoding="utf-8", check=False, timeout=60
+    )
+
+
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+@FULL
+@pytest.mark.parametrize("command", ["ask Hi --stream", "models"])
+def test_a_full_disk_is_one_line(command: str) -> None:
+    done = in_shell(f"{command} </dev/null >/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "hookline: error: the output cannot be written: No space left on device\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_streams_that_are_closed() -> None:
+    done = in_shell("ask Hi </dev/null >&-")
+    assert done.returncode == 1
+    assert done.stderr == "hookline: error: there is no standard output to write to\n"
+    assert in_shell("ask '' </dev/null 2>&-").returncode == 2
+    done = in_shell("ask Hi --usage <&- 2>&-")
+    assert done.returncode == 0
+    assert "You said: Hi" in done.stdout
+
+
+@FULL
+def test_a_full_stderr_changes_no_code() -> None:
+    assert in_shell("ask --frob 2>/dev/full").returncode == 2
+    assert in_shell("ask Hi --usage </dev/null 2>/dev/full").returncode == 0
 
 
 @pytest.mark.parametrize("package", ["click", "rich"])
@@ -370,7 +519,7 @@ def test_ctrl_c_ends_with_130(silent: HTTPServer) -> None:
     import signal
 
     url = f"http://127.0.0.1:{silent.server_port}"
-    program = [sys.executable, "-m", "hookline.cli", "ask", "Hi", "--base-url", url]
+    program = [sys.executable, "-m", "hookline", "ask", "Hi", "--base-url", url]
     process = subprocess.Popen(
         program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,7 +74,7 @@ def hookline(*arguments: str, path: Path, **variables: str) -> "subprocess.Compl
     """Run the command line where the distributions of ``path`` are installed."""
     search = os.pathsep.join([str(path), *filter(None, sys.path)])
     return subprocess.run(
-        [sys.executable, "-m", "hookline.cli", *arguments],
+        [sys.executable, "-m", "hookline", *arguments],
         stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": search, **variables},
         capture_output=True,
@@ -124,7 +127,11 @@ def test_the_standard_plugins(capfd: pytest.CaptureFixture[str]) -> None:
     assert list(shown["order"]) == list(HOOKS)
     assert shown["order"]["build_history"][0] == "history"
     assert main(["plugins"]) == 0
-    assert f"history → {shown['order']['build_history'][1]}" in capfd.readouterr().out
+    out = capfd.readouterr().out
+    assert f"history → {shown['order']['build_history'][1]}" in out
+    for each in shown["plugins"]:  # described by its docstring, on and off alike
+        assert len(each["about"].split()) > 2
+        assert each["about"] in out
 
 
 def test_one_plugin(capfd: pytest.CaptureFixture[str]) -> None:
@@ -223,6 +230,44 @@ def test_models(capfd: pytest.CaptureFixture[str]) -> None:
         assert ("RETIRED" in rows[facts.id]) is facts.retired
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
+@pytest.mark.parametrize("columns", [24, 60, 100])
+def test_a_narrow_terminal_cuts_nothing(columns: int) -> None:
+    shown = shown_at_terminal("models", columns=columns)
+    for facts in load_models():
+        assert facts.id in shown
+        if facts.prices:
+            assert f" {facts.prices.input:f}" in shown
+            assert f" {facts.prices.output:f}" in shown
+        assert str(facts.retires or "") in shown
+
+
+def shown_at_terminal(*arguments: str, columns: int) -> str:
+    """Return what a command shows at a terminal of so many columns."""
+    import fcntl
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hookline", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"},
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the terminal is gone when its last user is
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return re.sub("\x1b\\[[0-9;]*m", "", shown.decode())
+
+
 def test_models_of_plugins(tmp_path: Path) -> None:
     distribution(tmp_path, greeting="acme:Greeting")
     done = hookline("models", path=tmp_path)
@@ -239,7 +284,7 @@ def test_sim_serves_until_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
     (tmp_path / "s.toml").write_text('[[rule]]\nwhen = "Hello"\nreply = "scripted"\n')
     process = subprocess.Popen(
-        [sys.executable, "-m", "hookline.cli", "sim", "--port", "0", "--scenario", "s.toml"],
+        [sys.executable, "-m", "hookline", "sim", "--port", "0", "--scenario", "s.toml"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -269,7 +314,7 @@ def test_sim_serves_until_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ) as answer:
             assert json.load(answer)["content"][0]["text"] == "scripted"
         taken = subprocess.run(
-            [sys.executable, "-m", "hookline.cli", "sim", "--port", url.rsplit(":", 1)[1]],
+            [sys.executable, "-m", "hookline", "sim", "--port", url.rsplit(":", 1)[1]],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

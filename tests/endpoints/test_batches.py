@@ -29,6 +29,7 @@ from hookline import (
     PolicyViolation,
     Response,
     StreamFilter,
+    ToolResultBlock,
     TransportError,
     TurnLimitExceeded,
     hookimpl,
@@ -456,7 +457,12 @@ def test_a_second_step_is_an_error_that_keeps_the_reply(run: Any, sim: Any) -> N
     class Goer:
         @hookimpl
         def post_process(self, reply: Any) -> Any:
-            return Continue(reply.request.append(Message("user", "Go on")))
+            if not reply.tool_uses:
+                return None
+            result = ToolResultBlock(reply.tool_uses[0].id, "sweet")
+            return Continue(
+                reply.request.evolve(messages=(*reply.messages, Message("user", (result,))))
+            )
 
     found = results(run, base_url=server, plugins=[Goer()])
     assert found["a"].type == "succeeded"
@@ -464,6 +470,11 @@ def test_a_second_step_is_an_error_that_keeps_the_reply(run: Any, sim: Any) -> N
     error = found["a"].error
     assert isinstance(error, TurnLimitExceeded)
     assert "a batch has no second step" in str(error)
+    assert "send(messages=error.following.messages)" in str(error)
+    assert error.following is not None
+    following = error.following.messages
+    assert [each.role for each in following] == ["user", "assistant", "user"]
+    run(lambda line: line.send(messages=following))  # what the error says works when typed
     assert error.partial is not None
     assert error.partial.tool_uses[0].name == "smell"
 

@@ -1,5 +1,9 @@
 """Conversations: what is remembered, what is sent again, and when nothing changes."""
 
+import copy
+import inspect
+import json
+import pickle
 from itertools import pairwise
 from typing import Any
 
@@ -7,6 +11,7 @@ import pytest
 
 from hookline import (
     APIError,
+    Conversation,
     InputError,
     Message,
     Pipeline,
@@ -108,6 +113,156 @@ def test_a_conversation_may_begin_with_messages(run: Any, sim: Any) -> None:
         "Hi!",
         "Go on",
     ]
+
+
+def test_messages_of_a_call_stand_between_the_conversation_and_the_new_message(
+    run: Any, sim: Any, streamed: Any
+) -> None:
+    server = sim(Rule(reply="Hi!"))
+    between = [Message("user", "third"), Message("assistant", "fourth")]
+
+    async def body(line: Any) -> None:
+        chat = line.conversation()
+        chat.add("user", "first").add("assistant", "second")
+        if streamed:
+            async with chat.stream("fifth", messages=between) as stream:
+                await stream.reply
+        else:
+            await chat.send("fifth", messages=between)
+        assert [each.text for each in chat.messages] == [
+            *("first", "second", "third", "fourth", "fifth", "Hi!")
+        ]
+
+    run(body, base_url=server)
+    assert [message["content"] for message in server.bodies[0]["messages"]] == [
+        *("first", "second", "third", "fourth", "fifth")
+    ]
+
+
+def ways_to_copy(chat: Any, line: Any) -> list[Any]:
+    return [
+        copy.copy(chat),
+        copy.deepcopy(chat),
+        pickle.loads(pickle.dumps(chat)).over(line),  # noqa: S301 -- our own
+        type(chat).from_json(chat.to_json(), line),
+    ]
+
+
+def test_a_copy_goes_on_by_itself(run: Any, sim: Any) -> None:
+    server = sim()
+
+    async def body(line: Any) -> None:
+        line = getattr(line, "inner", line)
+        make = line.conversation(system="Be brief.", temperature=0.5)
+        chat = make.add("user", "one").add("assistant", "two")
+        for other in ways_to_copy(chat, line):
+            assert other.messages == chat.messages
+            assert other.options == chat.options
+            sent = other.send("three")
+            reply = await sent if inspect.isawaitable(sent) else sent
+            assert "three" in reply.text
+            assert len(other) == 4
+            other.options["system"] = "Be long."
+        assert len(chat) == 2
+        assert chat.options["system"] == "Be brief."
+
+    run(body, base_url=server)
+    assert {body["system"] for body in server.bodies} == {"Be brief."}
+
+
+def test_a_copy_made_in_the_middle_of_a_turn_is_free() -> None:
+    with Pipeline(base_url="sim:") as line:
+        chat = line.conversation()
+        with chat.stream("one") as stream:
+            for other in ways_to_copy(chat, line):
+                assert other.send("two").text
+            assert stream.reply.text
+        assert len(chat) == 2
+
+
+def test_a_deep_copy_shares_no_option() -> None:
+    with Pipeline(base_url="sim:") as line:
+        chat = line.conversation(metadata={"user_id": "ada"}, context={"tags": ["a"]})
+        other = copy.deepcopy(chat)
+        other.options["context"]["tags"].append("b")
+        assert chat.options["context"] == {"tags": ["a"]}
+
+
+def test_an_unpickled_conversation_says_what_it_lacks() -> None:
+    with Pipeline(base_url="sim:") as line:
+        chat = pickle.loads(pickle.dumps(line.conversation()))  # noqa: S301 -- our own
+        with pytest.raises(InputError, match=r"chat\.over\(line\)"):
+            chat.send("Hello")
+        with pytest.raises(InputError, match=r"chat\.over\(line\)"):
+            chat.stream("Hello")
+        assert chat.over(line).send("Hello").text
+
+
+def test_json_keeps_what_a_request_can_say() -> None:
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    definition = {"name": "look", "input_schema": {"type": "object"}}
+    with Pipeline(base_url="sim:") as line:
+        chat = line.conversation(
+            model="claude-haiku-4-5",
+            system=["Be brief.", {"type": "text", "text": "Now.", "citations": None, "new": 1}],
+            tools=[add, definition],
+            betas=["context-management-2025-06-27"],
+            extra={"later": {"a": [1]}},
+            timeout=5,
+            messages=[
+                {"role": "user", "content": 'ünï\ud800\x00\u2028"'},
+                {"role": "assistant", "content": [{"type": "unheard_of", "x": 2**70}]},
+            ],
+        )
+        chat.incomplete = True
+        saved = json.loads(chat.to_json())
+        other = Conversation.from_json(chat.to_json(), line, timeout=5)
+    assert saved == {
+        "model": "claude-haiku-4-5",
+        "system": [
+            {"type": "text", "text": "Be brief."},
+            {"type": "text", "text": "Now.", "citations": None, "new": 1},
+        ],
+        "tools": [definition],
+        "betas": ["context-management-2025-06-27"],
+        "later": {"a": [1]},
+        "messages": [
+            {"role": "user", "content": 'ünï\ud800\x00\u2028"'},
+            {"role": "assistant", "content": [{"type": "unheard_of", "x": 2**70}]},
+        ],
+        "incomplete": True,
+    }
+    assert other.to_json() == chat.to_json()
+    assert other.messages == chat.messages
+    assert other.incomplete
+    assert other.options["timeout"] == 5
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("{", "not JSON"),
+        (b"\xff", "not JSON"),
+        ("5", "JSON object with messages, or a list"),
+        ('{"system": "x"}', "JSON object with messages, or a list"),
+        ('[{"role": "user", "content": "x"}, 3]', r"messages\[1\]|messages.1"),
+        ('{"messages": [{"content": "x"}]}', "role"),
+        ('{"messages": [], "betas": 5}', "betas"),
+    ],
+)
+def test_what_is_no_conversation(data: Any, said: str) -> None:
+    with Pipeline(base_url="sim:") as line, pytest.raises(InputError, match=said):
+        Conversation.from_json(data, line).send("Hello")
+
+
+def test_what_json_cannot_carry_is_refused() -> None:
+    with Pipeline(base_url="sim:") as line:
+        chat = line.conversation(metadata={"user_id": object()})
+        with pytest.raises(InputError, match="JSON"):
+            chat.to_json()
 
 
 @pytest.mark.parametrize(

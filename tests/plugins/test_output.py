@@ -507,6 +507,86 @@ def test_a_stream_shows_the_output_while_it_grows(run: Any, sim: Sim) -> None:
     assert all(before != after for before, after in pairwise(values))
 
 
+# Servers that take no schema ----------------------------------------------------------------------
+
+INSTRUCTED = {"plugins": {"output": {"mode": "instructed"}, "disable": ["retry"]}}
+EGG = '{"kind": "egg", "laid": "2026-11-24"}'
+
+
+def test_another_model_is_told_in_the_prompt(
+    run: Any, loopback: Any, http: Any, sse: Any, sse_head: bytes, deltas: Any, message: Any
+) -> None:
+    def answer(request: Any) -> Any:
+        text = f"Here it is:\n```json\n{EGG}\n```\nIt fits."
+        if request.json.get("stream"):
+            return (sse_head, sse(*deltas(*text)))
+        return http(200, message(text, model="ants-7b"))
+
+    server = loopback(answer)
+    line = {**server.line, "model": "ants-7b"}
+    for streamed in (False, True):
+        assert run.outcome(streamed, line=line, output=Egg).output == Egg(
+            "egg", dt.date(2026, 11, 24)
+        )
+    for request in server.requests:
+        assert "output_config" not in request.json
+        text, instruction = request.json["messages"][-1]["content"]
+        assert text["text"] == "Hello"
+        schema = json.loads(instruction["text"].partition("schema:\n")[2])
+        assert schema["properties"]["laid"]["format"] == "date"
+
+
+def test_claude_is_sent_the_schema_at_any_address(
+    loopback: Any, http: Any, message: Any, blocking: Any
+) -> None:
+    server = loopback(lambda request: http(200, message(EGG)))
+    assert blocking.send(line=server.line, output=Egg).output == Egg("egg", dt.date(2026, 11, 24))
+    assert server.requests[0].json["output_config"]["format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        EGG,
+        f"```\n{EGG}\n```",
+        f"<think>An object {{with braces}}, they say.</think>\n\n{EGG}",
+        f"{EGG} {{}} and no more",
+    ],
+)
+def test_the_json_is_found_in_what_surrounds_it(text: str, sim: Sim, blocking: Any) -> None:
+    line = {"base_url": sim(Rule(reply=text)), "config": INSTRUCTED}
+    assert blocking.send(line=line, output=Egg).output == Egg("egg", dt.date(2026, 11, 24))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("I had rather not.", "not_json"),
+        ('{"kind": "egg", "laid": ', "not_json"),
+        ("{" * 3_000, "not_json"),
+        ('```json\n{"kind": "hen", "laid": "2026-11-24"}\n```', "mismatch"),
+    ],
+)
+def test_what_does_not_fit_is_told(text: str, reason: str, sim: Sim, blocking: Any) -> None:
+    with pytest.raises(OutputError) as caught:
+        blocking.send(line={"base_url": sim(Rule(reply=text)), "config": INSTRUCTED}, output=Egg)
+    assert caught.value.reason == reason
+    assert caught.value.text == text
+
+
+def test_a_fenced_output_grows_too(run: Any, sim: Sim) -> None:
+    simulator = sim(Rule(reply=f"```json\n{EGG}\n```", chunk=3))
+
+    async def body(line: Any) -> Any:
+        async with line.stream("Hello", output=Egg) as stream:
+            return await growing(stream), (await stream.reply).output
+
+    values, output = run(body, base_url=simulator, config=INSTRUCTED)
+    assert values[0] == {}
+    assert values[-1] == {"kind": "egg", "laid": "2026-11-24"}
+    assert output == Egg("egg", dt.date(2026, 11, 24))
+
+
 def test_growing_values_are_unwrapped_and_start_over_with_each_step(run: Any, sim: Sim) -> None:
     def look() -> str:
         return "ants"

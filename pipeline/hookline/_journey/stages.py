@@ -109,8 +109,9 @@ def next_step(engine: Engine, turn: Turn, reply: Reply, following: tuple[str, Re
     if turn.step >= engine.max_steps:
         raise TurnLimitExceeded(
             f"plugin {plugin!r} asked for step {turn.step + 1} of a turn that may take "
-            f"{engine.max_steps}; pass a larger max_steps= to allow more",
+            f"{engine.max_steps}; allow more with Pipeline(max_steps=…)",
             reply,
+            request,
         )
     turn.trace.changes.append(
         Change("post_process", plugin, reply.request, request, 0.0, turn.step)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hookline.cli.options import JSON, LINE, MESSAGE, Wish, examples, takes
+from hookline.cli.options import JSON, LINE, MESSAGE, Arguments, examples, takes
 from hookline.cli.output import console, print_json, styled
 
 if TYPE_CHECKING:
@@ -27,17 +27,17 @@ _COLOURS: Final = {"+": "green", "-": "red"}
     )
 )
 @takes(MESSAGE, LINE, JSON)
-def explain(wish: Wish) -> None:
+def explain(given: Arguments) -> None:
     """Show what would be sent, and why; send nothing.
 
-    Takes what `hookline ask` takes. Under each stage stand the plugins that changed the request,
+    Takes what `hookline ask` takes of a message. Under each stage stand the plugins that changed the request,
     with the difference they made, and those that left it alone. Images are read, and fetched where
     a plugin would fetch them; tools are not run.
     """
-    message = wish.message()
-    with wish.pipeline() as line:
-        explanation = line.explain(message, **wish.message_options())
-        if wish.as_json:
+    message = given.message()
+    with given.pipeline() as line:
+        explanation = line.explain(message, **given.message_options())
+        if given.as_json:
             print_json(explanation.to_dict())
         else:
             _print(explanation, line.plugins)

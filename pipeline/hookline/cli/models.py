@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hookline.cli.options import CONFIG, JSON, examples
-from hookline.cli.output import console, print_json, table
+from hookline.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from hookline.models import ModelFacts, Prices
@@ -35,13 +35,11 @@ def models(config: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json([_described(facts) for facts in known])
         return
-    console().print(
-        table(
-            ("ID", "$IN", "$OUT", "CONTEXT", "OUTPUT", "PREFILL", "THINKING", "STATUS"),
-            [_row(facts) for facts in known],
-            right=("$IN", "$OUT", "CONTEXT", "OUTPUT"),
-            wrapped=("THINKING", "STATUS"),
-        )
+    print_table(
+        ("ID", "$IN", "$OUT", "CONTEXT", "OUTPUT", "PREFILL", "THINKING", "STATUS"),
+        [_row(facts) for facts in known],
+        right=("$IN", "$OUT", "CONTEXT", "OUTPUT"),
+        wrapped=("THINKING", "STATUS"),
     )
 
 

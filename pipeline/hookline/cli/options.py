@@ -16,8 +16,9 @@ from hookline.errors import InputError
 if TYPE_CHECKING:
     from hookline.pipeline import Pipeline
     from hookline.send_options import SendOptions
+    from hookline.values.blocks import Block
 
-__all__ = ["CONFIG", "JSON", "LINE", "MESSAGE", "TEXT", "Wish", "examples", "takes"]
+__all__ = ["CONFIG", "JSON", "LINE", "MESSAGE", "TEXT", "Arguments", "examples", "takes"]
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -86,9 +87,25 @@ MESSAGE: Final[tuple[Decorator, ...]] = (
         "-i",
         multiple=True,
         metavar="PATH|URL",
-        help="An image to look at; may be repeated.",
+        help="An image to look at, - for stdin; may be repeated.",
+    ),
+    click.option(
+        "documents",
+        "--document",
+        "-d",
+        multiple=True,
+        metavar="PATH|URL",
+        help="A PDF or text to read; may be repeated.",
     ),
     click.option("--prefill", "-p", metavar="TEXT", help="The first words of the reply."),
+    click.option("--schema", metavar="FILE", help="A JSON schema; the reply is JSON that fits it."),
+    click.option(
+        "tools",
+        "--tool",
+        multiple=True,
+        metavar="MODULE:NAME",
+        help="A Python function that the model may call; may be repeated.",
+    ),
     click.option(
         "--stream/--no-stream",
         default=None,
@@ -99,12 +116,15 @@ MESSAGE: Final[tuple[Decorator, ...]] = (
 
 
 @frozen(kw_only=True)
-class Wish:
+class Arguments:
     """What the user asked for.
 
     Attributes:
         text: the argument, before stdin is looked at.
-        images: paths and URLs.
+        images: paths and URLs; "-" is stdin.
+        documents: as images.
+        schema: a file with a JSON schema.
+        tools: functions, as MODULE:NAME.
         prefill: the first words of the reply.
         stream: None leaves it to the terminal.
         as_json: print JSON.
@@ -114,6 +134,9 @@ class Wish:
 
     text: str | None = None
     images: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    schema: str | None = None
+    tools: tuple[str, ...] = ()
     prefill: str | None = None
     stream: bool | None = None
     as_json: bool = False
@@ -142,6 +165,8 @@ class Wish:
     def options(self) -> "SendOptions":
         """Return what goes with every turn besides the message."""
         options: SendOptions = {}
+        if self.model is not None:
+            options["model"] = self.model
         if self.system is not None:
             options["system"] = self.system
         if self.temperature is not None:
@@ -149,40 +174,63 @@ class Wish:
         return options
 
     def message_options(self) -> "SendOptions":
-        """Return what goes with this one message."""
-        options = self.options()
-        if self.images:
-            options["images"] = self.images
-        if self.prefill is not None:
-            options["prefill"] = self.prefill
-        return options
-
-    def message(self) -> str | None:
-        """Return the text: the argument, stdin, or both with a blank line between.
+        """Return what goes with this one message.
 
         Raises:
-            UsageError: there is neither text nor an image.
+            InputError: a schema or a tool that cannot be read.
+
+        """
+        from hookline.cli import sources  # noqa: PLC0415 -- `--help` does without
+
+        options = self.options()
+        if self.prefill is not None:
+            options["prefill"] = self.prefill
+        if self.schema is not None:
+            options["output"] = sources.schema(self.schema)
+        if self.tools:
+            options["tools"] = [sources.function(name) for name in self.tools]
+        return options
+
+    def message(self) -> "str | list[Block | str]":
+        """Return what to send: images, documents, and the text.
+
+        The text is the argument, stdin, or both with a blank line between.
+
+        Raises:
+            UsageError: there is neither text nor anything to look at.
             InputError: stdin is no text.
 
         """
+        from hookline.cli import sources  # noqa: PLC0415 -- `--help` does without
+
+        taken = [each for each in (*self.images, *self.documents) if each == "-"]
+        if len(taken) + (self.text == "-") > 1:
+            raise click.UsageError("only one of TEXT, --image and --document can be stdin, -.")
+        attached = sources.attachments(self.images, self.documents)
+        text = self.text if taken else self._text(needed=not attached)
+        if not attached:
+            return text or ""
+        return attached if text is None else [*attached, text]
+
+    def _text(self, *, needed: bool) -> str | None:
         if self.text == "-":
             return _stdin()
         piped = _stdin() if _is_piped(waiting=self.text is None) else None
         if self.text is None:
-            if not piped and not self.images:
+            if not piped and needed:
                 raise click.UsageError("there is no text: give it as an argument, or pipe it in.")
             return piped or None
         return f"{self.text}\n\n{piped}" if piped else self.text
 
 
 def takes(*tables: Sequence[Decorator] | Decorator) -> Decorator:
-    """Return a decorator that gives a command the options of ``tables``, as one ``Wish``."""
+    """Return a decorator that gives a command the options of ``tables``, as one ``Arguments``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def run(**given: Any) -> Any:
-            own = {name: given.pop(name) for name in list(given) if name not in _WISHES}
-            return function(Wish(**given), **own)
+            own = {name: given.pop(name) for name in list(given) if name not in _ARGUMENTS}
+            return function(Arguments(**given), **own)
 
         decorated: Callable[..., Any] = run
         options = [option for table in tables for option in ([table] if callable(table) else table)]
@@ -193,7 +241,7 @@ def takes(*tables: Sequence[Decorator] | Decorator) -> Decorator:
     return decorate
 
 
-_WISHES: Final = frozenset(Wish.__annotations__)
+_ARGUMENTS: Final = frozenset(Arguments.__annotations__)
 
 
 def examples(*lines: str) -> str:

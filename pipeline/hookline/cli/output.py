@@ -7,13 +7,13 @@ retitle a terminal or worse. Nothing of the kind reaches one.
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
-__all__ = ["Writer", "console", "error", "note", "print_json", "printable", "styled", "table"]
+__all__ = ["Writer", "console", "error", "note", "print_json", "print_table", "printable", "styled"]
 
 _CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0))  # C0, DEL and C1; C1 holds a one-byte CSI
 _REMOVED: Final[Mapping[int, None]] = dict.fromkeys(set(_CONTROLS) - {0x09, 0x0A})
@@ -94,14 +94,17 @@ def styled(*parts: "tuple[str, str]") -> Any:
     return Text.assemble(*((printable(text), style) for text, style in parts))
 
 
-def table(
+def print_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
     *,
     right: Sequence[str] = (),
     wrapped: Sequence[str] = (),
-) -> "Table":
-    """Return a table without lines; empty cells are fine.
+) -> None:
+    """Print a table without lines; empty cells are fine.
+
+    Where the terminal is too narrow even for that, each row becomes a list of its cells: nothing is
+    cut, since half a price or half an id is worse than none.
 
     Args:
         columns: headings.
@@ -113,6 +116,7 @@ def table(
     """
     from rich.table import Table  # noqa: PLC0415 -- as for `console`
 
+    screen = console()
     drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         drawn.add_column(
@@ -121,13 +125,35 @@ def table(
             no_wrap=column not in wrapped,
             overflow="fold",
         )
+    rows = [tuple(row) for row in rows]
     for row in rows:
         drawn.add_row(*(styled((cell, "")) for cell in row))
-    return drawn
+    if (
+        sum(_least_width(texts, wrapped) for texts in zip(columns, *rows, strict=True))
+        <= screen.width
+    ):
+        screen.print(drawn)
+        return
+    for first, *others in rows:
+        screen.print(styled((first, "bold")))
+        for column, cell in zip(columns[1:], others, strict=True):
+            if cell:
+                screen.print(styled((f"  {column.lower()} ", "dim"), (cell, "")))
+
+
+def _least_width(texts: Sequence[str], wrapped: Sequence[str]) -> int:
+    """Return the columns of the terminal that a column of a table needs; its heading comes first."""
+    from rich.cells import cell_len  # noqa: PLC0415 -- as for `console`
+
+    pieces = [word for text in texts for word in text.split()] if texts[0] in wrapped else texts
+    return 1 + max(map(cell_len, pieces), default=0)
 
 
 def _remark(kind: str, style: str, text: str) -> None:
-    if sys.stderr.isatty():
-        console(stderr=True).print(styled(("hookline: ", ""), (kind, style), (f": {text}", "")))
-    else:
-        sys.stderr.write(f"hookline: {kind}: {printable(text)}\n")
+    with suppress(OSError):  # there is no other place to complain about a full stderr
+        if sys.stderr.isatty():
+            screen = console(stderr=True)
+            screen.print(styled(("hookline: ", ""), (kind, style), (f": {text}", "")))
+        else:
+            sys.stderr.write(f"hookline: {kind}: {printable(text)}\n")
+            sys.stderr.flush()

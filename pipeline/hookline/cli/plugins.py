@@ -8,7 +8,7 @@ import click
 
 from hookline._journey.plugin_set import HOOKS
 from hookline.cli.options import CONFIG, JSON, examples
-from hookline.cli.output import console, print_json, styled, table
+from hookline.cli.output import console, print_json, print_table, styled
 from hookline.cli.survey import Found, Survey, survey
 from hookline.errors import ConfigError
 
@@ -81,6 +81,7 @@ def _described(looked: Survey, found: Found) -> dict[str, Any]:
         "name": found.name,
         "version": found.version,
         "distribution": found.distribution,
+        "about": _about(found),
         "role": found.plugin.role if found.plugin else None,
         "hooks": list(looked.hooks_of(found)),
         "enabled": found.enabled,
@@ -102,25 +103,29 @@ def _plain(value: Any) -> Any:
     return repr(value)
 
 
+def _about(found: Found) -> str:
+    """Return the first sentence of a plugin's docstring."""
+    text = inspect.getdoc(found.plugin.object) if found.plugin else None
+    paragraph = " ".join((text or "").split("\n\n")[0].split())
+    return paragraph.partition(". ")[0].removesuffix(".")
+
+
 def _print_all(looked: Survey) -> None:
-    screen = console()
-    screen.print(
-        table(
-            ("NAME", "VERSION", "DISTRIBUTION", "ROLE", "ENABLED", "HOOKS"),
-            [
-                (
-                    found.name,
-                    found.version,
-                    found.distribution,
-                    found.plugin.role if found.plugin else "?",
-                    _state(found),
-                    ", ".join(looked.hooks_of(found)),
-                )
-                for found in looked.found
-            ],
-            wrapped=("HOOKS",),
-        )
+    print_table(
+        ("NAME", "ENABLED", "ROLE", "FROM", "DOES"),
+        [
+            (
+                found.name,
+                _state(found),
+                found.plugin.role if found.plugin else "?",
+                f"{found.distribution} {found.version}",
+                _about(found),
+            )
+            for found in looked.found
+        ],
+        wrapped=("DOES",),
     )
+    screen = console()
     for found in looked.found:
         if not found.enabled:
             style = "red" if found.broken else "dim"

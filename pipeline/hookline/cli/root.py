@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from hookline.cli.ask import ask
-from hookline.cli.chat import chat
+from hookline.cli.chat.command import chat
 from hookline.cli.explain import explain
 from hookline.cli.models import models
 from hookline.cli.options import examples

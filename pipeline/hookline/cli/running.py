@@ -34,6 +34,11 @@ def run(arguments: list[str]) -> int:
         arguments: what follows the program's name.
 
     """
+    if sys.stderr is None:  # closed by whoever started us; what goes there is only remarks
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- for the rest of the process
+    if sys.stdout is None:
+        error("there is no standard output to write to")
+        return FAILED
     # A character that the terminal cannot show must not end a reply half-way.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -46,6 +51,10 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return PIPE_CLOSED
+    except OSError as problem:  # the disk is full, say
+        _silence_stdout()
+        error(f"the output cannot be written: {problem.strerror}")
+        return FAILED
     return code
 
 
@@ -63,8 +72,11 @@ def _invoke(arguments: list[str]) -> int:
         if sys.stderr.isatty():
             sys.stderr.write("\n")  # the terminal has written ^C
         return INTERRUPTED
-    except BrokenPipeError:
-        raise
+    except OSError as problem:
+        if problem.filename is None:  # every other is an error of ours long before it gets here
+            raise
+        text, code = _failure(problem)
+        error(text)
     except Exception as problem:  # noqa: BLE001 -- a user gets a message, never a traceback
         text, code = _failure(problem)
         error(text)

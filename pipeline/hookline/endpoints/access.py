@@ -19,7 +19,7 @@ from hookline.errors import (
     InputError,
     TransportError,
 )
-from hookline.send_options import checked_timeout
+from hookline.send_options.options import timeout_of
 from hookline.turn import IO
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Access:
         unknown = options.keys() - CallOptions.__annotations__.keys()
         if unknown:
             raise InputError(f"there is no parameter {min(unknown)!r} here")
-        timeout = checked_timeout(options.get("timeout")) or self.timeout
+        timeout = timeout_of(options.get("timeout")) or self.timeout
         deadline = self.io.now() + timeout
         late = DeadlineExceeded(f"{method} {path}", timeout)
         given = [(name, value) for name, value in query if value is not None]

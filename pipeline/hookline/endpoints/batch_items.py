@@ -207,8 +207,9 @@ async def arrived(
             if following is not None:
                 raise TurnLimitExceeded(
                     f"plugin {following[0]!r} asked for one more step, and a batch has no second "
-                    "step; go on with send(messages=error.partial.messages)",
+                    "step; go on with send(messages=error.following.messages)",
                     reply,
+                    following[1],
                 )
             life.reply = reply
     except HooklineError as error:

@@ -121,7 +121,7 @@ class _Builder:
         self.definitions: dict[str, Any] = {}
 
     def of(self, annotation: Any, path: str) -> dict[str, Any]:  # noqa: PLR0911 -- one line a kind of type
-        if annotation in _SCALARS:
+        if _is_scalar(annotation):
             return self._scalar(annotation, path)
         origin, arguments = get_origin(annotation), get_args(annotation)
         if origin is typing.Annotated:
@@ -208,6 +208,13 @@ class _Builder:
             self.definitions[name] = schema
             self._open.pop()
         return {"$ref": f"#/$defs/{self._names[cls]}"}
+
+
+def _is_scalar(annotation: Any) -> bool:
+    try:
+        return annotation in _SCALARS
+    except TypeError:  # [int], say, which is no type and has no hash
+        return False
 
 
 def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:

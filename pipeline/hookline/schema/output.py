@@ -159,6 +159,7 @@ class GrowingOutput:
 
     def _start_over(self) -> None:
         self._reader = PartialJSON()
+        self._begun = False
         self._index: int | None = None  # of the block that holds the JSON: the first with text
 
     def feed(self, event: Event) -> bool:
@@ -178,6 +179,9 @@ class GrowingOutput:
         return False
 
     def _grow(self, text: str) -> bool:
+        if not self._begun:  # a model that was only asked for JSON may put it into a fence
+            _, brace, rest = text.partition("{")
+            self._begun, text = bool(brace), brace + rest
         self._reader.feed(text)
         raw = self._reader.value
         value = NOTHING if raw is NOTHING else self._output.plain(raw)

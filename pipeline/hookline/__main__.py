@@ -1,4 +1,4 @@
-"""``python -m hookline.cli``: the command line where its script is not on the path."""
+"""``python -m hookline``: the command line where its script is not on the path."""
 
 import sys
 

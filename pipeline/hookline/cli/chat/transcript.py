@@ -1,51 +1,46 @@
-"""Conversations on disk: a JSON list of messages, as the API takes them."""
+"""Conversations on disk: what ``Conversation.to_json`` writes, or a plain list of messages."""
 
 import json
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from hookline.errors import DecodeError, InputError
-from hookline.values.messages import Message
-from hookline.wire.codec import JSONDecodeError, loads, structure_message, unstructure
+from hookline.conversation import Conversation
+from hookline.errors import InputError
+from hookline.pipeline import Pipeline
+from hookline.send_options import SendOptions
 
-__all__ = ["load_messages", "save_messages"]
+__all__ = ["load_conversation", "save_conversation"]
 
 
-def load_messages(path: str) -> list[Message]:
+def load_conversation(path: str, line: Pipeline, options: SendOptions) -> Conversation:
     """Read a conversation.
 
     Args:
         path: the file; ``~`` is understood.
+        line: the pipeline to go on with.
+        options: what shall be other than the file says.
 
     Raises:
         InputError: it cannot be read, or holds something else.
 
     """
     try:
-        data = loads(Path(path).expanduser().read_bytes())
-    except (OSError, RuntimeError) as problem:  # RuntimeError: ~ of a user who does not exist
+        data = Path(path).expanduser().read_bytes()
+    except (OSError, RuntimeError, ValueError) as problem:  # ~ of nobody; a null in the name
         raise InputError(f"the conversation {path} cannot be read: {_why(problem)}") from problem
-    except JSONDecodeError as problem:
-        raise InputError(f"the conversation {path} is not JSON: {problem}") from problem
-    if not isinstance(data, list):
-        raise InputError(f"the conversation {path} must be a JSON list of messages")
-    messages = []
-    for index, item in enumerate(data):
-        try:
-            messages.append(structure_message(item))
-        except DecodeError as problem:
-            raise InputError(f"the conversation {path}: messages[{index}]: {problem}") from problem
-    return messages
+    try:
+        return Conversation.from_json(data, line, **options)
+    except InputError as problem:
+        raise InputError(f"the conversation {path}: {problem}") from problem
 
 
-def save_messages(path: str, messages: Sequence[Message]) -> Path:
+def save_conversation(path: str, talk: Conversation) -> Path:
     """Write a conversation: the whole file or nothing, readable by its owner alone.
 
     Args:
         path: the file; ``~`` is understood, and an old file is replaced.
-        messages: the conversation.
+        talk: the conversation.
 
     Returns:
         Where it was written.
@@ -54,12 +49,11 @@ def save_messages(path: str, messages: Sequence[Message]) -> Path:
         InputError: it cannot be written there.
 
     """
-    text = json.dumps([unstructure(each) for each in messages], ensure_ascii=False, indent=2)
+    text = json.dumps(json.loads(talk.to_json()), ensure_ascii=False, indent=2)
     temporary: str | None = None
     try:
         target = Path(path).expanduser().resolve()  # through a link, to replace what it points to
-        if target.is_dir():
-            raise IsADirectoryError(0, "it is a directory")
+        _check_replaceable(target)
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with open(handle, "wb") as file:  # noqa: PTH123 -- a handle, not a path
             # What UTF-8 cannot hold, a lone surrogate, is written as the JSON escape it is.
@@ -67,7 +61,7 @@ def save_messages(path: str, messages: Sequence[Message]) -> Path:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(target)
-    except (OSError, RuntimeError) as problem:
+    except (OSError, RuntimeError, ValueError) as problem:
         raise InputError(f"the conversation cannot be saved: {path}: {_why(problem)}") from problem
     else:
         temporary = None
@@ -75,6 +69,13 @@ def save_messages(path: str, messages: Sequence[Message]) -> Path:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _check_replaceable(target: Path) -> None:
+    if target.is_dir():
+        raise IsADirectoryError(0, "it is a directory")
+    if target.exists() and not target.is_file():
+        raise OSError(0, "it is a device or a pipe, and only a file can be replaced by another")
 
 
 def _why(problem: Exception) -> str:

@@ -1,0 +1,190 @@
+"""What a line that begins with "/" does in a chat."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from hookline.cli.chat.prompt import Completions
+from hookline.cli.chat.transcript import load_conversation, save_conversation
+from hookline.cli.output import console, note, styled
+from hookline.errors import InputError
+from hookline.models import ModelTable
+from hookline.send_options.call import check_model
+from hookline.values.attachments import Image
+from hookline.values.blocks import TextBlock, ToolResultBlock
+from hookline.values.messages import Message
+
+if TYPE_CHECKING:
+    from hookline.cli.chat.session import Session
+
+__all__ = ["COMMANDS", "Quit", "completions"]
+
+
+class Quit(Exception):
+    """The user wants to leave."""
+
+
+def _help(_session: "Session", _argument: str) -> None:
+    for name, command in COMMANDS.items():
+        usage = f"/{name} {command.argument}".rstrip()
+        console(stderr=True).print(styled((f"  {usage:<16}", "cyan"), (command.about, "")))
+
+
+def _save(session: "Session", path: str) -> None:
+    path = path or session.file or ""
+    if not path:
+        raise InputError("give /save the name of a file")
+    if path != session.file and _is_file(path) and not session.confirmed(f"overwrite {path}?"):
+        raise InputError(f"{path} exists and was left as it is; give /save another name")
+    session.talk.options.setdefault("model", session.model)  # the default may be another one later
+    target = save_conversation(path, session.talk)
+    session.file = path
+    count = len(session.talk)
+    end = "; the last one is incomplete" if session.talk.incomplete else ""
+    note(f"saved {count} message{'' if count == 1 else 's'} to {target}{end}")
+
+
+def _load(session: "Session", path: str) -> None:
+    if not path:
+        raise InputError("give /load the name of a file")
+    session.talk = load_conversation(path, session.line, {})
+    session.file = path
+    count = len(session.talk)
+    note(f"{count} message{'' if count == 1 else 's'} from {path}; model: {session.model}")
+
+
+def _show(session: "Session", _argument: str) -> None:
+    screen = console()
+    system = session.talk.options.get("system")
+    if system is not None:
+        screen.print(styled(("system", "bold cyan"), (f"  {_text_of(system)}", "")))
+    for message in session.talk.messages:
+        screen.print(styled((message.role, "bold cyan"), (f"  {_shown(message)}", "")))
+
+
+def _cost(session: "Session", _argument: str) -> None:
+    note(str(session.bill))
+
+
+def _system(session: "Session", text: str) -> None:
+    options = session.talk.options
+    if text == "-":
+        options.pop("system", None)
+    elif text:
+        options["system"] = text
+    now = options.get("system")
+    note(f"system prompt: {_text_of(now)}" if now else "there is no system prompt")
+
+
+def _model(session: "Session", name: str) -> None:
+    if name:
+        check_model(session.line.settings, session.line.model_table, name)
+        session.talk.options["model"] = name
+    note(f"model: {session.model}")
+
+
+def _image(session: "Session", source: str) -> None:
+    if source:
+        local = "://" not in source and not source.startswith("data:")
+        path = Path(source.strip("'\"")).expanduser() if local else None
+        if path is not None and not path.is_file():
+            raise InputError(f"there is no file {path}")
+        session.images.append(Image(path or source))
+    note(f"images of the next message: {', '.join(map(repr, session.images)) or 'none'}")
+
+
+def _undo(session: "Session", _argument: str) -> None:
+    messages = session.talk.messages
+    last = max((i for i, each in enumerate(messages) if _is_said(each)), default=None)
+    if last is None:
+        raise InputError("there is nothing to undo")
+    session.talk.messages = messages[:last]
+    session.talk.incomplete = False
+    note(f"undone; {last} message{'' if last == 1 else 's'} left")
+
+
+def _quit(_session: "Session", _argument: str) -> None:
+    raise Quit
+
+
+def _nothing(_models: ModelTable) -> Iterable[str]:
+    return ()
+
+
+def _ids(models: ModelTable) -> Iterable[str]:
+    return (facts.id for facts in models if not facts.retired)
+
+
+@frozen
+class Command:
+    """A command of the chat.
+
+    Attributes:
+        argument: what it takes, in capitals; empty for nothing.
+        about: what it does.
+        run: does it, with session and argument.
+        choices: what the argument may be, for completion; None for the name of a file.
+
+    """
+
+    argument: str
+    about: str
+    run: Callable[["Session", str], None]
+    choices: Callable[[ModelTable], Iterable[str]] | None = _nothing
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "help": Command("", "list the commands", _help),
+    "show": Command("", "print the conversation so far", _show),
+    "cost": Command("", "say what this chat has cost", _cost),
+    "save": Command("FILE", "write the conversation to a file", _save, None),
+    "load": Command("FILE", "go on with a conversation that was saved", _load, None),
+    "system": Command("TEXT", "set the system prompt; - removes it", _system),
+    "model": Command("ID", "ask another model from now on", _model, _ids),
+    "image": Command("PATH|URL", "attach an image to the next message", _image, None),
+    "undo": Command("", "forget the last message and its reply", _undo),
+    "quit": Command("", "leave; so does ctrl-D", _quit),
+}
+
+
+def completions(models: ModelTable) -> Completions:
+    """Return what the prompt completes commands and their arguments from."""
+    return {
+        name: None if command.choices is None else _bound(command.choices, models)
+        for name, command in COMMANDS.items()
+    }
+
+
+def _bound(
+    choices: Callable[[ModelTable], Iterable[str]], models: ModelTable
+) -> Callable[[], Iterable[str]]:
+    return lambda: choices(models)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):  # saving says what is wrong with it
+        return False
+
+
+def _is_said(message: Message) -> bool:
+    """Say whether a person said it; results of tools are user messages too."""
+    return message.role == "user" and not all(
+        isinstance(block, ToolResultBlock) for block in message.blocks
+    )
+
+
+def _shown(message: Message) -> str:
+    return "\n".join(
+        block.text if isinstance(block, TextBlock) else repr(block) for block in message.blocks
+    )
+
+
+def _text_of(system: object) -> str:
+    """Return a system prompt for the eye: text, or the texts of its blocks."""
+    if isinstance(system, list | tuple):
+        return "\n".join(getattr(part, "text", None) or str(part) for part in system)
+    return str(system)

@@ -1,0 +1,201 @@
+"""``SendOptions``: what may be said beside the message, and of what kind each option must be."""
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, TypeVar
+
+from hookline.errors import DecodeError, InputError
+from hookline.values.blocks import Block, CacheControl
+from hookline.values.messages import Message
+from hookline.values.prefill import PrefillMode
+from hookline.values.principal import Principal
+from hookline.values.tool_definitions import ToolChoice, ToolSpec
+
+if TYPE_CHECKING:
+    from hookline.values.attachments import Document, Image
+
+__all__ = [
+    "Part",
+    "SendOptions",
+    "check_names",
+    "list_of",
+    "prefill_mode_of",
+    "prefill_of",
+    "principal_of",
+    "read_plain",
+    "table_of",
+    "timeout_of",
+]
+
+T = TypeVar("T")
+Part: TypeAlias = "str | Block | Mapping[str, Any]"
+
+
+class SendOptions(TypedDict, total=False):
+    """Everything that ``send``, ``stream`` and a conversation take besides the message.
+
+    Beside these, ``extra`` takes request fields that this version does not know by name.
+    """
+
+    model: str
+    max_tokens: int
+    messages: Sequence[Message | Mapping[str, Any]]
+    system: str | Sequence[Part] | None
+    prefill: str | None
+    prefill_mode: PrefillMode
+    images: Sequence["Image | Document | str | bytes | PathLike[str] | Any"]
+    output: Any
+    tools: Sequence["Callable[..., Any] | ToolSpec | Mapping[str, Any]"]
+    tool_choice: ToolChoice | Mapping[str, Any] | None
+    timeout: float | None
+    context: Mapping[str, Any]
+    principal: Principal
+    stop_sequences: Sequence[str] | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    thinking: Mapping[str, Any] | None
+    output_config: Mapping[str, Any] | None
+    metadata: Mapping[str, Any] | None
+    service_tier: str | None
+    container: str | Mapping[str, Any] | None
+    cache_control: CacheControl | Mapping[str, Any] | None
+    speed: str | None
+    inference_geo: str | None
+    diagnostics: Mapping[str, Any] | None
+    mcp_servers: Sequence[Mapping[str, Any]] | None
+    context_management: Mapping[str, Any] | None
+    compaction: Mapping[str, Any] | None
+    thread: Mapping[str, Any] | None
+    fallbacks: str | Sequence[Any] | None
+    fallback_credit_token: str | None
+    billing_policy: Any
+    betas: Sequence[str]
+    extra: Mapping[str, Any]
+
+
+# What people write here although it has its place elsewhere, and where that is.
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "stream": "call line.stream(…) instead of line.send(…)",
+    "max_steps": "it belongs to the pipeline: Pipeline(max_steps=…)",
+    "api_key": "it belongs to the pipeline: Pipeline(api_key=…)",
+    "auth_token": "it belongs to the pipeline: Pipeline(auth_token=…)",
+    "base_url": "it belongs to the pipeline: Pipeline(base_url=…)",
+    "headers": "they belong to the pipeline: Pipeline(headers={…})",
+    "plugins": "they belong to the pipeline: Pipeline(plugins=[…])",
+    "extra_headers": "they belong to the pipeline: Pipeline(headers={…})",
+    "extra_body": "fields that Hookline does not know by name go into extra={…}",
+    "max_retries": "retries are a plugin's: Pipeline(config={'plugins': {'retry': {'attempts': …}}})",
+    "output_format": "give output= a type or a JSON schema",
+}
+
+
+def check_names(given: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` for a parameter that ``SendOptions`` does not have."""
+    for name in given:
+        if name not in SendOptions.__annotations__:
+            near = get_close_matches(name, SendOptions.__annotations__, 1)
+            guess = f"did you mean {near[0]!r}?" if near else "new API fields go into extra={…}"
+            raise InputError(f"there is no parameter {name!r}; {_ELSEWHERE.get(name, guess)}")
+
+
+def list_of(name: str, value: Any, what: str) -> tuple[Any, ...]:
+    """Return a list that was given as an option; None is the empty one.
+
+    Args:
+        name: the option's.
+        value: what was given.
+        what: what belongs into it, for the error.
+
+    Raises:
+        InputError: it is no list; text and bytes are none.
+
+    """
+    if value is None:
+        return ()
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
+        return tuple(value)
+    raise InputError(f"{name}= takes a list of {what}: {name}=[…], not {type(value).__name__}")
+
+
+def table_of(name: str, value: Any) -> Mapping[str, Any] | None:
+    """Return a mapping that was given as an option; None where there is none.
+
+    Raises:
+        InputError: it is something else, or a key of it is no string.
+
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name}= takes a dict: {name}={{…}}, not {type(value).__name__}")
+    for key in value:
+        if not isinstance(key, str):
+            raise InputError(f"{name}= has a key that is no string: {key!r}")
+    return value
+
+
+def read_plain(where: str, read: Callable[[Mapping[str, Any]], T], data: Mapping[str, Any]) -> T:
+    """Read what was written as the API's plain JSON with a function of ``hookline.wire``.
+
+    Args:
+        where: the option, for the error.
+        read: ``structure_message``, for example.
+        data: the JSON.
+
+    Raises:
+        InputError: it has another shape.
+
+    """
+    try:
+        return read(data)
+    except DecodeError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def prefill_of(value: Any) -> str:
+    """Return the words that a reply must begin with; empty for none.
+
+    Raises:
+        InputError: no string, or one that the API refuses.
+
+    """
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str):
+        raise InputError(f"prefill must be a string, not {type(value).__name__}")
+    if value != value.rstrip():
+        raise InputError(
+            "the prefill ends in whitespace, which the API refuses; end it with the last word: "
+            f"{value.rstrip()[-30:]!r}"
+        )
+    return value
+
+
+def prefill_mode_of(value: Any) -> PrefillMode:
+    """Return a mode of prefilling, or raise ``InputError``."""
+    if value not in ("auto", "native", "instructed"):
+        raise InputError(f"prefill_mode must be 'auto', 'native' or 'instructed', not {value!r}")
+    mode: PrefillMode = value
+    return mode
+
+
+def principal_of(value: Any) -> Principal | None:
+    """Return on whose behalf a call is made, or None where it does not say; or raise ``InputError``."""
+    if value is None or isinstance(value, Principal):
+        return value
+    raise InputError(f'principal= takes a Principal: Principal(user="…"), not {value!r}')
+
+
+def timeout_of(value: Any) -> float | None:
+    """Return a time limit in seconds, or None where there is none; raise ``InputError`` for others."""
+    if value is None:
+        return None
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value < float("inf")
+    ):
+        raise InputError(f"timeout must be a number of seconds above 0, not {value!r}")
+    return float(value)
