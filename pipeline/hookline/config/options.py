@@ -150,7 +150,7 @@ def checked(name: str, value: Any, wanted: Any, facts: Facts) -> Any:
         # What should be a table holds headers, and they may be credentials.
         shown = type(value).__name__ if words == "a table" else brief(value)
         raise ConfigError(f"{name} must be {words}, not {shown}")
-    return tuple(value) if origin is tuple else value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def read_text(text: str, wanted: Any) -> Any:

@@ -73,6 +73,7 @@ def _from_keyring(place: str, _environ: Mapping[str, str]) -> str:
 
 def _from_command(line: str, _environ: Mapping[str, str]) -> str:
     """Return what a command prints; no shell is involved, and its words go into no error."""
+    words: list[str] = []
     try:
         words = shlex.split(line)
         done = subprocess.run(  # noqa: S603 -- see the module's import
