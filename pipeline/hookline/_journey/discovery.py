@@ -59,7 +59,7 @@ class Installed:
     def enforces(self) -> bool:
         """Whether it is an enforcer, which needs its import; one that cannot be imported is none."""
         try:
-            role = getattr(self._thing(), "role", "transformer")
+            role = getattr(self.imported(), "role", "transformer")
         except ConfigError:
             return False
         return role == "enforcer" or not isinstance(role, str)  # a property: who knows
@@ -75,7 +75,7 @@ class Installed:
                 from where it may not.
 
         """
-        thing = self._thing()
+        thing = self.imported()
         given = dict(settings.plugins.get(self.name, ()))
         check_trust(self.name, thing, settings, enforces=self.enforces)
         shadow = given.pop("shadow", False)
@@ -87,8 +87,13 @@ class Installed:
             raise ConfigError(f"plugin {self.name!r} takes no options; remove {', '.join(given)}")
         return Plugin(self.name, thing, self.distribution, self.version, shadow)
 
-    def _thing(self) -> Any:
-        """Import the plugin's class, or whatever the entry point names."""
+    def imported(self) -> Any:
+        """Import the plugin's class, or whatever the entry point names.
+
+        Raises:
+            ConfigError: it cannot be imported.
+
+        """
         try:
             return self.entry_point.load()
         except HooklineError:

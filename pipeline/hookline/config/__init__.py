@@ -24,13 +24,14 @@ holding it; ``loading`` puts all of it together.
 
 from hookline.config.files import FILE_NAME, Key, TomlFile, find_file, read_file, user_file
 from hookline.config.layers import Layer, Origin, dotted
-from hookline.config.loading import handed_over, load_settings
+from hookline.config.loading import SETTINGS, handed_over, load_settings, settings_of
 from hookline.config.options import Facts, checked, facts_of, nearest, option, read_text
 from hookline.config.settings import MOST_CONNECTIONS, Library, Settings
 
 __all__ = [
     "FILE_NAME",
     "MOST_CONNECTIONS",
+    "SETTINGS",
     "Facts",
     "Key",
     "Layer",
@@ -48,5 +49,6 @@ __all__ = [
     "option",
     "read_file",
     "read_text",
+    "settings_of",
     "user_file",
 ]

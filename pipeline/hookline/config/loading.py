@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import Attribute, fields_dict
 
-from hookline.config.files import Key, find_file, read_file, user_file
+from hookline.config.files import Key, TomlFile, find_file, read_file, user_file
 from hookline.config.headers import check_headers, check_key
 from hookline.config.layers import (
     LISTS,
@@ -27,16 +27,18 @@ from hookline.errors import ConfigError
 from hookline.values.base_url import checked_base_url
 from hookline.values.secret import Secret, as_secret
 
-__all__ = ["handed_over", "load_settings"]
+__all__ = ["SETTINGS", "handed_over", "load_settings", "settings_of"]
 
-_FIELDS: Final[Mapping[str, "Attribute[Any]"]] = {
+SETTINGS: Final[Mapping[str, "Attribute[Any]"]] = {
     name: each for name, each in fields_dict(Settings).items() if name not in ("plugins", "said")
 }
+"""Every setting by name, with what its field says of it."""
+
 _CREDENTIALS: Final = ("api_key", "auth_token")
-_IN_TABLES: Final = (*(name for name in _FIELDS if name not in LISTS), "plugins")
+_IN_TABLES: Final = (*(name for name in SETTINGS if name not in LISTS), "plugins")
 _IN_VARIABLES: Final = {
     name: each.type
-    for name, each in _FIELDS.items()
+    for name, each in SETTINGS.items()
     if name not in (*_CREDENTIALS, "headers")  # which other variables hold, and none
 }
 
@@ -74,8 +76,26 @@ def load_settings(
     if isinstance(config, Mapping):
         layers.append(of_table(config, _IN_TABLES))
     given = {name: value for name, value in code.items() if value is not None}
-    layers.append(of_code(given, _FIELDS))
+    layers.append(of_code(given, SETTINGS))
     return _settled(layers, environ)
+
+
+def settings_of(
+    file: TomlFile, origin: Origin, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Return what one file says by itself; a check of it.
+
+    Args:
+        file: with settings.
+        origin: how it came to be read.
+        environ: the environment, for references to it; None is the process's own.
+
+    Raises:
+        ConfigError: as for ``load_settings``.
+
+    """
+    layer = of_file(origin, file, _IN_TABLES)
+    return _settled([layer], os.environ if environ is None else environ)
 
 
 def handed_over(found: Layer) -> str:
@@ -118,7 +138,7 @@ def _harmless(found: Layer) -> Layer:
     """
     for key, value in found.values.items():
         name = setting(key)
-        facts = facts_of(_FIELDS[name]) if name else None
+        facts = facts_of(SETTINGS[name]) if name else None
         if facts is not None and not facts.harmless_as(value):
             such = "such a " if callable(facts.harmless) else ""
             raise ConfigError(
@@ -162,7 +182,7 @@ def _check(name: str, value: Any) -> None:
         if not callable(getattr(value, "handle", None)):
             checked_base_url(value)
         return
-    field = _FIELDS[name]
+    field = SETTINGS[name]
     checked(name, value, field.type, facts_of(field))
     if name == "headers":
         check_headers(value)

@@ -7,6 +7,7 @@ metadata says what else holds: ``field(default=10, metadata=option(harmless=True
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
+from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin
 
 from attrs import Attribute, frozen
@@ -161,6 +162,9 @@ def read_text(text: str, wanted: Any) -> Any:
         wanted: the type of the option, or None where it is not known.
 
     """
+    given = [each for each in get_args(wanted) if each is not NoneType]
+    if NoneType in get_args(wanted) and len(given) == 1:
+        return read_text(text, given[0])
     if wanted is str or get_origin(wanted) is Literal:
         return text
     if get_origin(wanted) is tuple and not text.startswith("["):
