@@ -66,14 +66,16 @@ def find_file() -> TomlFile | None:
         ConfigError: the file is wrong.
 
     """
+    # Texts instead of Path, whose exists() raises where a folder may not be read, and which would
+    # make this the greater part of reading settings.
     try:
-        here = Path.cwd()
+        here = os.getcwd()  # noqa: PTH109 -- as said
     except OSError:  # it has been removed
         return None
     for folder in _searched(here):
         for name in (FILE_NAME, _PROJECT):
-            path = folder / name
-            if os.path.isfile(path):  # noqa: PTH113 -- Path.is_file() raises where a folder may not be read
+            path = os.path.join(folder, name)  # noqa: PTH118 -- as said
+            if os.path.isfile(path):  # noqa: PTH113 -- as said
                 found = read_file(name if folder == here else path, project=name == _PROJECT)
                 if found is not None:
                     return found
@@ -156,13 +158,15 @@ def read_regular(name: str, what: str) -> str:
     return text
 
 
-def _searched(start: Path) -> list[Path]:
+def _searched(start: str) -> list[str]:
     """Return the folders in which a file may be found, nearest first."""
-    above = [start, *start.parents]
+    above = [start]
+    while (parent := os.path.dirname(above[-1])) != above[-1]:  # noqa: PTH120 -- see find_file
+        above.append(parent)
     for place, folder in enumerate(above):
-        if any(os.path.exists(folder / mark) for mark in _REPOSITORY):  # noqa: PTH110 -- as above
+        if any(os.path.exists(os.path.join(folder, mark)) for mark in _REPOSITORY):  # noqa: PTH110, PTH118 -- as above
             return above[: place + 1]
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 -- Path.home() raises where there is none
+    home = os.path.expanduser("~")  # noqa: PTH111 -- as above
     return above[: above.index(home)] or [start] if home in above else [start]
 
 
