@@ -436,7 +436,7 @@ def test_an_error_about_a_value_that_lost_is_told_all_the_same(environ: dict[str
 def test_what_is_added_to_a_base_url_may_stand_in_it(base: str, tail: str) -> None:
     assert load_settings(environ={"ANTHROPIC_BASE_URL": base + tail}).base_url == base
     with Pipeline(base_url=base + tail, api_key="k", config={}) as line:
-        assert line._reach().base_url == base
+        assert line._upstreams.reach().base_url == base
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ def test_f15_a_server_that_never_reads_meets_the_write_timeout(plain: Any) -> No
     )
     assert outcome.text == "Hello!"
     assert "write failed" in outcome.attempts[0].error
+    assert "the setting write_timeout" in outcome.attempts[0].error
     assert outcome.seconds < 5
 
 

@@ -184,18 +184,6 @@ def test_every_error_is_in_the_guide() -> None:
         assert f"`{name}`" in guide, name
 
 
-<<<<<<< HEAD
-=======
-def test_every_setting_is_in_the_guide() -> None:
-    guide = (DOCS / "guide" / "configuration.md").read_text(encoding="utf-8")
-    otherwise = {"api_key": "api_key=", "auth_token": "auth_token=", "said": "settings.layers("}
-
-    names: list[str] = [setting.name for setting in attrs.fields(Settings)]
-    for name in names:
-        assert otherwise.get(name, name) in guide, name
-
-
->>>>>>> b6dcd12 (Trust follows the source of a setting; settings in layers; time limits that fit each other)
 def test_every_room_has_its_place_in_the_design() -> None:
     table = (DOCS / "design.md").read_text(encoding="utf-8")
     package = ROOT / "pipeline" / "hookline"

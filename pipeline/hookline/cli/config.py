@@ -102,9 +102,10 @@ def _options(settings: Settings) -> Iterator[Option]:
         key = ("plugins", name) if name in ("enable", "disable") else (name,)
         yield _option(settings, key, getattr(settings, name), secret=facts_of(field).secret)
     secret = _secrets()
-    for key in sorted(key for key in settings.said if len(key) == 3):  # noqa: PLR2004 -- plugins.NAME.OPTION
-        value = settings.plugins[key[1]][key[2]]
-        yield _option(settings, key, value, secret=key[2] in secret.get(key[1], (key[2],)))
+    for plugin, values in sorted(settings.plugins.items()):
+        for name, value in sorted(values.items()):
+            hidden = name in secret.get(plugin, (name,))
+            yield _option(settings, ("plugins", plugin, name), value, secret=hidden)
 
 
 def _secrets() -> dict[str, set[str]]:

@@ -205,7 +205,7 @@ async def arrived(
             reply, following = await post_process(engine, turn, reply)
             await check(engine.plugins.of("check_reply"), turn, reply)
             if following is not None:
-                raise TurnLimitExceeded(
+                raise TurnLimitExceeded(  # noqa: TRY301 -- handled like a plugin's own refusal
                     f"plugin {following[0]!r} asked for one more step, and a batch has no second "
                     "step; go on with send(messages=error.partial.messages)",
                     reply,

@@ -22,11 +22,8 @@ from hookline._faces import face
 if TYPE_CHECKING:
     from hookline._api.retry_after import retry_after
     from hookline._fetch.url_grammar import check_url
-<<<<<<< HEAD
     from hookline._journey.plugin_set import Plugin
-=======
     from hookline.config import option
->>>>>>> b6dcd12 (Trust follows the source of a setting; settings in layers; time limits that fit each other)
     from hookline.filters import StreamFilter
     from hookline.hookspecs import Layer, hookimpl
     from hookline.models import ModelFacts, price
@@ -71,11 +68,8 @@ __getattr__, __dir__ = face(
     {
         "hookline._api.retry_after": ("retry_after",),
         "hookline._fetch.url_grammar": ("check_url",),
-<<<<<<< HEAD
         "hookline._journey.plugin_set": ("Plugin",),
-=======
         "hookline.config": ("option",),
->>>>>>> b6dcd12 (Trust follows the source of a setting; settings in layers; time limits that fit each other)
         "hookline.filters": ("StreamFilter",),
         "hookline.hookspecs": ("Layer", "hookimpl"),
         "hookline.models": ("ModelFacts", "price"),

@@ -54,7 +54,9 @@ class Resume:
     name = "resume"
     layer = Layer.RESUME
     attempts: int = field(default=2, metadata=option(harmless=True))
-    mode: Literal["auto", "native", "instructed"] = field(default="auto", metadata=option(harmless=True))
+    mode: Literal["auto", "native", "instructed"] = field(
+        default="auto", metadata=option(harmless=True)
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.attempts < 1:
