@@ -35,7 +35,7 @@ async def read_whole(turn: Turn, answer: RawResponse) -> Response:
     async with aclosing(_events(turn, answer)) as events:
         async for event in events:
             if isinstance(event, ErrorEvent):
-                raise event.as_error(answer.headers)
+                raise api_error(event, answer.headers)
             if isinstance(event, Event):
                 assembler.feed(event)
     if not assembler.complete:
@@ -53,7 +53,7 @@ async def open_stream(turn: Turn, answer: RawResponse, ending: Ending) -> Respon
     first = waiting[-1]
     if isinstance(first, ErrorEvent):
         await events.aclose()
-        raise first.as_error(answer.headers)
+        raise api_error(first, answer.headers)
     opened = first.message if isinstance(first, MessageStart) else Response()
     opened = opened.evolve(status=answer.status, headers=dict(answer.headers))
     if isinstance(first, MessageStart):  # filters may ask who answers, as in a whole response
@@ -140,7 +140,7 @@ def _tell(ending: Ending, event: Event) -> None:
     elif isinstance(event, MessageStop):
         ending.complete = True
     elif isinstance(event, ErrorEvent):
-        ending.error = event.as_error()
+        ending.error = api_error(event, {})
 
 
 def _error_or(event: Event) -> Event:

@@ -12,9 +12,9 @@ from typing import Any
 from attrs import frozen
 
 from hookline._journey.checks import check
+from hookline._journey.delivery import settle
 from hookline._journey.engine import Engine
 from hookline._journey.failures import tell
-from hookline._journey.filtering import settle
 from hookline._journey.life import Life
 from hookline._journey.sending import attempt_record, outgoing
 from hookline._journey.stages import post_process, prepared
@@ -197,7 +197,7 @@ async def arrived(
     try:
         async with Life(engine, turn, request) as life:
             reply = Reply(
-                response=await settle(engine.plugins, turn, response),
+                response=settle(engine.plugins, turn, response),
                 request=request,
                 prefill=turn.prefill,
                 trace=turn.trace,
@@ -205,7 +205,7 @@ async def arrived(
             reply, following = await post_process(engine, turn, reply)
             await check(engine.plugins.of("check_reply"), turn, reply)
             if following is not None:
-                raise TurnLimitExceeded(  # noqa: TRY301 -- handled like a plugin's own refusal
+                raise TurnLimitExceeded(
                     f"plugin {following[0]!r} asked for one more step, and a batch has no second "
                     "step; go on with send(messages=error.partial.messages)",
                     reply,
