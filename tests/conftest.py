@@ -16,10 +16,12 @@ from support.runner import COLOURS, Runner
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No key, address or option of the machine, and no ``hookline.toml`` that lies about."""
+    """No key, address or option of the machine or its user, and no ``hookline.toml`` that lies about."""
     for name in list(os.environ):
         if name.startswith(("ANTHROPIC_", "HOOKLINE_")):
             monkeypatch.delenv(name)
+    for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path / "user"))
     monkeypatch.chdir(tmp_path)
 
 

@@ -13,7 +13,7 @@ from generator import signatures
 from generator.prose import cell, fence, inline, markdown, summary
 from generator.source import definition, parsed
 from hookline._journey.plugin_set import HOOKS
-from hookline.config import Settings
+from hookline.config import Settings, facts_of
 from hookline.models import ModelFacts, load_models
 from hookline_plugins.preflight import RULES
 
@@ -140,9 +140,16 @@ def _fields(cls: type) -> str:
             f"`{each.alias}`",
             f"`{cell(kind)}`",
             "" if shown in {"", "..."} else f"`{cell(shown)}`",
-            cell(said.get(each.name, "")),
+            cell(said.get(each.name, "") + _harmless(facts_of(each).harmless)),
         ))  # fmt: skip
     return _table("name", "type", "default", "meaning", rows=rows) if rows else ""
+
+
+def _harmless(marked: object) -> str:
+    """Say which options a settings file may set that was found, and not named."""
+    if callable(marked):
+        return " *Some values are harmless.*"
+    return " *Harmless.*" if marked else ""
 
 
 def _said(cls: type) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,8 @@ from hookline.values.messages import Request
 from hookline.values.principal import NOBODY, Principal
 
 if TYPE_CHECKING:
-    from hookline._http.transport import Library, Transport
+    from hookline._http.transport import Transport
+    from hookline.config import Library
     from hookline.conversation import ConversationBase
     from hookline.endpoints.access import Access
     from hookline.endpoints.batches import Journeys
@@ -78,11 +79,13 @@ class PipelineBase:
         connect_timeout: float | None = None,
         write_timeout: float | None = None,
         read_timeout: float | None = None,
+        always_stream: bool | None = None,
         max_connections: int | None = None,
         max_steps: int | None = None,
         unknown_models: str | None = None,
         config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         plugins: Sequence[Any] = (),
+        disable: Sequence[str] | None = None,
         policy: Any = None,
         client: Any = None,
         http: str | None = None,
@@ -104,24 +107,20 @@ class PipelineBase:
             api_version=api_version,
             headers=headers,
             timeout=timeout,
-            stream_timeout=timeout,
             connect_timeout=connect_timeout,
             write_timeout=write_timeout,
             read_timeout=read_timeout,
+            always_stream=always_stream,
             max_connections=max_connections,
             max_steps=max_steps,
             unknown_models=unknown_models,
             http=http,
             ca_bundle=ca_bundle,
+            disable=disable,
         )
         self.plugins: Final = PluginSet(
             [
-                *assemble(
-                    plugins,
-                    enable=self.settings.enable,
-                    disable=self.settings.disable,
-                    options=self.settings.plugins,
-                ),
+                *assemble(plugins, self.settings),
                 *_policies(policy),
             ]
         )
@@ -135,7 +134,7 @@ class PipelineBase:
         self._io = self._make_io()
         settings = self.settings
         self._destination: Final = Destination(
-            base_url="sim:" if self._simulator_used else str(settings.base_url).rstrip("/"),
+            base_url="sim:" if self._simulator_used else settings.base_url,
             api_key=settings.api_key,
             auth_token=settings.auth_token,
             api_version=settings.api_version,
@@ -152,6 +151,7 @@ class PipelineBase:
                 write=settings.write_timeout,
                 read=settings.read_timeout,
             ),
+            always_stream=settings.always_stream,
             require=self._require_credentials,
         )
         self._lifecycle: Final = Lifecycle(self.plugins, self._io)
@@ -266,15 +266,13 @@ class PipelineBase:
 
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
         """Return a new turn; ``known`` is what its caller knows of it."""
-        stream = surface == "stream"
-        settings = self.settings
-        timeout = timeout or (settings.stream_timeout if stream else settings.timeout)
+        timeout = timeout or self.settings.timeout
         return Turn(
             id=f"turn_{os.getpid()}_{next(_NUMBERS)}",  # asked each time: a fork is another process
             io=self._io,
             models=self.model_table,
             surface=surface,
-            stream=stream,
+            stream=surface == "stream",
             destination=self._destination,
             api_version=self._api_version,
             betas=self._betas,

@@ -16,6 +16,7 @@
     ├── DeadlineExceeded             the turn's time was up
     ├── TransportError               no answer came: connection, TLS, time-out
     │   ├── PoolTimeout              no connection became free on our side
+    │   ├── ReadTimeout              the server has been silent for too long
     │   ├── LimitExceeded            our own limiter has no room in time
     │   └── CircuitOpen              our own circuit breaker holds calls back for now
     ├── APIError                     the API answered with an error
@@ -51,6 +52,7 @@ __all__ = [
     "PluginError",
     "PolicyViolation",
     "PoolTimeout",
+    "ReadTimeout",
     "StreamInterrupted",
     "StreamTruncated",
     "TransportError",
@@ -243,6 +245,16 @@ class PoolTimeout(TransportError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, phase="pool")
+
+
+class ReadTimeout(TransportError):
+    """The server took the request and has been silent for longer than ``read_timeout`` allows.
+
+    It may still be at work, and bill for it: to send the same again is somebody's decision.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, phase="read")
 
 
 class LimitExceeded(TransportError):

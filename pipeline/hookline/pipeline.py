@@ -35,19 +35,21 @@ class Pipeline(PipelineBase):
         max_tokens: the cap on output tokens where a call gives none.
         api_key: for ``x-api-key``; else ``ANTHROPIC_API_KEY``.
         auth_token: for ``Authorization: Bearer``; else ``ANTHROPIC_AUTH_TOKEN``.
-        base_url: of the API, without ``/v1``; ``"sim:"`` is the built-in simulator,
+        base_url: of the API; ``"sim:"`` is the built-in simulator,
             ``"sim:PATH"`` the simulator with a scenario file; or a ``Simulator``.
         api_version: ``"2023-06-01"`` or ``"2026-10-21"``.
         headers: further headers for every request.
-        timeout: seconds that one turn may take.
+        timeout: seconds that one turn may take, streamed or not.
         connect_timeout: seconds until a connection stands, TLS included.
         write_timeout: seconds between two pieces of a request that the network takes.
-        read_timeout: seconds between two pieces of an answer; a stream's pings count.
+        read_timeout: seconds of silence in a stream, whose pings count.
+        always_stream: send plain calls as streams too, which only the network sees.
         max_connections: connections to one address at most; further calls wait for one.
         max_steps: requests that one turn may make (tool calls).
         unknown_models: ``"allow"`` sends model names that Hookline does not know.
-        config: a TOML file or its content; None looks for ``hookline.toml`` here.
+        config: a TOML file or its content; None looks for ``hookline.toml`` here and upward.
         plugins: plugin objects, and names of installed plugins that are off by default.
+        disable: installed plugins to leave out; nothing else can switch off an installed enforcer.
         policy: enforcers that no other setting can switch off.
         client: an ``httpx.Client`` or ``httpx2.Client`` of your own; it stays yours to close.
         http: the library for a client of ours: ``"auto"`` (httpx2 where installed), ``"httpx"``,

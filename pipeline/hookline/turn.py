@@ -315,7 +315,9 @@ class Turn:
     principal: Principal = NOBODY
     context: Mapping[str, Any] = FrozenDict()
     options: TurnOptions = TurnOptions()
-    _destination: Destination = field(default=Destination(base_url=""), alias="destination")
+    _destination: Destination = field(
+        default=Destination(base_url="http://nowhere.invalid"), alias="destination"
+    )
     api_version: str = ""
     betas: tuple[str, ...] = ()
     deadline: float | None = None

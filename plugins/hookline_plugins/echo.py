@@ -8,9 +8,10 @@ streams and whole replies alike.
 from collections.abc import Iterator
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hookline import Prefill, StreamFilter, Turn, hookimpl
+from hookline.plugin import option
 from hookline.values import (
     ContentBlockDelta,
     ContentBlockStart,
@@ -35,7 +36,9 @@ class Echo:
     """
 
     first = True
-    remove: Literal["auto", "always", "never"] = "auto"
+    remove: Literal["auto", "always", "never"] = field(
+        default="auto", metadata=option(harmless=True)
+    )
 
     @hookimpl
     def filter_stream(self, turn: Turn) -> StreamFilter | None:

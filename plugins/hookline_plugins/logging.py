@@ -5,11 +5,11 @@ Silent until the application says ``logger.enable("hookline_plugins")``; no mess
 
 from typing import Final, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 from loguru import logger
 
 from hookline import AttemptRecord, Reply, Request, Turn, hookimpl
-from hookline.plugin import TurnState
+from hookline.plugin import TurnState, option
 
 __all__ = ["Logging"]
 
@@ -34,7 +34,9 @@ class Logging:
 
     role = "observer"
     began = TurnState(float)
-    level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS"] = "INFO"
+    level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS"] = field(
+        default="INFO", metadata=option(harmless=True)
+    )
 
     @hookimpl
     def on_turn_start(self, turn: Turn, request: Request) -> None:

@@ -11,7 +11,7 @@ from attrs import field, frozen, validators
 
 from hookline import Continue, Reply, Turn, hookimpl
 from hookline.errors import TurnLimitExceeded
-from hookline.plugin import TurnState
+from hookline.plugin import TurnState, option
 
 __all__ = ["Pause"]
 
@@ -34,7 +34,9 @@ class Pause:
     after = ("history", "echo")
     rewrites_text = False
     pauses = TurnState(int)
-    limit: int = field(default=10, validator=validators.ge(0))
+    limit: int = field(
+        default=10, metadata=option(harmless=True, least=0), validator=validators.ge(0)
+    )
 
     @hookimpl
     def post_process(self, turn: Turn, reply: Reply) -> Continue | None:

@@ -7,9 +7,10 @@ Models up to 4.5 continue a final assistant message: ``native``. Later models re
 
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hookline import InputError, Message, Prefill, Request, TextBlock, Turn, hookimpl
+from hookline.plugin import option
 from hookline.values import PrefillMode
 
 __all__ = ["INSTRUCTION", "PrefillPlugin", "continues", "instructed", "with_instruction"]
@@ -33,7 +34,7 @@ class PrefillPlugin:
     """
 
     after = ("history",)
-    mode: PrefillMode = "auto"
+    mode: PrefillMode = field(default="auto", metadata=option(harmless=True))
 
     @hookimpl
     def inject_prefill(self, turn: Turn, request: Request) -> Request | None:

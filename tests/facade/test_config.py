@@ -40,34 +40,37 @@ def test_a_file_may_be_named_by_argument_or_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("modle = 'x'", "unknown option 'modle'; did you mean 'model'?"),
+        ("modle = 'x'", "hookline.toml:1: unknown option 'modle'; did you mean 'model'?"),
         ("zzz = 1", "unknown option 'zzz'; there are model"),
-        ("model = 5", "model must be str, not 5"),
-        ("max_tokens = 'many'", "max_tokens must be int"),
-        ("max_tokens = true", "max_tokens must be int"),
-        ("timeout = 'x'", "timeout must be int or float"),
+        ("model = 5", "model must be a text, not 5"),
+        (
+            "\n# c\n\nmax_tokens = 'many'",
+            "hookline.toml:4: max_tokens must be a whole number above 0, not",
+        ),
+        ("max_tokens = true", "max_tokens must be a whole number above 0, not True"),
+        ("timeout = 'x'", "timeout must be a number of seconds above 0, not 'x'"),
         ("connect_timeout = 0", "connect_timeout must be a number of seconds above 0, not 0"),
         ("write_timeout = -1.5", "write_timeout must be a number of seconds above 0, not -1.5"),
         ("read_timeout = inf", "read_timeout must be a number of seconds above 0, not inf"),
         ("read_timeout = nan", "read_timeout must be a number of seconds above 0, not nan"),
-        ("read_timeout = 'x'", "read_timeout must be int or float"),
+        ("read_timeout = 'x'", "read_timeout must be a number of seconds above 0"),
         ("max_connections = 0", "max_connections must be a whole number above 0"),
-        ("max_connections = 1.5", "max_connections must be int"),
+        ("max_connections = 1.5", "max_connections must be a whole number above 0"),
         ("max_steps = 0", "max_steps must be a whole number above 0"),
-        ("api_key = 'sk-canary'", "a key does not belong into a file"),
-        ("auth_token = 'sk-canary'", "a key does not belong into a file"),
-        ("plugins = 5", "plugins must be dict"),
-        ("[plugins]\nimages = 5", "plugins.images must be a table"),
-        ("[plugins]\ndisable = 'images'", "plugins.disable must be a list"),
+        ("api_key = 'sk-canary'", "a key does not belong into settings"),
+        ("auth_token = 'sk-canary'", "a key does not belong into settings"),
+        ("plugins = 5", "plugins must be a table, not 5"),
+        ("[plugins]\nimages = 5", "hookline.toml:2: plugins.images must be a table"),
+        ("[plugins]\ndisable = 'images'", "disable must be a list of names"),
         ("model =", "hookline.toml"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(text: str, complaint: str) -> None:
     write(text)
     with pytest.raises(ConfigError) as caught:
-        load_settings(environ={})
+        load_settings(FILE_NAME, environ={})
     assert complaint in str(caught.value)
-    assert FILE_NAME in str(caught.value) or "above 0" in complaint
+    assert FILE_NAME in str(caught.value)
     assert "canary" not in str(caught.value)
 
 
@@ -75,8 +78,16 @@ def test_a_mistake_in_the_file_is_named(text: str, complaint: str) -> None:
     ("variable", "value", "complaint"),
     [
         ("HOOKLINE_MODLE", "x", "unknown environment variable HOOKLINE_MODLE; did you mean"),
-        ("HOOKLINE_MAX_TOKENS", "many", "HOOKLINE_MAX_TOKENS must be a number, not 'many'"),
-        ("HOOKLINE_TIMEOUT", "-1", "timeout must be a number of seconds above 0"),
+        (
+            "HOOKLINE_MAX_TOKENS",
+            "many",
+            "HOOKLINE_MAX_TOKENS: max_tokens must be a whole number above 0, not 'many'",
+        ),
+        (
+            "HOOKLINE_TIMEOUT",
+            "-1",
+            "HOOKLINE_TIMEOUT: timeout must be a number of seconds above 0, not -1",
+        ),
         ("HOOKLINE_TIMEOUT", "nan", "timeout must be a number of seconds above 0"),
     ],
 )
@@ -91,32 +102,6 @@ def test_an_empty_variable_says_nothing() -> None:
     assert load_settings(environ=environ) == Settings()
 
 
-def test_a_found_file_may_not_send_keys_elsewhere() -> None:
-    write('base_url = "https://evil.example"')
-    with pytest.raises(ConfigError, match=r"only name a base_url on this machine"):
-        load_settings(environ={})
-    assert load_settings(FILE_NAME, environ={}).base_url == "https://evil.example"
-    environ = {"HOOKLINE_CONFIG": FILE_NAME}
-    assert load_settings(environ=environ).base_url == "https://evil.example"
-
-
-@pytest.mark.parametrize(
-    "address", ["sim:", "http://localhost:1", "http://127.0.0.1:8765", "http://[::1]:1"]
-)
-def test_a_found_file_may_name_this_machine(address: str) -> None:
-    write(f'base_url = "{address}"')
-    assert load_settings(environ={}).base_url == address
-
-
-@pytest.mark.parametrize(
-    "address", ["http://localhost.evil.example", "http://127.0.0.1.evil.example", "http://0x7f.1"]
-)
-def test_what_only_looks_like_this_machine_is_refused(address: str) -> None:
-    write(f'base_url = "{address}"')
-    with pytest.raises(ConfigError, match="on this machine"):
-        load_settings(environ={})
-
-
 def test_the_phases_of_an_exchange_have_their_own_time_outs() -> None:
     with Pipeline(base_url="sim:", connect_timeout=1, write_timeout=2, read_timeout=3) as line:
         times = line._upstreams.reach().timeouts
@@ -127,9 +112,54 @@ def test_the_phases_of_an_exchange_have_their_own_time_outs() -> None:
         Pipeline(base_url="sim:", read_timeout=0)
 
 
-def test_a_timeout_in_code_holds_for_streams_too() -> None:
+def test_a_turn_has_as_long_streamed_or_not() -> None:
+    with Pipeline(base_url="sim:") as line:
+        assert [line._turn(surface).timeout for surface in ("send", "stream")] == [600, 600]
     with Pipeline(base_url="sim:", timeout=7) as line:
-        assert (line.settings.timeout, line.settings.stream_timeout) == (7, 7)
+        assert [line._turn(surface).timeout for surface in ("send", "stream")] == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"headers": 5}, "headers must be a table, not int"),
+        ({"headers": "x: canary"}, "headers must be a table, not str"),
+        ({"headers": {"x": 5}}, "headers: the value of 'x' must be one line of printable ASCII"),
+        ({"headers": {5: "x"}}, "headers: 5 is no name of a header"),
+        ({"timeout": "5"}, "timeout must be a number of seconds above 0, not '5'"),
+        ({"model": 5}, "model must be a text"),
+        ({"model": ""}, "model must be the id of a model"),
+        ({"http": "curl"}, "http must be one of 'auto', 'httpx', 'httpx2', 'aiohttp', not 'curl'"),
+        ({"api_key": 5}, "api_key must be a string of printable ASCII"),
+        ({"disable": "logging"}, "disable must be a list of names, not 'logging'"),
+        ({"always_stream": 1}, "always_stream must be true or false, not 1"),
+        ({"base_url": 5}, "base_url must be a text, not 5"),
+        ({"config": 5}, "config must be a file or a table of settings, not 5"),
+    ],
+)
+def test_a_wrong_argument_is_named(given: Any, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Pipeline(**given)
+    assert str(caught.value).startswith(complaint)
+
+
+def test_a_setting_that_there_is_not_is_named_in_code_too() -> None:
+    with pytest.raises(ConfigError, match="no setting 'time_out'; did you mean 'timeout'"):
+        load_settings(environ={}, time_out=5)
+
+
+@pytest.mark.parametrize(
+    "name", ["Transfer-Encoding", "content-length", "Host", "connection", "TE", "upgrade"]
+)
+def test_headers_that_are_the_transports_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{name}' is set by the HTTP library"):
+        Pipeline(base_url="sim:", headers={name: "x"})
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a\n", "ä", "x(y)"])
+def test_a_name_that_no_header_can_have_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="is no name of a header"):
+        Pipeline(base_url="sim:", headers={name: "canary"})
 
 
 # Options of plugins
@@ -158,7 +188,7 @@ def test_options_reach_the_plugin_with_their_types() -> None:
     ("options", "complaint"),
     [
         ({"wrod": "y"}, "plugin 'opted' has no option 'wrod'; did you mean 'word'?"),
-        ({"zzz": 1}, "it has word, count, names"),
+        ({"zzz": 1}, "there are word, count, names"),
         ({"count": "2"}, "plugins.opted.count"),
         ({"count": True}, "plugins.opted.count"),
         ({"names": [5]}, "plugins.opted.names"),
@@ -175,8 +205,9 @@ def test_options_of_plugins_come_from_file_and_environment(
 ) -> None:
     server = sim()
     write('[plugins.history]\nsystem = "from the file"\n')
-    run.send(line={"base_url": server, "config": None})
+    run.send(line={"base_url": server, "config": FILE_NAME})
     monkeypatch.setenv("HOOKLINE_HISTORY__SYSTEM", "from the environment")
+    monkeypatch.setenv("HOOKLINE_CONFIG", FILE_NAME)
     run.send(line={"base_url": server, "config": None})
     assert [body["system"] for body in server.bodies] == ["from the file", "from the environment"]
 

@@ -57,6 +57,7 @@ def test_f02_a_connection_that_hangs_meets_the_connect_timeout(plain: Any) -> No
     )
     assert outcome.text == "Hello!"
     assert "connect failed" in outcome.attempts[0].error
+    assert "the setting connect_timeout" in outcome.attempts[0].error
 
 
 def resolver(monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> list[Any]:

@@ -85,6 +85,7 @@ def test_f15_a_server_that_never_reads_meets_the_write_timeout(plain: Any) -> No
     )
     assert outcome.text == "Hello!"
     assert "write failed" in outcome.attempts[0].error
+    assert "the setting write_timeout" in outcome.attempts[0].error
     assert outcome.seconds < 5
 
 
@@ -107,7 +108,7 @@ def test_f17_an_exhausted_pool_is_our_own_trouble(
             config={"plugins": {"enable": ["history"]}},
         ) as line,
     ):
-        monkeypatch.setattr(Timeouts, "within", lambda self, remaining: Timeouts(pool=0.1))
+        monkeypatch.setattr(Timeouts, "within", lambda *_, **__: Timeouts(pool=0.1))
         with line.stream("Hi"):
             for _ in range(3):
                 with pytest.raises(PoolTimeout, match="No connection became free") as caught:

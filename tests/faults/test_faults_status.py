@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from hookline import APIError, DecodeError, TransportError
+from hookline import APIError, DeadlineExceeded, DecodeError, ReadTimeout, TransportError
 from hookline.testing import (
     Close,
+    Delay,
     FaultServer,
     Send,
     Stall,
@@ -261,7 +262,37 @@ def test_a_stream_in_place_of_a_plain_answer_may_break_off(plain: Any) -> None:
     assert len(outcome.attempts) == 2
 
 
-def test_a_silent_server_meets_the_read_timeout(way: Any) -> None:
-    outcome = way.meet(Stall(), way.good, read_timeout=0.15)
+def test_a_stream_that_is_silent_meets_the_read_timeout_and_is_not_sent_again(stream: Any) -> None:
+    outcome = stream.meet(Stall(), stream.good, read_timeout=0.15)
+    assert isinstance(outcome.error, ReadTimeout)
+    assert "read_timeout" in str(outcome.error)
+    assert len(outcome.attempts) == 1
+
+
+def test_it_is_sent_again_where_that_is_configured(stream: Any) -> None:
+    config = {"plugins": {"enable": ["retry"], "retry": {"after_read_timeout": True}}}
+    outcome = stream.meet(Stall(), stream.good, read_timeout=0.15, config=config)
     assert outcome.text == "Hello!"
     assert "read failed" in outcome.attempts[0].error
+
+
+def test_a_plain_answer_may_take_longer_than_a_stream_may_be_silent(plain: Any) -> None:
+    outcome = plain.meet((Delay(0.4), Send(plain.good), Close()), read_timeout=0.1)
+    assert outcome.text == "Hello!"
+    assert len(outcome.attempts) == 1
+
+
+def test_a_plain_answer_that_never_comes_is_ended_by_the_turns_own_time(plain: Any) -> None:
+    outcome = plain.meet(Stall(), plain.good, read_timeout=30, timeout=0.3, real_time=True)
+    assert isinstance(outcome.error, DeadlineExceeded)
+    assert "timeout=" in str(outcome.error)
+    assert len(outcome.attempts) == 1
+
+
+def test_a_plain_call_that_is_a_stream_on_the_wire_meets_the_read_timeout(few_plain: Any) -> None:
+    good = stream_answer("Hel", "lo!")
+    outcome = few_plain.meet(good, always_stream=True)
+    assert outcome.text == "Hello!"
+    assert outcome.server.requests[0].json["stream"] is True
+    outcome = few_plain.meet(Stall(), good, always_stream=True, read_timeout=0.15)
+    assert isinstance(outcome.error, ReadTimeout)

@@ -71,8 +71,7 @@ def run_toml(example: Example) -> None:
     if path is None or path.name == "pyproject.toml":
         return
     if path.name == "hookline.toml":
-        settings = load_settings(path)
-        assemble([], enable=settings.enable, disable=settings.disable, options=settings.plugins)
+        assemble([], load_settings(path))
         path.unlink()  # it must not steer the blocks that follow
     else:
         assert Scenario.from_toml(path).rules or "urls" in table

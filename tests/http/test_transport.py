@@ -23,6 +23,7 @@ from hookline import (
     StreamTruncated,
     TransportError,
 )
+from hookline._http.transport import Timeouts
 
 LIBRARIES = [httpx, httpx2]
 
@@ -404,3 +405,12 @@ def test_unknown_events_are_handed_on_and_break_nothing(
     events, reply = run(body, **server.line)
     assert "novelty" in [event.type for event in events]
     assert reply.text == "Hi!"
+
+
+def test_the_phases_of_an_exchange_fit_into_what_remains() -> None:
+    usual = Timeouts()
+    assert usual.within(None) is usual.within(600) is usual
+    assert usual.within(2) == Timeouts(2, 2, 2, 2)
+    assert usual.within(600, patient=True) == Timeouts(read=600)
+    assert usual.within(2, patient=True) == Timeouts(2, 2, 2, 2)
+    assert usual.within(None, patient=True) == Timeouts(read=600)

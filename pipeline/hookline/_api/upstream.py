@@ -9,7 +9,7 @@ from attrs import field, fields, frozen
 
 from hookline._api.bodies import error_of, read_json
 from hookline._api.event_stream import open_stream, read_whole
-from hookline._http.transport import Outgoing, RawResponse, Timeouts, Transport
+from hookline._http.transport import PATIENCE, Outgoing, RawResponse, Timeouts, Transport
 from hookline.errors import DecodeError, HooklineError
 from hookline.turn import IO, Ending, Turn
 from hookline.values.destination import Destination
@@ -20,7 +20,6 @@ from hookline.wire.codec import dumps, encode_request, structure_response, unstr
 __all__ = ["Upstream"]
 
 _SECONDS_A_TOKEN: Final = 3600 / 128_000  # of output; a rule of thumb of the official SDK
-_LONGEST_SILENCE: Final = 600.0  # seconds
 _OK: Final = range(200, 300)
 _MESSAGES: Final = "/v1/messages"
 _COUNT: Final = ("input_tokens", "context_management")
@@ -45,6 +44,7 @@ class Upstream:
         transport: how bytes get there.
         headers: further headers for every request.
         timeouts: for one exchange, further bounded by the turn's deadline.
+        always_stream: whether plain calls are streams on the wire.
 
     """
 
@@ -53,15 +53,17 @@ class Upstream:
     transport: Transport = field(repr=False)
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     timeouts: Timeouts = field(factory=Timeouts)
+    always_stream: bool = False
     _made: dict[Any, Mapping[str, str]] = field(factory=dict, init=False, repr=False, eq=False)
 
     async def create_message(self, turn: Turn, request: Request, ending: Ending) -> Response:
         """Send a request once.
 
         Args:
-            turn: says whether to stream, and how much time is left. A plain call that asks for so
-                many tokens that the connection might be cut while it is silent is streamed too,
-                which only the bytes on the wire show.
+            turn: says whether to stream, and how much time is left: a plain answer may take all of
+                it, a stream must not be silent for longer than ``timeouts.read``. A plain call that
+                asks for so many tokens that the connection might be cut while it is silent is
+                streamed too, which only the bytes on the wire show.
             request: what to send.
             ending: is told how a stream ends.
 
@@ -75,7 +77,7 @@ class Upstream:
             DecodeError: the answer is no message.
 
         """
-        stream = turn.stream or _too_long_to_wait(request)
+        stream = turn.stream or self.always_stream or _too_long_to_wait(request)
         if stream != bool(request.stream):
             request = request.evolve(stream=stream or None)
         answer = await self.call(
@@ -86,6 +88,7 @@ class Upstream:
             content=encode_request(request),
             accept="text/event-stream" if stream else "application/json",
             betas=request.betas,
+            patient=not stream,
         )
         try:
             # Some servers answer everything with a stream, and some nothing.
@@ -158,6 +161,7 @@ class Upstream:
         content_type: str = "application/json",
         accept: str = "application/json",
         betas: Sequence[str] = (),
+        patient: bool = False,
     ) -> RawResponse:
         """Send one HTTP request to any endpoint, as the same caller and with the same errors.
 
@@ -171,6 +175,7 @@ class Upstream:
             content_type: of the body.
             accept: what the answer may be.
             betas: names for the ``anthropic-beta`` header.
+            patient: the answer may be silent until it is complete.
 
         Returns:
             An answer with a status of success, whose body is still to be read and closed.
@@ -186,7 +191,7 @@ class Upstream:
                 f"{self.base_url}{path}",
                 self._headers(accept, "" if content is None else content_type, tuple(betas)),
                 content,
-                self.timeouts.within(remaining),
+                self.timeouts.within(remaining, patient=patient),
                 None if remaining is None or not whole else io.now() + remaining,
             )
         )
@@ -235,7 +240,7 @@ async def _whole(answer: RawResponse) -> Response:
 
 def _too_long_to_wait(request: Request) -> bool:
     """Say whether a plain call risks a connection that is silent for too long (facts 13.1)."""
-    return _SECONDS_A_TOKEN * request.max_tokens > _LONGEST_SILENCE
+    return _SECONDS_A_TOKEN * request.max_tokens > PATIENCE
 
 
 @cache

@@ -32,6 +32,7 @@ class Upstreams:
         headers: further headers for requests to the pipeline's own destination. They may hold
             credentials, so they go to no other.
         timeouts: for one exchange.
+        always_stream: whether plain calls are streams on the wire.
         require: raises unless there are credentials for the pipeline's own destination.
 
     """
@@ -43,12 +44,14 @@ class Upstreams:
         open_transport: Callable[[str, bool], Transport],
         headers: Mapping[str, str],
         timeouts: Timeouts,
+        always_stream: bool,
         require: Callable[[], None],
     ) -> None:
         self._own = own
         self._open_transport = open_transport
         self._headers = headers
         self._timeouts = timeouts
+        self._always_stream = always_stream
         self._require = require
         self._upstreams: OrderedDict[Destination, Upstream] = OrderedDict()
         # Its own at once: a client that is of no use is told when the pipeline is built.
@@ -120,6 +123,7 @@ class Upstreams:
             transport=transport,
             headers=self._headers if own else {},
             timeouts=self._timeouts,
+            always_stream=self._always_stream,
         )
 
     async def close(self) -> None:

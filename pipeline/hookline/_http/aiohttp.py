@@ -14,7 +14,8 @@ from yarl import URL
 from hookline._http.inflate import ACCEPTED, inflated
 from hookline._http.network import keep_alive
 from hookline._http.proxies import proxy_for
-from hookline._http.transport import GRACE, MOST_CONNECTIONS, Outgoing, RawResponse, drained, failed
+from hookline._http.transport import GRACE, Outgoing, RawResponse, drained, failed
+from hookline.config import MOST_CONNECTIONS
 from hookline.errors import ConfigError
 
 __all__ = ["AiohttpHTTP"]
@@ -53,7 +54,8 @@ def _translated() -> Iterator[None]:
     except (TimeoutError, aiohttp.ClientError) as error:
         for kind, phase, retryable in _FAILURES:
             if isinstance(error, kind):
-                raise failed(error, phase, retryable=retryable) from error
+                late = isinstance(error, TimeoutError)
+                raise failed(error, phase, retryable=retryable, late=late) from error
         raise
 
 

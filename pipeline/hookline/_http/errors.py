@@ -61,4 +61,5 @@ class translated:  # noqa: N801 -- used as `with translated():`, like the functi
                 phase, retryable = known
                 if cls.__name__ == "RemoteProtocolError":
                     retryable = any(sign in str(error) for sign in _WENT_AWAY)
-                raise failed(error, phase, retryable=retryable) from error
+                late = "Timeout" in cls.__name__
+                raise failed(error, phase, retryable=retryable, late=late) from error

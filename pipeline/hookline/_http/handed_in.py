@@ -16,7 +16,8 @@ from hookline._http.inflate import ACCEPTED
 from hookline._http.network import BoundedBackend, Deadline
 from hookline._http.pool_repair import drop_orphans, pools
 from hookline._http.responses import AsyncRawResponse, SyncRawResponse
-from hookline._http.transport import Library, Outgoing, RawResponse, choose
+from hookline._http.transport import Outgoing, RawResponse, choose
+from hookline.config import Library
 from hookline.errors import ConfigError
 
 __all__ = ["AsyncHTTP", "SyncHTTP", "library"]

@@ -22,7 +22,8 @@ from hookline._http.network import BoundedBackend, Deadline, ListeningBackend, k
 from hookline._http.pool_repair import drop_orphans
 from hookline._http.proxies import proxy_for
 from hookline._http.responses import AsyncRawResponse, SyncRawResponse
-from hookline._http.transport import MOST_CONNECTIONS, Library, Outgoing, RawResponse, choose
+from hookline._http.transport import Outgoing, RawResponse, choose
+from hookline.config import MOST_CONNECTIONS, Library
 from hookline.errors import ConfigError, InputError, MissingExtra
 
 __all__ = ["AsyncPool", "SyncPool", "engine", "tls_context"]

@@ -8,15 +8,14 @@ import an HTTP client. Everything above sees bytes, statuses and Hookline's own 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from attrs import frozen
 
-from hookline.errors import ConfigError, MissingExtra, PoolTimeout, TransportError
+from hookline.config import Library
+from hookline.errors import ConfigError, MissingExtra, PoolTimeout, ReadTimeout, TransportError
 
 __all__ = [
-    "MOST_CONNECTIONS",
-    "Library",
     "Outgoing",
     "RawResponse",
     "Timeouts",
@@ -25,11 +24,9 @@ __all__ = [
     "failed",
 ]
 
-MOST_CONNECTIONS: Final = 1000
+PATIENCE: Final = 600.0  # seconds of silence before a plain answer, where nothing else bounds it
 GRACE: Final = 0.1  # seconds in which the end of an answer may follow the end of its message
 _MOST_DRAINED: Final = 64 * 1024  # bytes
-
-Library: TypeAlias = Literal["auto", "httpx", "httpx2", "aiohttp"]
 
 
 @frozen
@@ -39,7 +36,7 @@ class Timeouts:
     Attributes:
         connect: until the connection stands, TLS included.
         write: between two pieces of the request that the network takes.
-        read: between two pieces of the answer; a stream's pings count.
+        read: between two pieces of a stream, whose pings count.
         pool: until one of our own connections is free.
 
     """
@@ -49,8 +46,19 @@ class Timeouts:
     read: float = 60.0
     pool: float = 60.0
 
-    def within(self, remaining: float | None) -> "Timeouts":
-        """Return the same, none of them longer than the seconds that remain."""
+    def within(self, remaining: float | None, *, patient: bool = False) -> "Timeouts":
+        """Return the same, none of them longer than the seconds that remain.
+
+        Args:
+            remaining: for everything; None for no limit.
+            patient: the answer is silent until it is complete, so it may take all that remains.
+
+        """
+        if patient:
+            most = PATIENCE if remaining is None else remaining
+            return Timeouts(
+                min(self.connect, most), min(self.write, most), most, min(self.pool, most)
+            )
         if remaining is None or remaining >= max(self.connect, self.write, self.read, self.pool):
             return self
         return Timeouts(
@@ -164,23 +172,29 @@ _HINTS: Final = {
 }
 
 
-def failed(error: BaseException, phase: str, *, retryable: bool) -> TransportError:
+def failed(
+    error: BaseException, phase: str, *, retryable: bool, late: bool = False
+) -> TransportError:
     """Return our error for a library's, to be raised ``from`` it.
 
     Args:
         error: what the library raised.
         phase: what was going on.
         retryable: whether sending again may help, as far as the library's class tells.
+        late: whether it is a time-out, which a setting of ours ended.
 
     """
     told = list(_told_by(error))
     text = next(filter(None, map(str, told)), type(error).__name__).rstrip(".")
     if phase == "pool":
         return PoolTimeout(f"pool time-out: {text}.{_HINTS['pool']}")
+    hint = f" The limit is the setting {phase}_timeout." if late else ""
+    if late and phase == "read":
+        return ReadTimeout(f"read failed: {text}.{hint}")
     if phase in ("connect", "tls"):
         phase, retryable, text = _while_connecting(told, phase, text, retryable=retryable)
     return TransportError(
-        f"{phase} failed: {text}.{_HINTS.get(phase, '')}", phase=phase, retryable=retryable
+        f"{phase} failed: {text}.{hint}{_HINTS.get(phase, '')}", phase=phase, retryable=retryable
     )
 
 

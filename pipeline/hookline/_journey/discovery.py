@@ -5,9 +5,9 @@ Those of the group ``hookline.plugins`` take part in every pipeline; those of
 imported. The standard plugins come in by these doors like everybody else's.
 """
 
+import os
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Final
@@ -16,13 +16,24 @@ import attrs
 from attrs import frozen
 
 from hookline._journey.plugin_set import Plugin
+from hookline._journey.trust import check_switch, check_trust, options_of
+from hookline.config import Origin, Settings, facts_of, nearest
 from hookline.errors import ConfigError, DecodeError, HooklineError
 
-__all__ = ["GROUP", "OPTIONAL_GROUP", "Installed", "assemble", "installed"]
+__all__ = [
+    "GROUP",
+    "OPTIONAL_GROUP",
+    "Installed",
+    "assemble",
+    "configured",
+    "installed",
+    "left_out",
+]
 
 GROUP: Final = "hookline.plugins"
 OPTIONAL_GROUP: Final = "hookline.plugins.optional"
 _OURS: Final = "hookline"
+_NO_SETTINGS: Final = Settings()
 
 
 @frozen
@@ -44,18 +55,47 @@ class Installed:
     version: str
     optional: bool = False
 
-    def load(self, options: Mapping[str, Any] | None = None) -> Plugin:
+    @property
+    def enforces(self) -> bool:
+        """Whether it is an enforcer, which needs its import; one that cannot be imported is none."""
+        try:
+            role = getattr(self.imported(), "role", "transformer")
+        except ConfigError:
+            return False
+        return role == "enforcer" or not isinstance(role, str)  # a property: who knows
+
+    def load(self, settings: Settings) -> Plugin:
         """Import the plugin and make it with its options.
 
         Args:
-            options: values for the fields of the plugin's class, and ``shadow``.
+            settings: hold its options: values for the fields of its class, and ``shadow``.
 
         Raises:
-            ConfigError: it cannot be imported, or an option is unknown or has a wrong value.
+            ConfigError: it cannot be imported, or an option is unknown, has a wrong value, or comes
+                from where it may not.
+
+        """
+        thing = self.imported()
+        given = dict(settings.plugins.get(self.name, ()))
+        check_trust(self.name, thing, settings, enforces=self.enforces)
+        shadow = given.pop("shadow", False)
+        if not isinstance(shadow, bool):
+            raise ConfigError(f"plugins.{self.name}.shadow must be true or false, not {shadow!r}")
+        if isinstance(thing, type):
+            thing = configured(self.name, thing, given, settings)
+        elif given:
+            raise ConfigError(f"plugin {self.name!r} takes no options; remove {', '.join(given)}")
+        return Plugin(self.name, thing, self.distribution, self.version, shadow)
+
+    def imported(self) -> Any:
+        """Import the plugin's class, or whatever the entry point names.
+
+        Raises:
+            ConfigError: it cannot be imported.
 
         """
         try:
-            thing = self.entry_point.load()
+            return self.entry_point.load()
         except HooklineError:
             raise
         except (Exception, SystemExit) as error:  # a module that ends the program is broken too
@@ -64,15 +104,6 @@ class Installed:
                 f"({type(error).__name__}: {error}). Repair its installation, or leave it out: "
                 f'[plugins] disable = ["{self.name}"], or HOOKLINE_DISABLE={self.name}'
             ) from error
-        given = dict(options or {})
-        shadow = given.pop("shadow", False)
-        if not isinstance(shadow, bool):
-            raise ConfigError(f"plugins.{self.name}.shadow must be true or false, not {shadow!r}")
-        if isinstance(thing, type):
-            thing = configured(self.name, thing, given)
-        elif given:
-            raise ConfigError(f"plugin {self.name!r} takes no options; remove {', '.join(given)}")
-        return Plugin(self.name, thing, self.distribution, self.version, shadow)
 
 
 def installed() -> tuple[Installed, ...]:
@@ -113,44 +144,43 @@ def _described(distribution: Distribution | None) -> tuple[str, str]:
     return (distribution.name, distribution.version) if distribution else ("", "")
 
 
-def assemble(
-    given: Iterable[Any],
-    *,
-    enable: Collection[str] = (),
-    disable: Collection[str] = (),
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-) -> list[Plugin]:
+def assemble(given: Iterable[Any], settings: Settings) -> list[Plugin]:
     """Return the plugins of one pipeline: the installed ones that are wanted, then those given.
 
     Args:
         given: plugin objects, or names of installed plugins that are optional.
-        enable: if not empty, only these installed plugins.
-        disable: installed plugins to leave out.
-        options: option values by plugin name.
+        settings: say which are on, and hold their options.
 
     Returns:
         The plugins in order of registration. One given in code replaces the installed one of the
-        same name or class.
+        same name or class, unless that is an enforcer.
 
     Raises:
-        ConfigError: a name that no plugin has, or options for a plugin that is not there.
+        ConfigError: a name that no plugin has, options for a plugin that is not there, or an
+            enforcer that would be switched off or replaced by something other than code that says
+            so.
 
     """
-    options = options or {}
     available = {each.name: each for each in installed()}
     asked = [thing for thing in given if isinstance(thing, str)]
     homes = {each.entry_point.value: name for name, each in available.items()}
     in_code = [_named(thing, homes) for thing in given if not isinstance(thing, str)]
     replaced = {plugin.name for plugin in in_code}
-    for name in (*asked, *enable, *disable, *options):
+    options = settings.plugins
+    for name in (*asked, *settings.enable, *settings.disable, *options):
         if name not in available and not (name in options and name in replaced):
             raise _unknown(name, available)
     plugins: list[Plugin] = []
     for name, each in available.items():
-        if name in disable or name in replaced or (enable and name not in (*enable, *asked)):
+        if left_out(each, settings, asked):
             continue
-        if not each.optional or name in asked or name in enable or name in options:
-            plugins.append(each.load(options.get(name)))
+        if name not in replaced:
+            plugins.append(each.load(settings))
+        elif each.enforces:
+            raise ConfigError(
+                f"plugin {name!r} is an enforcer of {each.distribution}, and another one may take its "
+                f"place only where the code says so: disable=[{name!r}]"
+            )
     for plugin in in_code:
         if options.get(plugin.name):
             raise ConfigError(
@@ -158,6 +188,38 @@ def assemble(
                 f"not under [plugins.{plugin.name}]"
             )
     return plugins + in_code
+
+
+def left_out(each: Installed, settings: Settings, asked: Collection[str] = ()) -> str:
+    """Say why an installed plugin does not take part, or return "" where it does.
+
+    Args:
+        each: the plugin.
+        settings: of the pipeline.
+        asked: optional plugins that the code names.
+
+    Raises:
+        ConfigError: settings that may not do so would switch it off or on.
+
+    """
+    name = each.name
+    if name in settings.disable:
+        if settings.origin("plugins", "disable") is not Origin.CODE and each.enforces:
+            by = settings.layers("plugins", "disable")[0]
+            raise ConfigError(
+                f"{by.where(('plugins', 'disable'))}: plugin {name!r} is an enforcer of "
+                f"{each.distribution}; only code switches it off: disable=[{name!r}]"
+            )
+        return "switched off by plugins.disable"
+    tables = settings.layers("plugins", name)
+    wanted = not each.optional or name in asked or name in settings.enable or bool(tables)
+    if not wanted:
+        return f"optional; a table [plugins.{name}] switches it on"
+    if settings.enable and name not in (*settings.enable, *asked) and not each.enforces:
+        return "not in plugins.enable"
+    if each.optional and tables and name not in (*asked, *settings.enable):
+        check_switch(name, tables)
+    return ""
 
 
 def _named(thing: Any, homes: Mapping[str, str]) -> Plugin:
@@ -169,39 +231,37 @@ def _named(thing: Any, homes: Mapping[str, str]) -> Plugin:
     return attrs.evolve(plugin, name=home) if home else plugin
 
 
-def configured(name: str, plugin_class: type, options: Mapping[str, Any]) -> Any:
+def configured(
+    name: str,
+    plugin_class: type,
+    options: Mapping[str, Any],
+    settings: Settings = _NO_SETTINGS,
+) -> Any:
     """Make a plugin from its class and its options.
 
     Args:
         name: the plugin's name, for messages.
         plugin_class: an attrs class whose fields are the options, or a class that takes none.
         options: values as TOML gives them.
+        settings: know where the values come from.
 
     Raises:
         ConfigError: an unknown option, or a value that does not fit.
 
     """
-    known = (
-        {f.name: f for f in attrs.fields(plugin_class) if f.init and not f.name.startswith("_")}
-        if attrs.has(plugin_class)
-        else {}
-    )
+    known = options_of(plugin_class)
     values: dict[str, Any] = {}
     for option, value in options.items():
-        if option not in known:
-            near = get_close_matches(option, known, 1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"it has {', '.join(known) if known else 'no options'}"
+        with settings.located("plugins", name, option):
+            if option not in known:
+                hint = nearest(option, known) if known else "it has none"
+                raise ConfigError(f"plugin {name!r} has no option {option!r}; {hint}")
+            values[option] = _fitted(
+                f"plugins.{name}.{option}",
+                value,
+                known[option],
+                settings.origin("plugins", name, option),
             )
-            raise ConfigError(f"plugin {name!r} has no option {option!r}; {hint}")
-        from hookline.schema.structure import structured  # noqa: PLC0415 -- loads cattrs
-
-        try:
-            values[option] = structured(value, known[option].type)
-        except DecodeError as error:
-            raise ConfigError(f"plugins.{name}.{option}: {error}") from error
     try:
         return plugin_class(**values)
     except ConfigError:
@@ -212,7 +272,23 @@ def configured(name: str, plugin_class: type, options: Mapping[str, Any]) -> Any
         ) from error
 
 
+def _fitted(name: str, value: Any, field: "attrs.Attribute[Any]", origin: Origin) -> Any:
+    """Return the value of an option in the type of its field."""
+    facts = facts_of(field)
+    if facts.secret:
+        from hookline.config.references import secret_of  # noqa: PLC0415 -- few plugins have any
+
+        return secret_of(value, origin, os.environ)
+    from hookline.schema.structure import structured  # noqa: PLC0415 -- loads cattrs
+
+    try:
+        fitted = structured(value, field.type)
+    except DecodeError as error:
+        raise ConfigError(f"{name}: {error}") from error
+    if facts.bounded and isinstance(fitted, int | float) and facts.outside(fitted):
+        raise ConfigError(f"{name} must be a number{facts.bounds}, not {value!r}")
+    return fitted
+
+
 def _unknown(name: str, available: Mapping[str, Installed]) -> ConfigError:
-    near = get_close_matches(name, available, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"installed are: {', '.join(available)}"
-    return ConfigError(f"there is no plugin called {name!r}; {hint}")
+    return ConfigError(f"there is no plugin called {name!r}; {nearest(name, available)}")

@@ -9,6 +9,7 @@ import click
 
 from hookline.cli.ask import ask
 from hookline.cli.chat.command import chat
+from hookline.cli.config import config
 from hookline.cli.explain import explain
 from hookline.cli.models import models
 from hookline.cli.options import examples
@@ -76,7 +77,8 @@ root: Final = _Root(
         "hookline sim",
     ),
     commands={
-        command.name or "": command for command in (ask, chat, explain, plugins, models, sim)
+        command.name or "": command
+        for command in (ask, chat, explain, plugins, models, config, sim)
     },
     params=[
         click.Option(

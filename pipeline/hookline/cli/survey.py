@@ -10,7 +10,7 @@ from typing import Any
 import click
 from attrs import field, frozen
 
-from hookline._journey.discovery import Installed, installed
+from hookline._journey.discovery import Installed, installed, left_out
 from hookline._journey.plugin_set import HOOKS, Plugin, PluginSet
 from hookline.config import Settings, load_settings
 from hookline.errors import HooklineError
@@ -145,25 +145,14 @@ def commands(taken: Collection[str]) -> tuple[Mapping[str, click.Command], list[
 def _look(each: Installed, settings: Settings) -> Found:
     facts = (each.name, each.distribution, each.version)
     try:
-        plugin = each.load(settings.plugins.get(each.name))
+        plugin = each.load(settings)
+        reason = left_out(each, settings)
     except HooklineError as problem:
         return Found(*facts, enabled=False, reason=str(problem), broken=True)
     except (Exception, SystemExit) as problem:  # noqa: BLE001 -- a stranger's code
         reason = f"plugin {each.name!r} cannot be made ({type(problem).__name__}: {problem})"
         return Found(*facts, enabled=False, reason=reason, broken=True)
-    reason = _left_out(each, settings)
     return Found(*facts, plugin, enabled=not reason, reason=reason)
-
-
-def _left_out(each: Installed, settings: Settings) -> str:
-    """Say why a plugin is switched off; the rules are those of ``hookline._journey.discovery.assemble``."""
-    if each.name in settings.disable:
-        return "switched off by plugins.disable"
-    if settings.enable:
-        return "" if each.name in settings.enable else "not in plugins.enable"
-    if not each.optional or each.name in settings.plugins:
-        return ""
-    return f"optional; a table [plugins.{each.name}] switches it on"
 
 
 def _fitting(plugins: Iterable[Plugin]) -> tuple[PluginSet, Mapping[str, str]]:

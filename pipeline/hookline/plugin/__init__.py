@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hookline._api.retry_after import retry_after
     from hookline._fetch.url_grammar import check_url
     from hookline._journey.plugin_set import Plugin
+    from hookline.config import option
     from hookline.filters import StreamFilter
     from hookline.hookspecs import Layer, hookimpl
     from hookline.models import ModelFacts, price
@@ -56,6 +57,7 @@ __all__ = [
     "discard",
     "estimate",
     "hookimpl",
+    "option",
     "price",
     "retry_after",
     "watched",
@@ -67,6 +69,7 @@ __getattr__, __dir__ = face(
         "hookline._api.retry_after": ("retry_after",),
         "hookline._fetch.url_grammar": ("check_url",),
         "hookline._journey.plugin_set": ("Plugin",),
+        "hookline.config": ("option",),
         "hookline.filters": ("StreamFilter",),
         "hookline.hookspecs": ("Layer", "hookimpl"),
         "hookline.models": ("ModelFacts", "price"),

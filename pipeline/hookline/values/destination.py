@@ -4,6 +4,7 @@ import hashlib
 
 from attrs import field, frozen
 
+from hookline.values.base_url import checked_base_url
 from hookline.values.secret import Secret, as_secret
 
 __all__ = ["Destination"]
@@ -14,14 +15,17 @@ class Destination:
     """A base URL of the API with the credentials that belong to it, and to no other.
 
     Attributes:
-        base_url: without ``/v1``; ``"sim:"`` for the simulator.
+        base_url: an http(s) address, whose ``/v1`` is dropped; ``"sim:"`` for the simulator.
         api_key: for ``x-api-key``.
         auth_token: for ``Authorization: Bearer``; the key wins where both are given.
         api_version: the ``anthropic-version``.
 
+    Raises:
+        ConfigError: the base URL is none.
+
     """
 
-    base_url: str
+    base_url: str = field(converter=checked_base_url)
     api_key: Secret | None = field(default=None, converter=as_secret)
     auth_token: Secret | None = field(default=None, converter=as_secret)
     api_version: str = "2023-06-01"

@@ -13,6 +13,7 @@ from attrs import Attribute, field, frozen, validators
 from attrs.converters import optional
 
 from hookline import InputError, Request, Turn, hookimpl
+from hookline.plugin import option
 from hookline.values import (
     Attachment,
     Base64Source,
@@ -117,9 +118,13 @@ class Images:
         default=64_000_000, validator=[validators.gt(0), validators.le(_MOST_PIXELS)]
     )
     oversize: Literal["shrink", "refuse"] = field(
-        default="shrink", validator=validators.in_(("shrink", "refuse"))
+        default="shrink",
+        validator=validators.in_(("shrink", "refuse")),
+        metadata=option(harmless=True),
     )
-    fetch_timeout: float = field(default=10.0, validator=validators.gt(0))
+    fetch_timeout: float = field(
+        default=10.0, validator=validators.gt(0), metadata=option(harmless=True, above=0)
+    )
     fetch_redirects: int = field(default=0, validator=validators.ge(0))
     max_fetches: int = field(default=100, validator=validators.ge(0))
 

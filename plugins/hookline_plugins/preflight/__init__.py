@@ -27,6 +27,7 @@ from loguru import logger
 
 from hookline import ConfigError, Request, Turn, hookimpl
 from hookline.models import ModelFacts
+from hookline.plugin import option
 from hookline_plugins.preflight import (
     betas,
     cache,
@@ -90,7 +91,9 @@ class Preflight:
     role: ClassVar[str] = "transformer"
 
     rules_off: tuple[str, ...] = field(default=(), converter=_names, validator=_known)
-    warn_days: int = field(default=60, validator=validators.ge(0))
+    warn_days: int = field(
+        default=60, metadata=option(harmless=True, least=0), validator=validators.ge(0)
+    )
     strict: bool | None = None
 
     _memory: Memory = field(init=False, factory=Memory, repr=False)

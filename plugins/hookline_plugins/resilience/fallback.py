@@ -26,7 +26,7 @@ from hookline import (
 )
 from hookline.errors import CircuitOpen, LimitExceeded
 from hookline.models import load_models
-from hookline.plugin import Layer, Relay, TurnState, close
+from hookline.plugin import Layer, Relay, TurnState, close, option
 from hookline.values import Destination, ErrorEvent, Event, MessageDelta, MessageStart, Ping
 from hookline.wire import Assembler
 from hookline_plugins.resilience.model_adaptation import adapted, native_prefill, obstacle
@@ -66,22 +66,23 @@ class Elsewhere:
             ConfigError: the address is no such address, or the variable is not set.
 
         """
-        parts = urlsplit(self.base_url)
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        simulated = self.base_url.startswith("sim:")
-        if not simulated and not (
-            parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and local))
-        ):
-            raise ConfigError(
-                "fallback: base_url must be an https address (http only on this machine), "
-                f"not {self.base_url!r}"
-            )
         key = os.environ.get(self.api_key_env, "") if self.api_key_env else ""
         if self.api_key_env and not key:
             raise ConfigError(f"fallback: the environment variable {self.api_key_env} is not set")
-        return Destination(
-            base_url=self.base_url.rstrip("/"), api_key=key or None, api_version=self.api_version
-        )
+        try:
+            found = Destination(
+                base_url=self.base_url, api_key=key or None, api_version=self.api_version
+            )
+        except ConfigError as error:
+            raise ConfigError(f"fallback: {error}") from error
+        parts = urlsplit(found.base_url)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme == "http" and not local:
+            raise ConfigError(
+                "fallback: base_url must be an https address (http only on this machine), "
+                f"not {found.base_url!r}"
+            )
+        return found
 
 
 @frozen(eq=False, kw_only=True)
@@ -108,9 +109,9 @@ class Fallback:
     name = "fallback"
     layer = Layer.FALLBACK
     answered = TurnState(int)  # the place in the order of whoever answered last
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] = field(default=(), metadata=option(harmless=True))
     elsewhere: tuple[Elsewhere, ...] = ()
-    on: tuple[Reason, ...] = _REASONS
+    on: tuple[Reason, ...] = field(default=_REASONS, metadata=option(harmless=True))
     unknown_models: bool = False
     _addresses: tuple[Destination, ...] = field(init=False, default=(), repr=False)
 

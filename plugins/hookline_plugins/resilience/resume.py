@@ -7,7 +7,7 @@ request. It wraps the events that ``send`` returns; the caller sees one stream.
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Final, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hookline import (
     APIError,
@@ -23,7 +23,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Layer, Relay, close
+from hookline.plugin import Layer, Relay, close, option
 from hookline.values import ErrorEvent, Event
 from hookline.wire import events_of
 from hookline_plugins.prefill import INSTRUCTION, continues, instructed
@@ -53,8 +53,10 @@ class Resume:
 
     name = "resume"
     layer = Layer.RESUME
-    attempts: int = 2
-    mode: Literal["auto", "native", "instructed"] = "auto"
+    attempts: int = field(default=2, metadata=option(harmless=True))
+    mode: Literal["auto", "native", "instructed"] = field(
+        default="auto", metadata=option(harmless=True)
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.attempts < 1:

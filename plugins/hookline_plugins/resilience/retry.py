@@ -17,12 +17,13 @@ from hookline import (
     CallNext,
     ConfigError,
     HooklineError,
+    ReadTimeout,
     Request,
     Response,
     Turn,
     hookimpl,
 )
-from hookline.plugin import Book, Layer, retry_after
+from hookline.plugin import Book, Layer, option, retry_after
 
 __all__ = ["Retry", "RetryBudget"]
 
@@ -35,13 +36,16 @@ class Retry:
 
     What the API asks for (``retry-after``, ``x-should-retry``) is obeyed. A wait that would outlast
     the deadline is not begun: the error comes at once. After the first event of a stream has
-    arrived nothing is sent again.
+    arrived nothing is sent again. Nor is it when a server took the request and then said nothing:
+    it may still be at work.
 
     Attributes:
         attempts: how often one step is sent at most; 1 turns retries off.
         base: seconds; the first wait after a transient failure is up to this, then it doubles.
         throttle_base: the same after a 429 or 529.
         cap: seconds that one wait takes at most, if the API did not ask for more.
+        after_read_timeout: whether a generation is sent again after a ``ReadTimeout``, though it may
+            then be done, and billed, twice.
         quota: tokens in the budget of one upstream; a retry takes ``transient_cost`` or
             ``throttle_cost`` of them, a success gives one back.
         transient_cost: see ``quota``.
@@ -50,10 +54,11 @@ class Retry:
     """
 
     layer = Layer.RETRY
-    attempts: int = 3
-    base: float = 0.5
-    throttle_base: float = 1.0
-    cap: float = 20.0
+    attempts: int = field(default=3, metadata=option(harmless=True))
+    base: float = field(default=0.5, metadata=option(harmless=True))
+    throttle_base: float = field(default=1.0, metadata=option(harmless=True))
+    cap: float = field(default=20.0, metadata=option(harmless=True))
+    after_read_timeout: bool = False
     quota: int = 500
     transient_cost: int = 14
     throttle_cost: int = 5
@@ -91,6 +96,9 @@ class Retry:
         self, turn: Turn, error: HooklineError, number: int, budget: "RetryBudget"
     ) -> float | None:
         """Return the seconds to wait before sending again, or None to give up."""
+        if isinstance(error, ReadTimeout) and turn.asks_model and not self.after_read_timeout:
+            turn.trace.note("retry", "no: the server may still be at work (after_read_timeout)")
+            return None
         hint = error.headers.get("x-should-retry") if isinstance(error, APIError) else None
         retryable = error.retryable if hint is None else hint.lower() == "true"
         unusual = hint is not None and retryable and not error.retryable

@@ -28,7 +28,7 @@ from hookline import (
     hookimpl,
 )
 from hookline.errors import needs_event_loop
-from hookline.plugin import TurnState
+from hookline.plugin import TurnState, option
 from hookline.turn import BoundTool
 from hookline.wire import dumps
 from hookline_plugins.tools.links import Link
@@ -73,7 +73,7 @@ class Tools:
     rewrites_text = False
     bound = TurnState["dict[str, BoundTool]"](dict)
     routes: Mapping[str, Route] = field(factory=dict)
-    max_result: int = 200_000
+    max_result: int = field(default=200_000, metadata=option(harmless=True, above=0))
     _made: Mapping[str, Callable[..., Any] | Link] = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:

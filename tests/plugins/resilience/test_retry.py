@@ -16,6 +16,7 @@ from hookline import (
     Pipeline,
     PolicyViolation,
     PoolTimeout,
+    ReadTimeout,
     Request,
     Response,
     StreamInterrupted,
@@ -117,6 +118,7 @@ FINAL = [
         details={"error_code": "enforced_spend_limit_reached"},
     ),
     TransportError("redirect", phase="protocol", retryable=False),
+    ReadTimeout("silent"),
     PolicyViolation("no"),
     InputError("no"),
     DecodeError("no"),
@@ -129,6 +131,12 @@ def test_f29_f33_what_cannot_succeed_is_not(error: BaseException) -> None:
     with pytest.raises(type(error)):
         stand.call()
     assert (stand.calls, stand.clock.slept) == (1, [])
+
+
+def test_a_generation_is_sent_again_after_a_read_timeout_where_that_is_asked_for() -> None:
+    stand = Stand(ReadTimeout("silent"), after_read_timeout=True)
+    stand.call()
+    assert stand.calls == 2
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a bug")])

@@ -1,0 +1,116 @@
+"""Changing the user's own settings file: one value, checked, with every comment kept."""
+
+import os
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hookline._journey.discovery import installed
+from hookline._journey.trust import options_of
+from hookline.config import (
+    SETTINGS,
+    Key,
+    Origin,
+    TomlFile,
+    nearest,
+    read_file,
+    read_text,
+    settings_of,
+    user_file,
+)
+from hookline.errors import ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+
+__all__ = ["set_option"]
+
+_LISTS = ("enable", "disable")
+_OF_A_PLUGIN = 3  # parts of plugins.NAME.OPTION
+
+
+def set_option(name: str, text: str) -> Path:
+    """Give an option a value in the user's file, which is made if there is none.
+
+    Args:
+        name: ``timeout``, ``plugins.disable``, ``plugins.images.urls``.
+        text: the value; TOML if it is, else plain text, and names separated by commas.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: there is no such option, the value does not fit, or the file is wrong.
+        MissingExtra: tomlkit is not installed.
+
+    """
+    path = user_file(os.environ)
+    if path is None:
+        raise ConfigError("there is no home directory to keep settings in: set HOME")
+    path = Path(os.path.realpath(path))  # a link stays one, and what it leads to is changed
+    key, wanted = _option(name)
+    document = _document(path)
+    table: Any = document
+    for part in key[:-1]:
+        table = table.setdefault(part, {})
+    value = read_text(text, wanted)
+    table[key[-1]] = list(value) if isinstance(value, tuple) else value
+    changed = document.as_string()
+    _check(TomlFile(os.fspath(path), changed, tomllib.loads(changed)), key)
+    _write(path, changed)
+    return path
+
+
+def _option(name: str) -> tuple[Key, Any]:
+    """Return the key of an option and its type."""
+    key = tuple(name.split("."))
+    if len(key) == 1 and name in SETTINGS and name not in _LISTS:
+        return key, SETTINGS[name].type
+    if len(key) == 2 and key[0] == "plugins" and key[1] in _LISTS:  # noqa: PLR2004 -- plugins.disable
+        return key, SETTINGS[key[1]].type
+    available = {each.name: each for each in installed()}
+    if len(key) == _OF_A_PLUGIN and key[0] == "plugins" and key[1] in available:
+        options = {**options_of(available[key[1]].imported()), "shadow": None}
+        if key[2] in options:
+            field = options[key[2]]
+            return key, field.type if field is not None else bool
+        raise ConfigError(f"plugin {key[1]!r} has no option {key[2]!r}; {nearest(key[2], options)}")
+    known = [
+        *(each for each in SETTINGS if each not in _LISTS),
+        *(f"plugins.{each}" for each in _LISTS),
+        *(f"plugins.{each}.OPTION" for each in available),
+    ]
+    raise ConfigError(f"there is no option {name!r}; {nearest(name, known)}")
+
+
+def _document(path: Path) -> "TOMLDocument":
+    try:
+        import tomlkit  # noqa: PLC0415 -- an extra, which only this command needs
+    except ImportError as error:
+        raise MissingExtra("cli", "tomlkit", "hookline config set") from error
+    if not path.exists():
+        return tomlkit.document()
+    file = read_file(path)
+    return tomlkit.parse("" if file is None else file.text)
+
+
+def _check(file: TomlFile, key: Key) -> None:
+    """Refuse a value that would stop every pipeline of the user's from being built."""
+    settings = settings_of(file, Origin.USER_FILE)
+    if len(key) == _OF_A_PLUGIN:
+        (plugin,) = (each for each in installed() if each.name == key[1])
+        plugin.load(settings)
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a file in another's place at once: there is always a whole one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

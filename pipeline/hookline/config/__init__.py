@@ -1,0 +1,54 @@
+"""Settings and their layers, the weakest first: a file found, the user's, a file named, environment, code.
+
+``hookline.toml``::
+
+    model = "claude-haiku-4-5"
+    max_tokens = 1024
+
+    [plugins]
+    disable = ["logging"]
+
+    [plugins.images]
+    urls = "fetch"
+    allow_hosts = ["images.example.com"]
+
+The same in the environment: ``HOOKLINE_MODEL``, ``HOOKLINE_DISABLE=logging`` and, for a plugin's
+option, ``HOOKLINE_IMAGES__URLS=fetch`` (two underscores). Credentials and the address come from
+the variables that every client of the API knows: ``ANTHROPIC_API_KEY``, ``ANTHROPIC_AUTH_TOKEN``,
+``ANTHROPIC_BASE_URL``.
+
+Read ``settings`` first, which says what there is; ``options`` says what each field says of itself,
+``files`` and ``layers`` where values come from, ``references`` how a file speaks of a secret without
+holding it; ``loading`` puts all of it together.
+"""
+
+from hookline.config.files import FILE_NAME, Key, TomlFile, find_file, read_file, user_file
+from hookline.config.layers import Layer, Origin, dotted
+from hookline.config.loading import SETTINGS, handed_over, load_settings, settings_of
+from hookline.config.options import Facts, checked, facts_of, nearest, option, read_text
+from hookline.config.settings import MOST_CONNECTIONS, Library, Settings
+
+__all__ = [
+    "FILE_NAME",
+    "MOST_CONNECTIONS",
+    "SETTINGS",
+    "Facts",
+    "Key",
+    "Layer",
+    "Library",
+    "Origin",
+    "Settings",
+    "TomlFile",
+    "checked",
+    "dotted",
+    "facts_of",
+    "find_file",
+    "handed_over",
+    "load_settings",
+    "nearest",
+    "option",
+    "read_file",
+    "read_text",
+    "settings_of",
+    "user_file",
+]

@@ -1,0 +1,214 @@
+"""Putting the layers together: the one reader of settings."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import Attribute, fields_dict
+
+from hookline.config.files import Key, TomlFile, find_file, read_file, user_file
+from hookline.config.headers import check_headers, check_key
+from hookline.config.layers import (
+    LISTS,
+    Layer,
+    Origin,
+    dotted,
+    located,
+    of_code,
+    of_environment,
+    of_file,
+    of_table,
+    setting,
+)
+from hookline.config.options import checked, facts_of
+from hookline.config.settings import Settings
+from hookline.errors import ConfigError
+from hookline.values.base_url import checked_base_url
+from hookline.values.secret import Secret, as_secret
+
+__all__ = ["SETTINGS", "handed_over", "load_settings", "settings_of"]
+
+SETTINGS: Final[Mapping[str, "Attribute[Any]"]] = {
+    name: each for name, each in fields_dict(Settings).items() if name not in ("plugins", "said")
+}
+"""Every setting by name, with what its field says of it."""
+
+_CREDENTIALS: Final = ("api_key", "auth_token")
+_IN_TABLES: Final = (*(name for name in SETTINGS if name not in LISTS), "plugins")
+_IN_VARIABLES: Final = {
+    name: each.type
+    for name, each in SETTINGS.items()
+    if name not in (*_CREDENTIALS, "headers")  # which other variables hold, and none
+}
+
+
+def load_settings(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    **code: Any,
+) -> Settings:
+    """Put the layers together.
+
+    The weakest first: a file that was found, the user's file, a file that was named, the
+    environment, code.
+
+    Args:
+        config: a TOML file; or its content as a mapping, which counts as code, and then no file is
+            read. None looks at ``HOOKLINE_CONFIG``, then for a ``hookline.toml``, or a
+            ``[tool.hookline]``, in the current directory and upward; none is fine. A file that was
+            named takes the place of the one to be found.
+        environ: the environment; None is the process's own.
+        **code: what the program itself says; values that are None say nothing.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ConfigError: a file that is missing or wrong, an unknown option, a value of a wrong type or
+            out of bounds, or an option that a file which was merely found may not set.
+
+    """
+    environ = os.environ if environ is None else environ
+    layers = _tables(config, environ)
+    layers.append(of_environment(environ, _IN_VARIABLES))
+    if isinstance(config, Mapping):
+        layers.append(of_table(config, _IN_TABLES))
+    given = {name: value for name, value in code.items() if value is not None}
+    layers.append(of_code(given, SETTINGS))
+    return _settled(layers, environ)
+
+
+def settings_of(
+    file: TomlFile, origin: Origin, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Return what one file says by itself; a check of it.
+
+    Args:
+        file: with settings.
+        origin: how it came to be read.
+        environ: the environment, for references to it; None is the process's own.
+
+    Raises:
+        ConfigError: as for ``load_settings``.
+
+    """
+    layer = of_file(origin, file, _IN_TABLES)
+    return _settled([layer], os.environ if environ is None else environ)
+
+
+def handed_over(found: Layer) -> str:
+    """Return how to say what a file that was merely found may not say."""
+    name = found.name
+    return (
+        f"Hand the file over on purpose (config={name!r}, --config {name} or "
+        f"HOOKLINE_CONFIG={name}), or say it in code or in the environment"
+    )
+
+
+def _tables(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None, environ: Mapping[str, str]
+) -> list[Layer]:
+    """Return the layers that are files."""
+    if isinstance(config, Mapping):
+        return []
+    if config is None:
+        config = environ.get("HOOKLINE_CONFIG") or None
+    elif not isinstance(config, str | os.PathLike):
+        raise ConfigError(f"config must be a file or a table of settings, not {config!r}")
+    layers: list[Layer] = []
+    if config is None and (found := find_file()) is not None:
+        layers.append(_harmless(of_file(Origin.FOUND_FILE, found, _IN_TABLES)))
+    users = user_file(environ)
+    if users is not None and os.path.isfile(users) and (file := read_file(users)) is not None:  # noqa: PTH113 -- Path.is_file() raises where a folder may not be read
+        layers.append(of_file(Origin.USER_FILE, file, _IN_TABLES))
+    if config is not None:
+        named = read_file(config, project=Path(config).name == "pyproject.toml")
+        if named is None:
+            raise ConfigError(f"{os.fspath(config)}: there is no table [tool.hookline] in it")
+        layers.append(of_file(Origin.NAMED_FILE, named, _IN_TABLES))
+    return layers
+
+
+def _harmless(found: Layer) -> Layer:
+    """Refuse settings that would let whoever wrote the file take keys, prompts or rules.
+
+    The options of plugins are judged where the plugin's class is known, in the same way.
+    """
+    for key, value in found.values.items():
+        name = setting(key)
+        facts = facts_of(SETTINGS[name]) if name else None
+        if facts is not None and not facts.harmless_as(value):
+            such = "such a " if callable(facts.harmless) else ""
+            raise ConfigError(
+                f"{found.where(key)}: {such}{dotted(key)} is not for a file that was merely found. "
+                f"{handed_over(found)}"
+            )
+    return found
+
+
+def _settled(layers: list[Layer], environ: Mapping[str, str]) -> Settings:
+    """Check what the layers say, and let the strongest win."""
+    said: dict[Key, tuple[Layer, ...]] = {}
+    for layer in layers:
+        for key, value in layer.values.items():
+            said[key] = (layer, *said.get(key, ()))
+            name = setting(key)
+            if name and name not in _CREDENTIALS:
+                with located(layer, key):
+                    _check(name, value)
+    values: dict[str, Any] = {}
+    plugins: dict[str, dict[str, Any]] = {}
+    account = next((each for each in reversed(layers) if _names_account(each)), None)
+    for key, (layer, *_) in said.items():
+        name, value = setting(key), layer.values[key]
+        if not name:
+            plugins.setdefault(key[1], {}).update(dict.fromkeys(key[2:], value))
+        elif name not in _CREDENTIALS or layer is account:  # of which the other kind would be
+            with located(layer, key):
+                values[name] = _usable(name, value, layer, environ)
+    return Settings(**values, plugins=plugins, said=said)
+
+
+def _names_account(layer: Layer) -> bool:
+    return any((name,) in layer.values for name in _CREDENTIALS)
+
+
+def _check(name: str, value: Any) -> None:
+    """Check the value of a setting by itself, whether a stronger one replaces it or not."""
+    if name == "base_url":
+        # A simulator of one's own may stand for the address that it is.
+        if not callable(getattr(value, "handle", None)):
+            checked_base_url(value)
+        return
+    field = SETTINGS[name]
+    checked(name, value, field.type, facts_of(field))
+    if name == "headers":
+        check_headers(value)
+    elif name == "model" and not value:
+        raise ConfigError("model must be the id of a model, not ''")
+
+
+def _usable(name: str, value: Any, layer: Layer, environ: Mapping[str, str]) -> Any:
+    """Return the value of a setting as the pipeline uses it."""
+    if name in _CREDENTIALS:
+        return _credential(name, value, layer, environ)
+    if name == "base_url":
+        return checked_base_url(value) if isinstance(value, str) else value
+    if name == "ca_bundle" and value and not Path(value).is_file():
+        raise ConfigError(f"ca_bundle: there is no file {value!r}")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _credential(name: str, value: Any, layer: Layer, environ: Mapping[str, str]) -> Secret | None:
+    """Return a credential; files and tables say only where it is kept."""
+    if layer.holds_secrets:
+        secret = as_secret(value)
+    else:
+        from hookline.config.references import secret_of  # noqa: PLC0415 -- few files have any
+
+        secret = secret_of(value, layer.origin, environ)
+    if secret is not None:
+        check_key(name, secret)
+    return secret

@@ -1,0 +1,100 @@
+"""Secrets by reference: a file says where a secret is kept, never what it is."""
+
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from hookline.config.files import read_regular
+from hookline.config.layers import Origin
+from hookline.errors import ConfigError, MissingExtra
+from hookline.values.secret import Secret
+
+__all__ = ["secret_of"]
+
+_FORMS: Final = "env:NAME, file:PATH, keyring:SERVICE/NAME or, in a file that was named, command:…"
+_PATIENCE: Final = 10.0  # seconds that a command may take: somebody may have to unlock something
+
+
+def secret_of(reference: Any, origin: Origin, environ: Mapping[str, str]) -> Secret:
+    """Return the secret that a reference points to.
+
+    Args:
+        reference: ``env:NAME``, ``file:PATH``, ``keyring:SERVICE/NAME`` or ``command:…``.
+        origin: the layer that holds the reference. Only a file that was named may run a command.
+        environ: the environment.
+
+    Raises:
+        ConfigError: it is no reference, or there is nothing where it points. What was written in
+            place of a reference is not shown: it may be the secret.
+        MissingExtra: the keyring needs its library.
+
+    """
+    form, colon, place = reference.partition(":") if isinstance(reference, str) else ("", "", "")
+    read = _READERS.get(form)
+    if not colon or not place or read is None:
+        raise ConfigError(f"a key does not belong into settings; say where it is kept: {_FORMS}")
+    if read is _from_command and origin is not Origin.NAMED_FILE:
+        raise ConfigError(
+            "command: is for files that were named (config=, --config, HOOKLINE_CONFIG), "
+            f"not for the {origin}"
+        )
+    text = read(place, environ).strip()
+    if not text:
+        raise ConfigError(f"{form}: what it points to is empty")
+    return Secret(text)
+
+
+def _from_environment(name: str, environ: Mapping[str, str]) -> str:
+    if not environ.get(name):
+        raise ConfigError(f"env: the environment variable {name} is not set")
+    return environ[name]
+
+
+def _from_keyring(place: str, _environ: Mapping[str, str]) -> str:
+    service, slash, name = place.rpartition("/")
+    if not slash or not service or not name:
+        raise ConfigError("keyring: takes SERVICE/NAME")
+    try:
+        keyring = import_module("keyring")  # an extra
+    except ImportError as error:
+        raise MissingExtra("keyring", "keyring", "keyring: as the place of a secret") from error
+    try:
+        found = keyring.get_password(service, name)
+    except Exception as error:  # each of its backends has errors of its own
+        raise ConfigError(
+            f"keyring: {service}/{name} cannot be read ({type(error).__name__})"
+        ) from error
+    if found is None:
+        raise ConfigError(f"keyring: there is no {service}/{name}")
+    return str(found)
+
+
+def _from_command(line: str, _environ: Mapping[str, str]) -> str:
+    """Return what a command prints; no shell is involved, and its words go into no error."""
+    words: list[str] = []
+    try:
+        words = shlex.split(line)
+        done = subprocess.run(  # noqa: S603 -- see the module's import
+            words, capture_output=True, timeout=_PATIENCE, check=True, text=True, encoding="utf-8"
+        )
+    except subprocess.CalledProcessError as error:
+        raise ConfigError(
+            f"command: {words[0]!r} ended with exit code {error.returncode}"
+        ) from None  # the cause holds what it printed
+    except subprocess.TimeoutExpired:
+        raise ConfigError(
+            f"command: {words[0]!r} took longer than {_PATIENCE:g} s"
+        ) from None  # as above
+    except (OSError, ValueError, IndexError) as error:
+        raise ConfigError(f"command: it cannot be run: {error}") from error
+    return done.stdout
+
+
+_READERS: Final[Mapping[str, Callable[[str, Mapping[str, str]], str]]] = {
+    "env": _from_environment,
+    "file": lambda path, _: read_regular(path, "file of a secret"),
+    "keyring": _from_keyring,
+    "command": _from_command,
+}
