@@ -1,16 +1,18 @@
 """Conversations on disk: a JSON list of messages, as the API takes them."""
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from hookline._files import read_file, write_file
 from hookline.errors import DecodeError, InputError
 from hookline.values.messages import Message
 from hookline.wire.codec import JSONDecodeError, loads, structure_message, unstructure
 
 __all__ = ["load_messages", "save_messages"]
+
+_MOST_BYTES: Final = 256 * 1024 * 1024
 
 
 def load_messages(path: str) -> list[Message]:
@@ -24,9 +26,9 @@ def load_messages(path: str) -> list[Message]:
 
     """
     try:
-        data = loads(Path(path).expanduser().read_bytes())
-    except (OSError, RuntimeError) as problem:  # RuntimeError: ~ of a user who does not exist
-        raise InputError(f"the conversation {path} cannot be read: {_why(problem)}") from problem
+        data = loads(read_file(_expanded(path), most=_MOST_BYTES, empty=True))
+    except InputError as problem:
+        raise InputError(f"the conversation {path} cannot be read: {problem}") from problem
     except JSONDecodeError as problem:
         raise InputError(f"the conversation {path} is not JSON: {problem}") from problem
     if not isinstance(data, list):
@@ -55,27 +57,16 @@ def save_messages(path: str, messages: Sequence[Message]) -> Path:
 
     """
     text = json.dumps([unstructure(each) for each in messages], ensure_ascii=False, indent=2)
-    temporary: str | None = None
+    # What UTF-8 cannot hold, a lone surrogate, is written as the JSON escape it is.
+    content = text.encode("utf-8", "backslashreplace") + b"\n"
     try:
-        target = Path(path).expanduser().resolve()  # through a link, to replace what it points to
-        if target.is_dir():
-            raise IsADirectoryError(0, "it is a directory")
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with open(handle, "wb") as file:  # noqa: PTH123 -- a handle, not a path
-            # What UTF-8 cannot hold, a lone surrogate, is written as the JSON escape it is.
-            file.write(text.encode("utf-8", "backslashreplace") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-    except (OSError, RuntimeError) as problem:
-        raise InputError(f"the conversation cannot be saved: {path}: {_why(problem)}") from problem
-    else:
-        temporary = None
-        return target
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        return write_file(_expanded(path), content)
+    except InputError as problem:
+        raise InputError(f"the conversation cannot be saved: {path}: {problem}") from problem
 
 
-def _why(problem: Exception) -> str:
-    return getattr(problem, "strerror", None) or str(problem)
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # ~ of a user who does not exist
+        raise InputError(str(error)) from error

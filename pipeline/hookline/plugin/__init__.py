@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hookline._api.retry_after import retry_after
     from hookline._fetch.url_grammar import check_url
     from hookline._journey.plugin_set import Plugin
+    from hookline._files import read_file, secure_file, write_file
     from hookline.filters import StreamFilter
     from hookline.hookspecs import Layer, hookimpl
     from hookline.models import ModelFacts, price
@@ -57,8 +58,11 @@ __all__ = [
     "estimate",
     "hookimpl",
     "price",
+    "read_file",
     "retry_after",
+    "secure_file",
     "watched",
+    "write_file",
 ]
 
 __getattr__, __dir__ = face(
@@ -67,6 +71,7 @@ __getattr__, __dir__ = face(
         "hookline._api.retry_after": ("retry_after",),
         "hookline._fetch.url_grammar": ("check_url",),
         "hookline._journey.plugin_set": ("Plugin",),
+        "hookline._files": ("read_file", "secure_file", "write_file"),
         "hookline.filters": ("StreamFilter",),
         "hookline.hookspecs": ("Layer", "hookimpl"),
         "hookline.models": ("ModelFacts", "price"),

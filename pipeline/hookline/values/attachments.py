@@ -7,7 +7,6 @@ file or a wrong format comes to light.
 
 import os
 import re
-import stat
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from html import escape
@@ -15,6 +14,7 @@ from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from attrs import field, frozen
 
+from hookline._files import read_file
 from hookline.errors import InputError
 from hookline.values.blocks import Block, CacheControl
 from hookline.values.brief import brief, size_text
@@ -117,6 +117,7 @@ class Attachment(Block):
     media_type: str | None = field(default=None, kw_only=True)
     fetch: bool | None = field(default=None, kw_only=True)
     cache_control: CacheControl | None = field(default=None, kw_only=True)
+    _kind: SourceKind | None = field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if (self.source is None) == (self.file_id is None):
@@ -125,8 +126,12 @@ class Attachment(Block):
 
     @property
     def kind(self) -> SourceKind:
-        """How the source is to be read."""
-        return "file_id" if self.file_id is not None else _kind(self.source)
+        """How the source is to be read; found out once."""
+        if self._kind is None:
+            kind: SourceKind = "file_id" if self.file_id is not None else _kind(self.source)
+            object.__setattr__(self, "_kind", kind)
+            return kind
+        return self._kind
 
     @property
     def name(self) -> str:
@@ -267,11 +272,8 @@ def _short(text: str) -> str:
 
 
 def _small_file(path: Any) -> bytes:
-    """Read a small regular file; anything else shows no preview. Never blocks on a pipe."""
+    """Read a small regular file; anything else shows no preview."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- the path may be bytes
-            return b""
-        with open(path, "rb") as file:  # noqa: PTH123 -- as above
-            return file.read(_PREVIEW_BYTES + 1)
-    except (OSError, ValueError):
+        return read_file(path, most=_PREVIEW_BYTES)
+    except InputError:
         return b""

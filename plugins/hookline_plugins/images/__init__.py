@@ -13,6 +13,7 @@ from attrs import Attribute, field, frozen, validators
 from attrs.converters import optional
 
 from hookline import InputError, Request, Turn, hookimpl
+from hookline.plugin import read_file
 from hookline.values import (
     Attachment,
     Base64Source,
@@ -24,7 +25,6 @@ from hookline.values import (
     ImageBlock,
     Source,
 )
-from hookline_plugins.images.files import read_file
 from hookline_plugins.images.shrink import Limits
 from hookline_plugins.images.sources import (
     decode_data_url,
