@@ -7,6 +7,7 @@ simulator, the preflight checks and the cost of a reply all look here, so they c
 
 import datetime as dt
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -52,6 +53,7 @@ _CACHE_RATES: Final = {
     "cache_write_1h": Decimal(2),
     "cache_read": Decimal("0.1"),
 }
+_PATCH: Final = 28  # pixels of a side; one patch is one token
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:
@@ -102,6 +104,60 @@ class Vision:
     name: str
     max_edge: int
     max_tokens: int
+
+    def fit(self, width: int, height: int) -> tuple[int, int]:
+        """Return the size beyond which the model sees nothing more of an image (facts 5.2).
+
+        The API itself shrinks what is larger to this size: the largest in the same shape whose
+        sides, padded to whole patches, stay within ``max_edge`` and whose patches stay within
+        ``max_tokens``. It never enlarges.
+
+        Args:
+            width: In pixels.
+            height: In pixels.
+
+        Returns:
+            Width and height before the padding.
+
+        Example:
+            >>> load_models().require("claude-opus-4-6").vision.fit(1920, 1080)
+            (1456, 819)
+
+        """
+        long, short = max(width, height), min(width, height)
+        if self._takes(long, short):
+            return width, height
+        low, high = 1, min(long, self.max_edge)
+        while low < high:  # the largest long edge that fits; the short one follows the shape
+            middle = (low + high + 1) // 2
+            if self._takes(middle, _short_edge(middle, long, short)):
+                low = middle
+            else:
+                high = middle - 1
+        other = _short_edge(low, long, short)
+        return (low, other) if width >= height else (other, low)
+
+    def tokens(self, width: int, height: int) -> int:
+        """Return the tokens that an image of this size costs: its patches after shrinking.
+
+        Args:
+            width: In pixels.
+            height: In pixels.
+
+        """
+        return _patches(*self.fit(width, height))
+
+    def _takes(self, long: int, short: int) -> bool:
+        padded = math.ceil(long / _PATCH) * _PATCH
+        return padded <= self.max_edge and _patches(long, short) <= self.max_tokens
+
+
+def _patches(width: int, height: int) -> int:
+    return math.ceil(width / _PATCH) * math.ceil(height / _PATCH)
+
+
+def _short_edge(new_long: int, long: int, short: int) -> int:
+    return max(1, round(short * new_long / long))  # round() is half-to-even, as the API's
 
 
 @frozen(kw_only=True)

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.errors import InputError
+from hookline.errors import InputError, UnresolvedContent
 from hookline.values.attachments import Attachment, Document, Image, media_type_of
 from hookline.values.blocks import CacheControl
+from hookline.values.messages import Message, Request
+from hookline.wire import encode_request
 
 
 def png(size: tuple[int, int] = (3, 2)) -> bytes:
@@ -86,9 +88,21 @@ def test_either_a_source_or_a_file_id(options: dict[str, Any]) -> None:
         "FILE:///etc/passwd",
     ],
 )
-def test_s42_to_s47_other_schemes_are_refused_where_they_are_written(url: str) -> None:
-    with pytest.raises(InputError, match="URLs are not accepted"):
-        Image(url)
+def test_s42_to_s47_no_other_scheme_is_ever_taken_for_a_path_or_fetched(url: str) -> None:
+    """Somebody's plugin may know it; what nobody resolves never leaves."""
+    image = Image(url)
+    assert image.kind == "uri"
+    assert image.scheme == url.partition(":")[0].lower()
+    request = Request("m", 1, [Message("user", ["See", image])])
+    with pytest.raises(
+        UnresolvedContent, match=rf"messages\.0\.content\.1.*scheme {image.scheme}:"
+    ):
+        encode_request(request)
+
+
+def test_a_uri_shows_no_secret() -> None:
+    shown = [repr(Image(u)) for u in ("s3://me:s3cr3t@bucket/key?sig=s3cr3t", "phar:s3cr3t")]
+    assert shown == ["Image('s3://bucket/key?…')", "Image('phar:…')"]
 
 
 @pytest.mark.parametrize("source", [3, 1.5, ["a"], {"a": 1}, object()])

@@ -22,12 +22,13 @@ from hookline.values.frozen import checked, freeze
 
 __all__ = ["Attachment", "Document", "Image", "SourceKind", "media_type_of"]
 
-SourceKind: TypeAlias = Literal["path", "url", "data", "bytes", "file", "picture", "file_id"]
+SourceKind: TypeAlias = Literal["path", "url", "uri", "data", "bytes", "file", "picture", "file_id"]
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _KNOWN_SCHEMES: Final[Mapping[str, SourceKind]] = {"https": "url", "http": "url", "data": "data"}
-# A path may hold a colon, so only these and everything with "//" are taken for URLs.
-_REFUSED_SCHEMES: Final = frozenset({
+# A path may hold a colon, so only these and everything with "//" are taken for URIs: somebody's own
+# plugin may know their scheme.
+_OTHER_SCHEMES: Final = frozenset({
     "about", "blob", "dict", "file", "ftp", "gopher", "jar", "javascript", "ldap", "netdoc",
     "phar", "tftp",
 })  # fmt: skip
@@ -76,11 +77,7 @@ def _kind(source: Any) -> SourceKind:
         scheme = match[1].lower() if match else ""
         if scheme in _KNOWN_SCHEMES:
             return _KNOWN_SCHEMES[scheme]
-        if match and (match[2] or scheme in _REFUSED_SCHEMES):
-            raise InputError(
-                f"{scheme}: URLs are not accepted; give an https: or data: URL, a path or bytes"
-            )
-        return "path"
+        return "uri" if match and (match[2] or scheme in _OTHER_SCHEMES) else "path"
     if isinstance(source, os.PathLike):
         return "path"
     if isinstance(source, bytes):
@@ -132,6 +129,11 @@ class Attachment(Block):
             object.__setattr__(self, "_kind", kind)
             return kind
         return self._kind
+
+    @property
+    def scheme(self) -> str | None:
+        """The scheme of a URI that only a plugin of somebody's own can resolve, else None."""
+        return str(self.source).partition(":")[0].lower() if self.kind == "uri" else None
 
     @property
     def name(self) -> str:
@@ -239,6 +241,8 @@ class Document(Attachment):
 def _url_name(attachment: Attachment) -> str:
     # The query may be a signature and what stands before an @ a password: neither is shown.
     scheme, _, rest = str(attachment.source).partition("://")
+    if not rest:  # a scheme without an authority: nothing tells what of it is secret
+        return f"{scheme.partition(':')[0]}:…"
     address, mark, _ = rest.partition("?")
     authority, slash, path = address.partition("#")[0].partition("/")
     host = authority.rpartition("@")[2]
@@ -259,6 +263,7 @@ def _picture_name(attachment: Attachment) -> str:
 _NAMES: Final[Mapping[SourceKind, Callable[[Attachment], str]]] = {
     "path": lambda a: repr(_short(os.fsdecode(a.source))),
     "url": lambda a: repr(_url_name(a)),
+    "uri": lambda a: repr(_url_name(a)),
     "data": _data_name,
     "bytes": lambda a: f"<{size_text(len(a.source))}>",
     "file": lambda a: f"<file {_short(str(getattr(a.source, 'name', '')))!r}>",
