@@ -21,6 +21,7 @@ from hookline.values import (
     Attachment,
     Base64Source,
     Block,
+    Header,
     Image,
     ImageBlock,
     Source,
@@ -28,7 +29,6 @@ from hookline.values import (
 )
 from hookline_plugins.images.one import Resolver, url_to_fetch
 from hookline_plugins.images.plan import Fit, Plan
-from hookline_plugins.images.sniff import Header
 from hookline_plugins.images.walk import (
     Placed,
     data_url_of,

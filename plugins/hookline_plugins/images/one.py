@@ -15,6 +15,7 @@ from hookline.values import (
     Document,
     DocumentBlock,
     FileSource,
+    Header,
     ImageBlock,
     Source,
 )
@@ -29,7 +30,6 @@ from hookline_plugins.images.prepare import (
     look_at_base64,
     look_at_picture,
 )
-from hookline_plugins.images.sniff import Header
 from hookline_plugins.images.sources import (
     decode_data_url,
     document_source,

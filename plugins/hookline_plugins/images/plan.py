@@ -6,7 +6,7 @@ from attrs import frozen
 
 from hookline.errors import InputError
 from hookline.models import Vision
-from hookline_plugins.images.sniff import Header
+from hookline.values import Header
 
 __all__ = ["Fit", "Plan"]
 

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import frozen
 
 from hookline.errors import InputError
-from hookline.values import Base64Source
+from hookline.values import Base64Source, Header, Pixels, convertible, read_header
 from hookline_plugins.images.containers import strip
 from hookline_plugins.images.plan import Plan
-from hookline_plugins.images.render import Check, Rendered, memory_for, open_file, render
-from hookline_plugins.images.sniff import Header, convertible, read_header
+from hookline_plugins.images.render import (
+    Check,
+    Rendered,
+    from_pixels,
+    memory_for,
+    open_file,
+    render,
+)
 from hookline_plugins.images.sources import base64_source, decode_base64, decode_data_url
 
 if TYPE_CHECKING:
@@ -128,7 +134,16 @@ def look_at_base64(source: Base64Source, plan: Plan, *, most: int) -> Looked:
 
 
 def look_at_picture(picture: Any, plan: Plan) -> Job:
-    """Take a PIL image: it is always encoded, as PNG where that is short enough."""
+    """Take a picture in memory: it is always encoded, as PNG where that is short enough.
+
+    Args:
+        picture: a PIL image, or pixels.
+        plan: what is to become of it.
+
+    """
+    if isinstance(picture, Pixels):
+        plan.check_pixels(picture.size)
+        picture = from_pixels(picture)
     return Job(picture, "image/png", plan, ours=False, digest=None)
 
 

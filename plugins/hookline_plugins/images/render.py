@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from attrs import frozen
 
 from hookline.errors import DeadlineExceeded, InputError, MissingExtra
+from hookline.values import Header, Pixels
 from hookline_plugins.images.plan import Plan
-from hookline_plugins.images.sniff import Header
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["Rendered", "memory_for", "open_file", "render"]
+__all__ = ["Rendered", "from_pixels", "memory_for", "open_file", "render"]
 
 Check: TypeAlias = Callable[[], None]
 
@@ -119,6 +119,19 @@ def open_file(data: bytes, media_type: str, plan: Plan) -> "Picture":
         plan.check_pixels(opened.size)  # a GIF's first frame may be larger than its canvas
         picture: Picture = opened
         return picture
+
+
+def from_pixels(pixels: Pixels) -> "Picture":
+    """Make a PIL image of pixels, without copying them.
+
+    Raises:
+        MissingExtra: Pillow is not installed.
+
+    """
+    picture: Picture = _pillow().frombuffer(
+        pixels.mode, pixels.size, pixels.data, "raw", pixels.mode, 0, 1
+    )
+    return picture
 
 
 def render(

@@ -6,8 +6,7 @@ from base64 import b64encode
 from typing import Any, Final
 
 from hookline.errors import InputError
-from hookline.values import Base64Source, Source, TextSource, URLSource
-from hookline_plugins.images.sniff import looks_like
+from hookline.values import Base64Source, Source, TextSource, URLSource, looks_like
 
 __all__ = [
     "base64_source",

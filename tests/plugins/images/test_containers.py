@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hookline.values import read_header
 from hookline_plugins.images.containers import strip
 from hookline_plugins.images.orientation import minimal_exif, orientation_in
-from hookline_plugins.images.sniff import read_header
 
 CANARY = b"CANARY"
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}

@@ -204,8 +204,8 @@ def test_an_image_is_looked_at_once(
     made: Any, resolve: Any, turn: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Classified once, its header read once, its bytes encoded once and never decoded again."""
-    from hookline.values import attachments
-    from hookline_plugins.images import prepare, sniff, sources
+    from hookline.values import attachments, image_header
+    from hookline_plugins.images import prepare, sources
 
     counts: dict[str, int] = {}
 
@@ -220,7 +220,7 @@ def test_an_image_is_looked_at_once(
 
     count(attachments, "_kind")
     count(prepare, "read_header")
-    count(sniff, "media_type_of")
+    count(image_header, "media_type_of")
     count(sources, "b64encode")
     count(binascii, "a2b_base64")
     path = tmp_path / "a.jpg"

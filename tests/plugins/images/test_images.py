@@ -26,6 +26,7 @@ from hookline._io import AsyncIO, SyncIO, drive
 from hookline.errors import ConfigError, DeadlineExceeded, InputError, MissingExtra
 from hookline.models import load_models
 from hookline.turn import Fetched, Turn
+from hookline.values import Truncated, read_header
 from hookline.values.attachments import Document, Image
 from hookline.values.blocks import (
     Block,
@@ -40,7 +41,6 @@ from hookline.values.sources import Base64Source, FileSource, TextSource, URLSou
 from hookline_plugins.images import Images
 from hookline_plugins.images.plan import Plan
 from hookline_plugins.images.prepare import Job, look
-from hookline_plugins.images.sniff import Truncated, read_header
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -183,6 +183,18 @@ def test_pil_images_are_encoded_without_loss() -> None:
     assert isinstance(block, ImageBlock)
     assert block.source.media_type == "image/png"  # type: ignore[attr-defined]
     assert opened(block).tobytes() == original.tobytes()
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (30, 40, 2), (30, 40, 3), (30, 40, 4)])
+def test_arrays_are_encoded_without_loss(shape: tuple[int, ...]) -> None:
+    numpy = pytest.importorskip("numpy")
+    array = (numpy.arange(numpy.prod(shape)) % 251).astype("uint8").reshape(shape)
+    [block] = resolve(Image(array))
+    shown = opened(block)
+    if shape[-1] == 2:  # grey with alpha becomes colour with alpha
+        array = array[..., [0, 0, 0, 1]]
+    assert (numpy.asarray(shown) == array).all()
+    assert "use Image" in refuses(Document(array))
 
 
 def test_an_open_file_is_read_from_where_it_stands_and_put_back() -> None:
