@@ -12,6 +12,8 @@
 `watched`, `Relay`, `close`, `discard`  a stream on its way through a ``send`` hook
 `price`, `estimate`, `retry_after`      what usage costs; about how many tokens; how long to wait
 `check_url`                             whether a URL may be fetched at all
+`read_file`, `write_file`               the one door for local files
+`secure_file`                           a file that only its owner may read, for others to open
 ======================================  ==============================================================
 """
 

@@ -147,8 +147,8 @@ class Resolver:
     async def _rendered(self, job: Job) -> Base64Source:
         """Decode and encode, unless these very bytes were rendered before for whoever asks."""
         turn = self.turn
-        who = tuple(repr(turn.context.get(name)) for name in _WHO)
-        key = (job.digest, turn.account, who)
+        who = [repr(turn.context.get(name)) for name in _WHO]
+        key = (job.digest, turn.account, repr(turn.principal), *who)
         sent = KEPT.get(key) if job.digest else None
         if sent is None:
             sent = await BUDGET.run(turn, job.memory, job.run, self._check)
