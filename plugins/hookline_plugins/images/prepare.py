@@ -152,10 +152,11 @@ def _found(data: bytes, plan: Plan) -> Rendered | Job:
     if foreign is not None:
         return _job(data, foreign, plan)
     header = read_header(data)
-    if plan.strip:
+    scaled = plan.shrinks and not plan.keeps(header)
+    if plan.strip and not scaled:  # what is encoded again has no metadata anyway
         data = strip(data, header.media_type).data
     excess = plan.excess(header, len(data))
-    if plan.shrinks and (excess or not plan.keeps(header)):
+    if scaled or (excess and plan.shrinks):
         plan.check_pixels((header.width, header.height))
         return _job(data, header.media_type, plan)
     if excess and plan.fit == "error":

@@ -291,13 +291,23 @@ def test_a_damaged_file_is_set_aside_and_reported(
 
 def test_damage_that_comes_later_is_found_and_the_turn_goes_on(sim: Any, tmp_path: Any) -> None:
     path = tmp_path / "cache.db"
-    server = sim(*numbered())
-    with Pipeline(model="claude-haiku-4-5", **line_of(server, Cache(path=path))) as line:
+    server, cache = sim(*numbered()), Cache(path=path)
+    with Pipeline(model="claude-haiku-4-5", **line_of(server, cache)) as line:
         line.send("Hello")
-        path.write_bytes(b"\0" * 5000)
+    path.write_bytes(b"\0" * 5000)
+    with Pipeline(model="claude-haiku-4-5", **line_of(server, cache)) as line:
         assert line.send("Hello").text == "answer 2"
         assert line.send("Hello").text == "answer 2"
     assert len(list(damaged(path))) == 1
+
+
+def test_a_pipeline_opens_the_file_once_and_closes_it(sim: Any, tmp_path: Any) -> None:
+    path = tmp_path / "cache.db"
+    with Pipeline(model="claude-haiku-4-5", **line_of(sim(), Cache(path=path))) as line:
+        for _ in range(3):
+            line.send("Hello")
+        assert path.with_name("cache.db-wal").exists()  # SQLite's, as long as it is open
+    assert [file.name for file in tmp_path.iterdir()] == ["cache.db"]
 
 
 def test_an_entry_that_was_changed_is_not_used(sim: Any, tmp_path: Any) -> None:
