@@ -249,7 +249,9 @@ def _citations(value: Any) -> Any:
 
 @frozen(eq=False, repr=False, field_transformer=checked)
 class Document(Attachment):
-    """A document for the model: a PDF or plain text (UTF-8).
+    """A document for the model: a PDF, or text in UTF-8, which goes as it is written.
+
+    Text is whatever is text: Markdown, HTML and CSV too.
 
     Args:
         source: as for ``Image``: a path, URL, bytes or open binary file. For text at hand see

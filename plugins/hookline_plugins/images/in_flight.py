@@ -6,6 +6,7 @@ was begun is given back by the thread that uses it, when it ends, even if its tu
 has long stopped waiting for it.
 """
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -67,6 +68,7 @@ class Budget:
     lock: threading.RLock = field(factory=threading.RLock, init=False, repr=False)
     _queue: deque[Share] = field(factory=deque, init=False, repr=False)
     _used: int = field(default=0, init=False)
+    _pid: int = field(factory=os.getpid, init=False, repr=False)
 
     async def run(self, turn: Turn, size: int, function: Callable[[*Args], T], *args: *Args) -> T:
         """Wait for ``size`` bytes, and then run a blocking function that needs them.
@@ -84,6 +86,8 @@ class Budget:
             DeadlineExceeded: the time was up before there was room.
 
         """
+        if self._pid != os.getpid():
+            self._start_over()
         share = Share(self, size)
         with self.lock:
             self._queue.append(share)
@@ -103,6 +107,13 @@ class Budget:
             self._queue.popleft()
             self._used += share.size
             return True
+
+    def _start_over(self) -> None:
+        """Forget, after a fork, the shares of threads that live in the other process only."""
+        self._pid = os.getpid()
+        self.lock = threading.RLock()
+        self._queue.clear()
+        self._used = 0
 
     def release(self, share: Share) -> None:
         """Take a share back; what ``Share.leave`` calls, under the lock."""

@@ -22,7 +22,8 @@ _DATA_URL: Final = re.compile(
 )
 # Nothing is learnt from a vague type; everything else must at least be a plausible one.
 _PLAUSIBLE: Final = re.compile(
-    r"image/.+|application/(?:pdf|octet-stream|x-pdf)|text/plain|binary/.+", re.IGNORECASE
+    r"image/.+|application/(?:pdf|octet-stream|x-pdf)|text/(?:plain|markdown|csv)|binary/.+",
+    re.IGNORECASE,
 )
 _PREFIX: Final = 256  # a data: prefix is shorter
 _PDF_WITHIN: Final = 1024  # readers accept leading bytes before %PDF-
@@ -148,7 +149,7 @@ def document_source(data: bytes, *, said: str | None, most: int) -> Source:
         InputError: it is neither, too large, or not UTF-8.
 
     """
-    if b"%PDF-" in data[:_PDF_WITHIN] and said != "text/plain":
+    if b"%PDF-" in data[:_PDF_WITHIN] and not (said or "").startswith("text/"):
         if len(data) > most // 4 * 3:
             raise InputError(f"the PDF has {len(data):,} bytes, and {most // 4 * 3:,} are allowed")
         return base64_source("application/pdf", data)

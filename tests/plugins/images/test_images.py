@@ -253,6 +253,22 @@ def test_documents(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.md", "# Ants\n\n- *Lasius*\n"),
+        ("a.html", "<!doctype html><p>Ants"),
+        ("a.csv", "name,legs\nant,6\n"),
+        ("a.txt", "%PDF-1.7 is how a PDF begins"),
+    ],
+)
+def test_all_text_is_text_and_goes_as_it_is_written(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, newline="")
+    kind = "text/markdown" if name == "a.md" else "text/x-any"
+    [block] = resolve(Document(tmp_path / name, media_type=kind))
+    assert block == DocumentBlock(TextSource("text/plain", text))
+
+
+@pytest.mark.parametrize(
     ("data", "words"),
     [
         (made(), "image/png: use Image"),

@@ -1,5 +1,6 @@
 """How many pictures are in memory at a time, in blocking and async code, and whose time it costs."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -157,8 +158,25 @@ def test_a_share_that_is_gone_is_not_used() -> None:
         share.run(lambda: None)
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_the_deadline_is_looked_at_between_the_steps(colour: str, made: Any, turn: Any) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_does_not_wait_for_threads_that_it_has_not(turn: Any) -> None:
+    budget = Budget(10)
+    holder = Share(budget, 10)
+    budget._queue.append(holder)
+    assert budget._granted(holder)
+    io = SyncIO(no_network)
+    soon = turn(io=io, deadline=io.now() + 20, timeout=20.0)
+    child = os.fork()
+    if child == 0:  # no assertion may leave this branch: the child would go on with the tests
+        done = drive(budget.run(soon, 5, int, "7"))
+        os._exit(0 if (done, budget._used) == (7, 0) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert budget._used == 10
+    holder.leave()
+
+
+def test_the_deadline_is_looked_at_between_the_steps(made: Any, turn: Any) -> None:
     """Time that runs out while a picture is decoded ends the work there, not after encoding."""
     file = made("PNG", (2700, 40))
     request = Request("claude-opus-5-5", 10, [Message("user", [Image(file)])])
