@@ -24,8 +24,8 @@ from hookline._faces import face
 if TYPE_CHECKING:
     from hookline._api.retry_after import retry_after
     from hookline._fetch.url_grammar import check_url
-    from hookline._journey.plugin_set import Plugin
     from hookline._files import read_file, secure_file, write_file
+    from hookline._journey.plugin_set import Plugin
     from hookline.filters import StreamFilter
     from hookline.hookspecs import Layer, hookimpl
     from hookline.models import ModelFacts, price
