@@ -7,7 +7,6 @@ simulator, the preflight checks and the cost of a reply all look here, so they c
 
 import datetime as dt
 import functools
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import attrs
 from attrs import field, frozen
 
+from hookline._vision import Vision
 from hookline.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,76 +88,6 @@ class Prices:
         if self.long is not None and self.long_over is not None and tokens > self.long_over:
             return self.long
         return self
-
-
-@frozen(kw_only=True)
-class Vision:
-    """How a model sees images.
-
-    Args:
-        name: ``high`` or ``standard``.
-        max_edge: Longest side in pixels before the API shrinks the image.
-        max_tokens: Most 28-pixel patches, and so tokens, that one image may take.
-
-    """
-
-    name: str
-    max_edge: int
-    max_tokens: int
-
-    def fit(self, width: int, height: int) -> tuple[int, int]:
-        """Return the size beyond which the model sees nothing more of an image (facts 5.2).
-
-        The API itself shrinks what is larger to this size: the largest in the same shape whose
-        sides, padded to whole patches, stay within ``max_edge`` and whose patches stay within
-        ``max_tokens``. It never enlarges.
-
-        Args:
-            width: In pixels.
-            height: In pixels.
-
-        Returns:
-            Width and height before the padding.
-
-        Example:
-            >>> load_models().require("claude-opus-4-6").vision.fit(1920, 1080)
-            (1456, 819)
-
-        """
-        long, short = max(width, height), min(width, height)
-        if self._takes(long, short):
-            return width, height
-        low, high = 1, min(long, self.max_edge)
-        while low < high:  # the largest long edge that fits; the short one follows the shape
-            middle = (low + high + 1) // 2
-            if self._takes(middle, _short_edge(middle, long, short)):
-                low = middle
-            else:
-                high = middle - 1
-        other = _short_edge(low, long, short)
-        return (low, other) if width >= height else (other, low)
-
-    def tokens(self, width: int, height: int) -> int:
-        """Return the tokens that an image of this size costs: its patches after shrinking.
-
-        Args:
-            width: In pixels.
-            height: In pixels.
-
-        """
-        return _patches(*self.fit(width, height))
-
-    def _takes(self, long: int, short: int) -> bool:
-        padded = math.ceil(long / _PATCH) * _PATCH
-        return padded <= self.max_edge and _patches(long, short) <= self.max_tokens
-
-
-def _patches(width: int, height: int) -> int:
-    return math.ceil(width / _PATCH) * math.ceil(height / _PATCH)
-
-
-def _short_edge(new_long: int, long: int, short: int) -> int:
-    return max(1, round(short * new_long / long))  # round() is half-to-even, as the API's
 
 
 @frozen(kw_only=True)
