@@ -53,7 +53,6 @@ _CACHE_RATES: Final = {
     "cache_write_1h": Decimal(2),
     "cache_read": Decimal("0.1"),
 }
-_PATCH: Final = 28  # pixels of a side; one patch is one token
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:
