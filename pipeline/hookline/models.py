@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import attrs
 from attrs import field, frozen
 
+from hookline._vision import Vision
 from hookline.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,22 +87,6 @@ class Prices:
         if self.long is not None and self.long_over is not None and tokens > self.long_over:
             return self.long
         return self
-
-
-@frozen(kw_only=True)
-class Vision:
-    """How a model sees images.
-
-    Args:
-        name: ``high`` or ``standard``.
-        max_edge: Longest side in pixels before the API shrinks the image.
-        max_tokens: Most 28-pixel patches, and so tokens, that one image may take.
-
-    """
-
-    name: str
-    max_edge: int
-    max_tokens: int
 
 
 @frozen(kw_only=True)

@@ -1,6 +1,7 @@
 """Files: uploaded from anywhere, listed, referred to, downloaded, deleted."""
 
 import io
+import os
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline import APIError, AsyncItems, Deleted, File, InputError, Items
+from hookline import APIError, AsyncItems, DeadlineExceeded, Deleted, File, InputError, Items
 from hookline.endpoints.multipart import form
 from hookline.simulator.endpoints.files import _parse_form
 
@@ -89,8 +90,11 @@ def test_a_file_may_expire(run: Any) -> None:
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        ("gone.png", r"gone\.png cannot be read: No such file"),
-        (Path(), "cannot be read: Is a directory"),
+        ("gone.png", r"gone\.png: it cannot be read: no such file"),
+        (Path(), "it is a directory"),
+        ("/dev/zero", "not a regular file"),
+        ("/proc/self/environ", "empty|no such file"),
+        ("a\0b", "no file name has"),
         (b"", "nothing in it to upload"),
         (io.BytesIO(), "nothing in it to upload"),
         (io.StringIO("text"), "binary mode"),
@@ -113,8 +117,41 @@ def test_a_file_that_is_too_large_is_not_read(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "huge"
     with path.open("wb") as sparse:
         sparse.truncate(500 * 1024 * 1024 + 1)
-    with pytest.raises(InputError, match="larger than the 524,288,000 bytes"):
+    with pytest.raises(InputError, match="524,288,001 bytes, and 524,288,000"):
         uploaded(run, path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_a_pipe_without_a_writer_does_not_hold_up_an_upload(run: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="not a regular file"):
+        uploaded(run, tmp_path / "pipe")
+
+
+def test_reading_counts_against_the_time_of_an_upload(run: Any, sim: Any) -> None:
+    class Slow(io.RawIOBase):
+        """Never ends, and is read quickly only in the first piece."""
+
+        def read(self, size: int = -1) -> bytes:
+            return b"x"
+
+    server = sim()
+
+    async def body(line: Any) -> None:
+        with pytest.raises(
+            DeadlineExceeded, match=r"0\.05 s were up during the reading of the file"
+        ):
+            await settled(line.files.upload(Slow(), timeout=0.05))
+
+    run(body, base_url=server)
+    assert server.calls == []
+
+
+def test_a_closed_file_is_a_mistake_of_the_caller(run: Any) -> None:
+    closed = io.BytesIO(b"x")
+    closed.close()
+    with pytest.raises(InputError, match="the open file cannot be read"):
+        uploaded(run, closed)
 
 
 @pytest.mark.parametrize("kind", ["png", "image/", "image/png\r\nX-Evil: 1", "ä/ö", "a b/c"])

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hookline.models import Vision
 from hookline.simulator import Answer, Call, Scenario, Simulator
-from hookline.simulator.measures.vision import fit, image_tokens, look, measure, sniff
+from hookline.simulator.measures.vision import look, measure, sniff
 from hookline.wire import json
 
 HEADERS = (("x-api-key", "test"), ("anthropic-version", "2026-10-21"))
@@ -264,7 +264,7 @@ def test_pdfs() -> None:
     ],
 )
 def test_tokens_are_patches(width: int, height: int, vision: Vision, tokens: int) -> None:
-    assert image_tokens(width, height, vision) == tokens
+    assert vision.tokens(width, height) == tokens
 
 
 def test_images_count_as_input() -> None:
@@ -279,11 +279,11 @@ def test_images_count_as_input() -> None:
     vision=st.sampled_from([HIGH, STANDARD]),
 )
 def test_shrinking_keeps_the_limits_and_the_shape(width: int, height: int, vision: Vision) -> None:
-    new_width, new_height = fit(width, height, vision)
+    new_width, new_height = vision.fit(width, height)
     assert 1 <= new_width <= width
     assert 1 <= new_height <= height
     assert max(new_width, new_height) <= vision.max_edge
-    assert image_tokens(width, height, vision) <= vision.max_tokens
+    assert vision.tokens(width, height) <= vision.max_tokens
     if (new_width, new_height) != (width, height):
         assert (width >= height) == (new_width >= new_height)
         expected = min(width, height) * max(new_width, new_height) / max(width, height)

@@ -1,9 +1,11 @@
 """Image and Document as they are handed over: nothing is read, nothing private is shown."""
 
 import io
+import math
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.errors import InputError
-from hookline.values.attachments import Attachment, Document, Image, media_type_of
+from hookline.errors import InputError, UnresolvedContent
+from hookline.models import ModelFacts, load_models
+from hookline.values.attachments import Attachment, Document, Image
 from hookline.values.blocks import CacheControl
+from hookline.values.image_header import media_type_of
+from hookline.values.messages import Message, Request
+from hookline.values.pixels import Pixels
+from hookline.wire import encode_request
 
 
 def png(size: tuple[int, int] = (3, 2)) -> bytes:
@@ -86,9 +93,21 @@ def test_either_a_source_or_a_file_id(options: dict[str, Any]) -> None:
         "FILE:///etc/passwd",
     ],
 )
-def test_s42_to_s47_other_schemes_are_refused_where_they_are_written(url: str) -> None:
-    with pytest.raises(InputError, match="URLs are not accepted"):
-        Image(url)
+def test_s42_to_s47_no_other_scheme_is_ever_taken_for_a_path_or_fetched(url: str) -> None:
+    """Somebody's plugin may know it; what nobody resolves never leaves."""
+    image = Image(url)
+    assert image.kind == "uri"
+    assert image.scheme == url.partition(":")[0].lower()
+    request = Request("m", 1, [Message("user", ["See", image])])
+    with pytest.raises(
+        UnresolvedContent, match=rf"messages\.0\.content\.1.*scheme {image.scheme}:"
+    ):
+        encode_request(request)
+
+
+def test_a_uri_shows_no_secret() -> None:
+    shown = [repr(Image(u)) for u in ("s3://me:s3cr3t@bucket/key?sig=s3cr3t", "phar:s3cr3t")]
+    assert shown == ["Image('s3://bucket/key?…')", "Image('phar:…')"]
 
 
 @pytest.mark.parametrize("source", [3, 1.5, ["a"], {"a": 1}, object()])
@@ -143,6 +162,107 @@ def test_documents() -> None:
     text = Document.from_text("grüß", title="T")
     assert (text.source, text.media_type, text.title) == ("grüß".encode(), "text/plain", "T")
     assert isinstance(document, Attachment)
+
+
+# --- arrays, and many at once
+
+
+def test_arrays_are_pixels() -> None:
+    numpy = pytest.importorskip("numpy")
+    array = numpy.arange(24, dtype="uint8").reshape(2, 4, 3)
+    image = Image(array)
+    assert (image.kind, repr(image)) == ("picture", "Image(<pixels 4x2 RGB>)")
+    array[0, 0, 0] = 99  # a message does not change after it was made
+    assert image.source == Pixels("RGB", (4, 2), bytes(range(24)))
+    assert image == Image(numpy.arange(24, dtype="uint8").reshape(2, 4, 3))
+    assert hash(image) == hash(Image(image.source))
+
+
+@pytest.mark.parametrize(
+    ("shape", "mode"), [((2, 3), "L"), ((2, 3, 1), "L"), ((2, 3, 2), "LA"), ((2, 3, 4), "RGBA")]
+)
+def test_shapes_say_what_the_channels_are(shape: tuple[int, ...], mode: str) -> None:
+    view = memoryview(bytes(range(24))[: math.prod(shape)]).cast("B", shape)
+    assert Image(view).source == Pixels(mode, (3, 2), view.tobytes())
+
+
+def test_truth_is_white() -> None:
+    view = memoryview(b"\0\1\1\0").cast("?", (2, 2))
+    assert Image(view).source.data == b"\0\xff\xff\0"
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (memoryview(bytes(24)).cast("B", (2, 3, 2, 2)), "shape"),
+        (memoryview(bytes(30)).cast("B", (2, 3, 5)), "shape"),
+        (memoryview(bytes(24)).cast("f", (2, 3)), "uint8"),
+        (memoryview(bytes(12)).cast("H", (2, 3)), "uint8"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused_where_they_are_written(view: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Image(view)
+
+
+def test_all_images_of_a_directory_or_a_pattern_in_order(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png", "c.heic", "notes.txt", ".hidden.png"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "d.png").write_bytes(b"")
+
+    def names(images: list[Image]) -> list[str]:
+        return [Path(image.source).name for image in images]
+
+    assert names(Image.all(tmp_path)) == ["a.png", "b.JPG", "c.heic"]
+    assert names(Image.all(str(tmp_path / "*.[pJ]*"))) == ["a.png", "b.JPG"]
+    assert names(Image.all(f"{tmp_path}/**/*.png")) == ["a.png", "d.png"]
+    marked = Image.all([tmp_path / "a.png", b"x"], cache_control=CacheControl())
+    assert [image.kind for image in marked] == ["path", "bytes"]
+    assert marked[1].cache_control == CacheControl()
+
+
+def test_a_file_whose_name_is_a_pattern_is_meant_itself(tmp_path: Path) -> None:
+    (tmp_path / "a[1].png").write_bytes(b"")
+    (tmp_path / "a1.png").write_bytes(b"")
+    [image] = Image.all(str(tmp_path / "a[1].png"))
+    assert image.source == str(tmp_path / "a[1].png")
+
+
+@pytest.mark.parametrize("source", ["none/*.png", "gone", b"x", io.BytesIO(), 3, "a\0b"])
+def test_all_of_nothing_is_refused(source: Any) -> None:
+    with pytest.raises(InputError, match=r"means no image|Image\.all takes|cannot be searched"):
+        Image.all(source)
+
+
+# --- what it costs
+
+
+def test_tokens_are_known_before_anything_is_sent(tmp_path: Path) -> None:
+    data = png((1920, 1080))
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    url = f"data:image/png;base64,{b64encode(data).decode()}"
+    for source in (data, path, url, PIL.Image.new("L", (1920, 1080))):
+        assert Image(source).tokens("claude-opus-4-6") == 52 * 30  # facts 5.2: as 1456x819
+        assert Image(source).tokens("claude-opus-5-5") == 69 * 39
+        assert Image(source).tokens(load_models().require("claude-opus-5-5")) == 69 * 39
+
+
+@pytest.mark.parametrize(
+    ("source", "model", "words"),
+    [
+        ("https://example.com/a.png", "claude-opus-5-5", "not at hand"),
+        ("gone.png", "claude-opus-5-5", "no such file"),
+        ("data:image/png;base64,A", "claude-opus-5-5", "malformed"),
+        (b"words", "claude-opus-5-5", "plain text"),
+        (png(), "claude-opus-9", "not in the table"),
+        (png(), ModelFacts(id="blind"), "blind takes no images"),
+    ],
+)
+def test_tokens_that_cannot_be_known(source: Any, model: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Image(source).tokens(model)
 
 
 # --- notebooks

@@ -2,25 +2,28 @@
 
 import mimetypes
 import re
-from collections.abc import Sequence
-from os import PathLike
+from collections.abc import Callable, Sequence
+from os import PathLike, fsdecode
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final, TypeAlias, Unpack
 
 from attrs import frozen
 
+from hookline._files import read_file
 from hookline._io import drive
 from hookline.endpoints.access import Access, CallOptions, identified
 from hookline.endpoints.multipart import form
 from hookline.endpoints.objects import APIObject, Deleted
 from hookline.endpoints.pages import AsyncItems, Items, Page, walk
-from hookline.errors import InputError
+from hookline.errors import DeadlineExceeded, InputError
+from hookline.send_options import checked_timeout
 from hookline.values.frozen import checked
 
 __all__ = ["AsyncFiles", "File", "Files"]
 
 _PATH: Final = "/v1/files"
 _MOST_BYTES: Final = 500 * 1024 * 1024
+_PIECE: Final = 4 * 1024 * 1024  # bytes of an open file between two looks at the clock
 _ANY_TYPE: Final = "application/octet-stream"
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
 
@@ -70,7 +73,15 @@ class AsyncFiles:
         **options: Unpack[CallOptions],
     ) -> File:
         """Upload a file; see `Files.upload`."""
-        content, found = await self._access.io.run_blocking(_content, source)
+        io = self._access.io
+        timeout = checked_timeout(options.get("timeout")) or self._access.timeout
+        deadline = io.now() + timeout
+
+        def check() -> None:
+            if io.now() >= deadline:
+                raise DeadlineExceeded("the reading of the file", timeout)
+
+        content, found = await io.run_blocking(_content, source, check)
         name = filename or found
         kind = media_type or mimetypes.guess_type(name)[0] or _ANY_TYPE
         if not _MEDIA_TYPE.fullmatch(kind):
@@ -79,6 +90,8 @@ class AsyncFiles:
             {} if expires_in_seconds is None else {"expires_in_seconds": str(expires_in_seconds)}
         )
         content_type, body = form(content, name, kind, fields)
+        check()
+        options["timeout"] = deadline - io.now()  # what the reading left
         return await self._access.ask(
             File, "POST", _PATH, options, content=body, content_type=content_type
         )
@@ -122,18 +135,20 @@ class AsyncFiles:
         return await self._access.ask(Deleted, "DELETE", identified(_PATH, file), options)
 
 
-def _content(source: Any) -> tuple[bytes, str]:
+def _content(source: Any, check: Callable[[], None]) -> tuple[bytes, str]:
     """Read what is to be uploaded, and find a name for it."""
     if isinstance(source, bytes | bytearray | memoryview):
         content, name = bytes(source), "file"
     elif isinstance(source, str | PathLike):
-        content, name = _from_path(Path(source)), Path(source).name
+        name = Path(source).name
+        try:
+            return read_file(source, most=_MOST_BYTES, check=check), name
+        except InputError as error:
+            raise InputError(f"{fsdecode(source)}: {error}") from error
     elif callable(getattr(source, "read", None)):
-        content = source.read(_MOST_BYTES + 1)
+        content = _from_open(source, check)
         given = getattr(source, "name", None)
         name = Path(given).name if isinstance(given, str) else "file"
-        if not isinstance(content, bytes):
-            raise InputError('open the file in binary mode: open(path, "rb")')
     else:
         raise InputError(
             f"a file is a path, bytes, or a file open in binary mode, not {type(source).__name__}"
@@ -141,17 +156,25 @@ def _content(source: Any) -> tuple[bytes, str]:
     if not content:
         raise InputError(f"{name}: there is nothing in it to upload")
     if len(content) > _MOST_BYTES:
-        raise InputError(f"{name} is larger than the {_MOST_BYTES:,} bytes that the API takes")
+        raise InputError(f"{name} has more than the {_MOST_BYTES:,} bytes that the API takes")
     return content, name
 
 
-def _from_path(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > _MOST_BYTES:  # before it fills the memory
-            raise InputError(f"{path} is larger than the {_MOST_BYTES:,} bytes that the API takes")
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+def _from_open(file: Any, check: Callable[[], None]) -> bytes:
+    """Read an open file to its end, or to where it is known to be too long."""
+    content = bytearray()
+    while len(content) <= _MOST_BYTES:
+        try:
+            piece = file.read(_PIECE)
+        except (OSError, ValueError) as error:  # a closed file raises ValueError
+            raise InputError(f"the open file cannot be read: {error}") from error
+        if not isinstance(piece, bytes):
+            raise InputError('open the file in binary mode: open(path, "rb")')
+        if not piece:
+            break
+        content += piece
+        check()
+    return bytes(content)
 
 
 class Files:
@@ -189,7 +212,8 @@ class Files:
             **options: ``timeout`` (seconds) and ``betas``.
 
         Raises:
-            InputError: there is nothing to read, or too much.
+            InputError: there is nothing to read, or too much, or the path leads to no regular file.
+            DeadlineExceeded: the time was up, reading the file included.
             APIError: the API answered with an error.
             TransportError: no answer came; the file may have been stored even so.
 

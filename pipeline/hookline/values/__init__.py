@@ -6,7 +6,7 @@ and ``blocks``, ``sources``, ``citations``, ``tool_definitions``, of which messa
 ``destination`` says where requests go and as whom, ``secret`` and ``brief`` keep reprs safe and short.
 """
 
-from hookline.values.attachments import Attachment, Document, Image, SourceKind, media_type_of
+from hookline.values.attachments import Attachment, Document, Image, SourceKind
 from hookline.values.blocks import (
     BLOCKS,
     AdvisorToolResultBlock,
@@ -76,7 +76,16 @@ from hookline.values.events import (
     UnknownEvent,
 )
 from hookline.values.frozen import EMPTY, FrozenDict, Model, checked, freeze, frozen_tuple, thaw
+from hookline.values.image_header import (
+    Header,
+    Truncated,
+    convertible,
+    looks_like,
+    media_type_of,
+    read_header,
+)
 from hookline.values.messages import Message, Request, Response
+from hookline.values.pixels import Pixels
 from hookline.values.prefill import Prefill, PrefillMode
 from hookline.values.principal import NOBODY, Principal
 from hookline.values.rate_limits import RateLimit, RateLimits, read_rate_limits
@@ -130,6 +139,7 @@ __all__ = [
     "FallbackBlock",
     "FileSource",
     "FrozenDict",
+    "Header",
     "Image",
     "ImageBlock",
     "InputJSONDelta",
@@ -144,6 +154,7 @@ __all__ = [
     "Model",
     "PageLocation",
     "Ping",
+    "Pixels",
     "Prefill",
     "PrefillMode",
     "Principal",
@@ -176,6 +187,7 @@ __all__ = [
     "ToolSearchToolResultBlock",
     "ToolSpec",
     "ToolUseBlock",
+    "Truncated",
     "URLSource",
     "UnknownBlock",
     "UnknownCitation",
@@ -192,9 +204,12 @@ __all__ = [
     "base64_size",
     "brief",
     "checked",
+    "convertible",
     "freeze",
     "frozen_tuple",
+    "looks_like",
     "media_type_of",
+    "read_header",
     "read_rate_limits",
     "size_text",
     "thaw",

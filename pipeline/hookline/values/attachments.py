@@ -7,66 +7,54 @@ file or a wrong format comes to light.
 
 import os
 import re
-import stat
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from attrs import field, frozen
 
+from hookline._files import read_file
 from hookline.errors import InputError
+from hookline.models import ModelFacts, load_models
 from hookline.values.blocks import Block, CacheControl
 from hookline.values.brief import brief, size_text
 from hookline.values.frozen import checked, freeze
+from hookline.values.image_files import image_files
+from hookline.values.image_header import media_type_of, read_header
+from hookline.values.pixels import Pixels
 
-__all__ = ["Attachment", "Document", "Image", "SourceKind", "media_type_of"]
+__all__ = ["Attachment", "Document", "Image", "SourceKind"]
 
-SourceKind: TypeAlias = Literal["path", "url", "data", "bytes", "file", "picture", "file_id"]
+SourceKind: TypeAlias = Literal["path", "url", "uri", "data", "bytes", "file", "picture", "file_id"]
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _KNOWN_SCHEMES: Final[Mapping[str, SourceKind]] = {"https": "url", "http": "url", "data": "data"}
-# A path may hold a colon, so only these and everything with "//" are taken for URLs.
-_REFUSED_SCHEMES: Final = frozenset({
+# A path may hold a colon, so only these and everything with "//" are taken for URIs: somebody's own
+# plugin may know their scheme.
+_OTHER_SCHEMES: Final = frozenset({
     "about", "blob", "dict", "file", "ftp", "gopher", "jar", "javascript", "ldap", "netdoc",
     "phar", "tftp",
 })  # fmt: skip
 _SHOWN: Final = 60  # characters of a path or URL in a repr
+_MOST_BYTES: Final = 64 * 1024 * 1024  # of a file that is opened to see what it costs
 _PREVIEW_BYTES: Final = 1_000_000  # a notebook stores what it shows
-
-# First bytes of the formats the Messages API takes (facts 5.1), and what stands at offset 8.
-_SIGNATURES: Final = (
-    ("image/jpeg", b"\xff\xd8\xff", b""),
-    ("image/png", b"\x89PNG\r\n\x1a\n", b""),
-    ("image/gif", b"GIF87a", b""),
-    ("image/gif", b"GIF89a", b""),
-    ("image/webp", b"RIFF", b"WEBP"),  # with the file's length between the two
-)
-
-
-def media_type_of(data: bytes) -> str | None:
-    """Tell an image's media type from its first bytes.
-
-    Args:
-        data: the file, or at least its first 12 bytes.
-
-    Returns:
-        ``image/jpeg``, ``image/png``, ``image/gif``, ``image/webp``, or None for anything else.
-
-    Example:
-        >>> media_type_of(b"GIF89a…")
-        'image/gif'
-
-    """
-    for media_type, start, at_eight in _SIGNATURES:
-        if data.startswith(start) and data[8:12].startswith(at_eight):
-            return media_type
-    return None
 
 
 def _plain(source: Any) -> Any:
     """Freeze what could still change: buffers become bytes. Files and pictures stay as they are."""
-    return bytes(source) if isinstance(source, bytearray | memoryview) else source
+    if isinstance(source, memoryview) and source.ndim > 1:
+        return Pixels.of(source)
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if hasattr(type(source), "__array_interface__") and not _is_picture(source):
+        return Pixels.of(source)
+    return source
+
+
+def _is_picture(source: Any) -> bool:
+    """Tell a PIL image by its class: PIL is an extra, and not imported for this."""
+    return any(cls.__module__ == "PIL.Image" for cls in type(source).__mro__)
 
 
 def _kind(source: Any) -> SourceKind:
@@ -76,22 +64,17 @@ def _kind(source: Any) -> SourceKind:
         scheme = match[1].lower() if match else ""
         if scheme in _KNOWN_SCHEMES:
             return _KNOWN_SCHEMES[scheme]
-        if match and (match[2] or scheme in _REFUSED_SCHEMES):
-            raise InputError(
-                f"{scheme}: URLs are not accepted; give an https: or data: URL, a path or bytes"
-            )
-        return "path"
+        return "uri" if match and (match[2] or scheme in _OTHER_SCHEMES) else "path"
     if isinstance(source, os.PathLike):
         return "path"
     if isinstance(source, bytes):
         return "bytes"
-    # PIL is an extra: whether this is one of its pictures is told by the class, without importing it.
-    if any(cls.__module__ == "PIL.Image" for cls in type(source).__mro__):
+    if isinstance(source, Pixels) or _is_picture(source):
         return "picture"
     if callable(getattr(source, "read", None)):
         return "file"
     raise InputError(
-        f"an attachment's source is a path, a URL, bytes, a PIL image or an open binary file, not "
+        f"an attachment's source is a path, a URL, bytes, a PIL image, an array or an open binary file, not "
         f"{brief(source)} ({type(source).__name__})"
     )
 
@@ -117,6 +100,7 @@ class Attachment(Block):
     media_type: str | None = field(default=None, kw_only=True)
     fetch: bool | None = field(default=None, kw_only=True)
     cache_control: CacheControl | None = field(default=None, kw_only=True)
+    _kind: SourceKind | None = field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if (self.source is None) == (self.file_id is None):
@@ -125,8 +109,17 @@ class Attachment(Block):
 
     @property
     def kind(self) -> SourceKind:
-        """How the source is to be read."""
-        return "file_id" if self.file_id is not None else _kind(self.source)
+        """How the source is to be read; found out once."""
+        if self._kind is None:
+            kind: SourceKind = "file_id" if self.file_id is not None else _kind(self.source)
+            object.__setattr__(self, "_kind", kind)
+            return kind
+        return self._kind
+
+    @property
+    def scheme(self) -> str | None:
+        """The scheme of a URI that only a plugin of somebody's own can resolve, else None."""
+        return str(self.source).partition(":")[0].lower() if self.kind == "uri" else None
 
     @property
     def name(self) -> str:
@@ -166,7 +159,9 @@ class Image(Attachment):
 
     Args:
         source: a path (string or ``PathLike``), an ``https:`` or ``data:`` URL, the bytes of a JPEG,
-            PNG, GIF or WebP file, a PIL image, or an open binary file.
+            PNG, GIF or WebP file (with the extra ``images`` also HEIC, AVIF and TIFF), a PIL image,
+            an array of pixels, or an open binary file. A URI of another scheme is for a plugin of
+            your own.
         file_id: instead of ``source``, the id of a file uploaded before.
         media_type: what it is said to be; the real bytes decide.
         fetch: True to fetch a URL here, False to let the API fetch it, None for the default.
@@ -182,6 +177,71 @@ class Image(Attachment):
 
     type: ClassVar[str] = "image"
 
+    @classmethod
+    def all(cls, source: Any, **options: Any) -> list[Self]:
+        """Make an image of each file that a directory or a pattern means, in the order of names.
+
+        Args:
+            source: a directory, a pattern such as ``"scans/*.jpg"``, or an iterable of sources.
+            **options: for each image.
+
+        Returns:
+            The images; none has been read.
+
+        Raises:
+            InputError: there are none.
+
+        Example:
+            >>> line.send([*Image.all("scans/*.jpg"), "Which of these show an ant?"])
+
+        """
+        return [cls(each, **options) for each in image_files(source)]
+
+    def tokens(self, model: str | ModelFacts) -> int:
+        """Tell what the image will cost, in tokens, before it is sent (facts 5.2).
+
+        Only its header is looked at, and nothing is fetched.
+
+        Args:
+            model: the id of a model that Hookline knows, or the facts about one.
+
+        Returns:
+            Input tokens; the same whether or not the image is made smaller before.
+
+        Raises:
+            InputError: it cannot be read here, the model is not known, or cannot see.
+
+        Example:
+            >>> Image("ant.jpg").tokens("claude-haiku-4-5")
+
+        """
+        facts = load_models().require(model) if isinstance(model, str) else model
+        if facts.vision is None:
+            raise InputError(f"{facts.id} takes no images")
+        if self.kind == "picture":
+            width, height = self.source.size
+        else:
+            try:
+                header = read_header(self._content())
+            except InputError as error:
+                raise InputError(f"{self!r}: {error}") from error
+            width, height = header.width, header.height
+        return facts.vision.tokens(width, height)
+
+    def _content(self) -> bytes:
+        """Return the bytes, of what can be read again later."""
+        if self.kind == "bytes":
+            data: bytes = self.source
+            return data
+        if self.kind == "path":
+            return read_file(self.source, most=_MOST_BYTES)
+        if self.kind == "data":
+            try:
+                return b64decode(self.source.partition(",")[2], validate=True)
+            except ValueError as error:
+                raise InputError("its base64 is malformed") from error
+        raise InputError("it is not at hand: its tokens are known once it has been read")
+
 
 def _citations(value: Any) -> Any:
     return freeze({"enabled": value}) if isinstance(value, bool) else freeze(value)
@@ -189,7 +249,9 @@ def _citations(value: Any) -> Any:
 
 @frozen(eq=False, repr=False, field_transformer=checked)
 class Document(Attachment):
-    """A document for the model: a PDF or plain text (UTF-8).
+    """A document for the model: a PDF, or text in UTF-8, which goes as it is written.
+
+    Text is whatever is text: Markdown, HTML and CSV too.
 
     Args:
         source: as for ``Image``: a path, URL, bytes or open binary file. For text at hand see
@@ -234,6 +296,8 @@ class Document(Attachment):
 def _url_name(attachment: Attachment) -> str:
     # The query may be a signature and what stands before an @ a password: neither is shown.
     scheme, _, rest = str(attachment.source).partition("://")
+    if not rest:  # a scheme without an authority: nothing tells what of it is secret
+        return f"{scheme.partition(':')[0]}:…"
     address, mark, _ = rest.partition("?")
     authority, slash, path = address.partition("#")[0].partition("/")
     host = authority.rpartition("@")[2]
@@ -248,12 +312,14 @@ def _data_name(attachment: Attachment) -> str:
 
 def _picture_name(attachment: Attachment) -> str:
     size = "x".join(str(side) for side in getattr(attachment.source, "size", ()))
-    return f"<PIL {size} {getattr(attachment.source, 'mode', '')}>"
+    kind = "pixels" if isinstance(attachment.source, Pixels) else "PIL"
+    return f"<{kind} {size} {getattr(attachment.source, 'mode', '')}>"
 
 
 _NAMES: Final[Mapping[SourceKind, Callable[[Attachment], str]]] = {
     "path": lambda a: repr(_short(os.fsdecode(a.source))),
     "url": lambda a: repr(_url_name(a)),
+    "uri": lambda a: repr(_url_name(a)),
     "data": _data_name,
     "bytes": lambda a: f"<{size_text(len(a.source))}>",
     "file": lambda a: f"<file {_short(str(getattr(a.source, 'name', '')))!r}>",
@@ -267,11 +333,8 @@ def _short(text: str) -> str:
 
 
 def _small_file(path: Any) -> bytes:
-    """Read a small regular file; anything else shows no preview. Never blocks on a pipe."""
+    """Read a small regular file; anything else shows no preview."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- the path may be bytes
-            return b""
-        with open(path, "rb") as file:  # noqa: PTH123 -- as above
-            return file.read(_PREVIEW_BYTES + 1)
-    except (OSError, ValueError):
+        return read_file(path, most=_PREVIEW_BYTES)
+    except InputError:
         return b""

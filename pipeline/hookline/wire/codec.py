@@ -293,7 +293,9 @@ def _unresolved(value: Any, path: str) -> Iterator[str]:
             yield from _unresolved(item, f"{path}.{index}")
     elif isinstance(value, Model):
         if not is_known(type(value)):
-            yield f"{path}: {type(value).__name__}"
+            scheme = getattr(value, "scheme", None)
+            of = f" of the scheme {scheme}:" if scheme else ""
+            yield f"{path}: {type(value).__name__}{of}"
             return
         for a, key in wire_fields(type(value)):
             yield from _unresolved(getattr(value, a.name), f"{path}.{key}" if path else key)
@@ -303,7 +305,8 @@ def _located(model: Model, path: str) -> UnresolvedContent:
     places = ", ".join(_unresolved(model, path))
     return UnresolvedContent(
         f"{places} was not turned into what the API accepts. The 'images' plugin does this in the "
-        "stage resolve_images; enable it, or pass an ImageBlock or a DocumentBlock"
+        "stage resolve_images; enable it, or pass an ImageBlock or a DocumentBlock. A scheme of your "
+        "own is resolved by a plugin of your own, in that stage"
     )
 
 

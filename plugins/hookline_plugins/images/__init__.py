@@ -1,15 +1,19 @@
 """The ``images`` plugin: every image and document made into what the API accepts.
 
-Attachments are untrusted. A URL goes through the one guarded door (``turn.io.fetch``), a path is
-opened without following links where roots are set, size and pixels are read from headers before
-anything is decoded, and the real bytes decide what it is, whatever name or type came with it.
+Attachments are untrusted. A URL goes through the one guarded door (``turn.io.fetch``), a path through
+the other (``hookline.plugin.read_file``), size and pixels are read from headers before anything is
+decoded, and the real bytes decide what it is, whatever name or type came with it.
+
+Read ``walk`` first (where images stand), then ``one`` (one of them), ``sources`` (from what was handed over to bytes),
+``prepare`` (one image on its way), ``plan`` (how large), ``containers`` (what is taken out),
+``render`` (with Pillow) and ``in_flight`` (how much at once).
 """
 
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar, Final, Literal
 from weakref import WeakKeyDictionary
 
-from attrs import Attribute, field, frozen, validators
+from attrs import Attribute, evolve, field, frozen, validators
 from attrs.converters import optional
 
 from hookline import InputError, Request, Turn, hookimpl
@@ -18,32 +22,21 @@ from hookline.values import (
     Attachment,
     Base64Source,
     Block,
-    Document,
-    DocumentBlock,
-    FileSource,
+    Header,
     Image,
     ImageBlock,
     Source,
+    TextBlock,
 )
-from hookline_plugins.images.files import read_file
-from hookline_plugins.images.shrink import Limits
-from hookline_plugins.images.sources import (
-    decode_data_url,
-    document_source,
-    image_source,
-    longest_side,
-    mended,
-    passed_on,
-    picture_source,
-    read_stream,
-)
+from hookline_plugins.images.one import Resolver, url_to_fetch
+from hookline_plugins.images.plan import Fit, Plan
 from hookline_plugins.images.walk import (
+    Placed,
     data_url_of,
     find,
     key_of,
     replace,
     source_of,
-    url_of,
     with_source,
 )
 
@@ -53,11 +46,13 @@ __all__ = ["Images"]
 _SIDE: Final = 8000
 _SIDE_IN_A_CROWD: Final = 2000
 _CROWD: Final = 20
-_AT_ONCE: Final = 4  # decoded pictures in memory at a time
+_AT_ONCE: Final = 4  # images of one turn that are worked on at a time
+_LEAST_SHARE: Final = 64 * 1024  # characters that an image keeps, however large the request
 
 # Above this Pillow warns of a decompression bomb by itself; below it, only we decide.
 _MOST_PIXELS: Final = 89_000_000
-_OK: Final = 200
+_TOLD: Final = 5  # bad images that one error describes
+_NOTHING: Final = TextBlock("[An image that could not be used was left out.]")
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -83,13 +78,22 @@ class Images:
             not public, not ``https`` or on another port.
         roots: directories below which local files must lie; None for anywhere, since it is the
             application that names the path. Symbolic links below a root are not followed.
-        max_bytes: the largest image, in bytes after base64 encoding (the API's own limit; Bedrock
-            and Google Cloud take half of it).
+        fit: ``"best"`` makes images as small as the model sees them, so that neither bytes nor
+            tokens are paid for nothing, and turns HEIC, AVIF and TIFF into what the API takes;
+            ``"limits"`` makes smaller only what the API would refuse; ``"error"`` refuses that;
+            ``"leave"`` sends images as they are. Decoding needs the extra ``images``.
+        metadata: ``"strip"`` takes out place, camera, thumbnails, comments, profiles, bytes behind
+            the end and all frames but the first; ``"keep"`` leaves them in what is not re-encoded.
+        on_error: what a bad image does to a message: ``"raise"`` refuses the message and names all
+            bad ones, ``"skip"`` leaves the image out, ``"describe"`` puts words in its place.
+        max_bytes: the largest image, in characters of base64 (the API's own limit; Bedrock and
+            Google Cloud take half of it).
+        max_total_bytes: all images and documents of a request together, in characters of base64;
+            where they have more, images are made smaller, the oldest first.
         max_document_bytes: the largest PDF, in bytes after base64 encoding, or text, in bytes.
         max_input_bytes: the largest image file that is read at all, in order to make it smaller.
         max_fetch_bytes: the largest file that is fetched from a URL.
         max_pixels: the largest image that is decoded, width times height.
-        oversize: ``"shrink"`` makes an image fit (needs the extra ``images``), ``"refuse"`` does not.
         fetch_timeout: seconds for one fetch, redirects and body included.
         fetch_redirects: how many redirects one fetch may follow.
         max_fetches: how many different URLs one request may have fetched.
@@ -110,17 +114,20 @@ class Images:
     )
     allow_hosts: tuple[str, ...] = field(default=(), converter=_names, validator=_hosts)
     roots: tuple[str, ...] | None = field(default=None, converter=optional(_names))
+    fit: Fit = field(default="best", validator=validators.in_(("best", "limits", "leave", "error")))
+    metadata: Literal["strip", "keep"] = field(
+        default="strip", validator=validators.in_(("strip", "keep"))
+    )
+    on_error: Literal["raise", "skip", "describe"] = field(
+        default="raise", validator=validators.in_(("raise", "skip", "describe"))
+    )
     max_bytes: int = field(default=10 * 1024 * 1024, validator=validators.gt(0))
+    max_total_bytes: int = field(default=28 * 1024 * 1024, validator=validators.gt(0))
     max_document_bytes: int = field(default=32 * 1024 * 1024, validator=validators.gt(0))
     max_input_bytes: int = field(default=64 * 1024 * 1024, validator=validators.gt(0))
     max_fetch_bytes: int = field(default=10 * 1024 * 1024, validator=validators.gt(0))
     max_pixels: int = field(
         default=64_000_000, validator=[validators.gt(0), validators.le(_MOST_PIXELS)]
-    )
-    oversize: Literal["shrink", "refuse"] = field(
-        default="shrink",
-        validator=validators.in_(("shrink", "refuse")),
-        metadata=option(harmless=True),
     )
     fetch_timeout: float = field(
         default=10.0, validator=validators.gt(0), metadata=option(harmless=True, above=0)
@@ -128,130 +135,128 @@ class Images:
     fetch_redirects: int = field(default=0, validator=validators.ge(0))
     max_fetches: int = field(default=100, validator=validators.ge(0))
 
-    # Longer sides of images that were looked at, so that a long history costs nothing. An entry
-    # lives as long as the source it is about, and says nothing but a number.
-    _sides: WeakKeyDictionary[Base64Source, int] = field(
+    # Headers of the images that were sent, so that a long history costs nothing. An entry lives as
+    # long as the source it is about.
+    _sent: WeakKeyDictionary[Base64Source, Header] = field(
         init=False, factory=WeakKeyDictionary, repr=False
     )
 
     @hookimpl
     async def resolve_images(self, turn: Turn, request: Request) -> Request | None:
         """Resolve what is not resolved, and mend what the API would refuse."""
-        media = list(find(request.messages))
+        media = find(request.messages)
         if not media:
             return None
-        limits = self._limits(media)
-        todo = {key_of(block): block for block in media if self._needs_work(block, limits)}
-        if not todo:
-            return None
-        fetched = sum(1 for block in todo.values() if self._url(block))
+        plan = self._plan(turn, request, media)
+        todo = {
+            key_of(each.block): each
+            for each in reversed(media)  # of several that are the same, the first is named
+            if self._needs_work(each.block, plan)
+        }
+        work = list(reversed(todo.items()))
+        fetched = sum(1 for _, each in work if url_to_fetch(self, each.block))
         if fetched > self.max_fetches:
             raise InputError(
                 f"the request has {fetched} URLs to fetch, and max_fetches allows {self.max_fetches}"
             )
-        sources: dict[Hashable, Source] = {}
-        work = list(todo.items())
+        resolver = Resolver(self, turn, plan, self._sent)
+        results: dict[Hashable, Source | InputError] = {}
         for start in range(0, len(work), _AT_ONCE):
             turn.check_deadline("resolve_images")
             batch = work[start : start + _AT_ONCE]
-            done = await turn.io.gather(*[self._source(turn, block, limits) for _, block in batch])
-            sources |= {key: source for (key, _), source in zip(batch, done, strict=True)}
-        messages = replace(
-            request.messages,
-            lambda block: (
-                with_source(block, sources[key]) if (key := key_of(block)) in sources else block
-            ),
-        )
+            done = await resolver.results(each.block for _, each in batch)
+            results |= {key: result for (key, _), result in zip(batch, done, strict=True)}
+        bad = [
+            (each, result) for key, each in work if isinstance(result := results[key], InputError)
+        ]
+        if bad and self.on_error == "raise":
+            raise _refusal(bad) from bad[0][1]
+        for each, error in bad:
+            turn.trace.note("images", f"{each.label}, {each.place}, was not sent: {error}")
+        described = self.on_error == "describe"
+
+        def new(block: Block) -> Block | None:
+            result = results.get(key_of(block))
+            if isinstance(result, InputError):
+                return _words(block, result) if described else None
+            return block if result is None else with_source(block, result)
+
+        messages = replace(request.messages, new, _NOTHING)
+        lighter = await self._lightened(find(messages), resolver)
+        if lighter:
+            messages = replace(messages, lambda block: _exchanged(block, lighter), _NOTHING)
         changed = any(new is not old for new, old in zip(messages, request.messages, strict=True))
         return request.evolve(messages=messages) if changed else None
 
-    def _limits(self, media: list[Block]) -> Limits:
-        images = sum(1 for block in media if isinstance(block, Image | ImageBlock))
-        side = _SIDE_IN_A_CROWD if images > _CROWD else _SIDE
-        return Limits(side=side, base64=self.max_bytes, pixels=self.max_pixels)
+    def _plan(self, turn: Turn, request: Request, media: list[Placed]) -> Plan:
+        images = sum(1 for each in media if isinstance(each.block, Image | ImageBlock))
+        facts = turn.models.get(request.model)
+        return Plan(
+            fit=self.fit,
+            side=_SIDE_IN_A_CROWD if images > _CROWD else _SIDE,
+            base64=self.max_bytes,
+            pixels=self.max_pixels,
+            vision=facts.vision if facts is not None else None,
+            strip=self.metadata == "strip",
+        )
 
-    def _needs_work(self, block: Block, limits: Limits) -> bool:
+    def _needs_work(self, block: Block, plan: Plan) -> bool:
         if isinstance(block, Attachment):
-            return True
+            return block.kind != "uri"  # whoever knows the scheme resolves it, or the wire refuses
         source = source_of(block)
         if isinstance(source, Base64Source) and isinstance(block, ImageBlock):
-            return self._sides.get(source, limits.side + 1) > limits.side
-        return bool(self._url(block)) or data_url_of(block) is not None
+            header = self._sent.get(source)
+            return header is None or not plan.keeps(header)
+        return bool(url_to_fetch(self, block)) or data_url_of(block) is not None
 
-    def _url(self, block: Block) -> str | None:
-        """Return the URL of this block if it has to be fetched here."""
-        url = url_of(block)
-        wanted = block.fetch if isinstance(block, Attachment) else None
-        if url and wanted is None:
-            wanted = self.urls == "fetch" or url[:5].lower() == "http:"
-        return url if wanted else None
-
-    async def _source(self, turn: Turn, block: Block, limits: Limits) -> Source:
-        """Make the source of one block, and say which block it was if that fails."""
-        try:
-            source = await self._made(turn, block, limits)
-        except InputError as error:
-            raise InputError(f"{_what(block)}: {error}") from error
-        if isinstance(source, Base64Source) and not isinstance(block, Document | DocumentBlock):
-            self._sides[source] = longest_side(source)
-        return source
-
-    async def _made(self, turn: Turn, block: Block, limits: Limits) -> Source:
-        shrinks = self.oversize == "shrink"
-        if isinstance(block, Attachment):
-            if block.file_id is not None:
-                return FileSource(block.file_id)
-            if block.kind == "url" and not self._url(block):
-                return passed_on(block.source)
-            if block.kind == "picture" and isinstance(block, Image):
-                return await turn.io.run_blocking(picture_source, block.source, limits)
-        elif isinstance(block, ImageBlock) and isinstance(block.source, Base64Source):
-            return await turn.io.run_blocking(
-                lambda source: mended(source, limits, shrinks=shrinks, most=self.max_input_bytes),
-                block.source,
+    async def _lightened(
+        self, media: list[Placed], resolver: Resolver
+    ) -> dict[Source, Base64Source]:
+        """Make images smaller, the oldest first, until all fit into one request together."""
+        sizes = [
+            len(source.data)
+            for each in media
+            if isinstance(source := source_of(each.block), Base64Source)
+        ]
+        excess = sum(sizes) - self.max_total_bytes
+        lighter: dict[Source, Base64Source] = {}
+        for each in media if resolver.plan.shrinks and excess > 0 else ():
+            source = source_of(each.block)
+            if not isinstance(each.block, ImageBlock) or not isinstance(source, Base64Source):
+                continue
+            size = len(source.data)
+            if excess > 0 and source not in lighter and size > _LEAST_SHARE:
+                plan = evolve(resolver.plan, base64=max(_LEAST_SHARE, size - excess))
+                lighter[source] = await evolve(resolver, plan=plan).smaller(source)
+            excess -= size - len(lighter[source].data) if source in lighter else 0
+        if lighter:
+            resolver.turn.trace.note(
+                "images",
+                f"{len(lighter)} images, the oldest, were made smaller: the request would have "
+                f"{sum(sizes):,} bytes of them, and max_total_bytes is {self.max_total_bytes:,}",
             )
-        url = self._url(block)
-        data = await (self._fetched(turn, url) if url else turn.io.run_blocking(self._read, block))
-        if isinstance(block, Document | DocumentBlock):
-            said = block.media_type if isinstance(block, Document) else None
-            return document_source(data, said=said, most=self.max_document_bytes)
-        return await turn.io.run_blocking(
-            lambda data: image_source(data, limits, shrinks=shrinks), data
-        )
+        return lighter
 
-    async def _fetched(self, turn: Turn, url: str) -> bytes:
-        remaining = turn.remaining()
-        answer = await turn.io.fetch(
-            url,
-            allow_hosts=self.allow_hosts,
-            max_bytes=self.max_fetch_bytes,
-            timeout=self.fetch_timeout if remaining is None else min(self.fetch_timeout, remaining),
-            redirects=self.fetch_redirects,
-        )
-        if answer.status != _OK:
-            raise InputError(f"{answer.url} answered with status {answer.status}")
-        if not answer.body:
-            raise InputError(f"{answer.url} answered with nothing")
-        return answer.body
 
-    def _read(self, block: Block) -> bytes:
-        """Get the bytes of a block without the network. Blocks."""
-        url = data_url_of(block)
-        if url is not None:
-            return decode_data_url(url, most=self.max_input_bytes)
-        source = getattr(block, "source", None)
-        kind = block.kind if isinstance(block, Attachment) else ""
-        if kind == "path":
-            return read_file(source, roots=self.roots, most=self.max_input_bytes)
-        if kind == "file":
-            return read_stream(source, most=self.max_input_bytes)
-        if not isinstance(source, bytes):
-            raise InputError("a picture in memory is no document; use Image for it")
-        if not 0 < len(source) <= self.max_input_bytes:
-            raise InputError(
-                f"it has {len(source):,} bytes, and 1 to {self.max_input_bytes:,} are allowed"
-            )
-        return source
+def _exchanged(block: Block, lighter: dict[Source, Base64Source]) -> Block:
+    source = source_of(block)
+    if source is None or not isinstance(block, ImageBlock):
+        return block
+    return with_source(block, lighter.get(source, source))
+
+
+def _refusal(bad: list[tuple[Placed, InputError]]) -> InputError:
+    """Name every bad one, by number, place and source."""
+    lines = [f"{_what(each.block)}: {error} ({each.label}, {each.place})" for each, error in bad]
+    more = [f"and {len(bad) - _TOLD} more"] if len(bad) > _TOLD else []
+    return InputError("; ".join([*lines[:_TOLD], *more]))
+
+
+def _words(block: Block, error: InputError) -> TextBlock:
+    """Say what stood here, to the model: nothing of paths and addresses."""
+    reason = str(error) if not isinstance(block, Attachment) or block.kind == "bytes" else ""
+    text = f"[This {block.type} could not be used{f': {reason}' if reason else ''}.]"
+    return TextBlock(text, cache_control=getattr(block, "cache_control", None))
 
 
 def _what(block: Block) -> str:

@@ -1,8 +1,4 @@
-"""From what the caller handed over to a source that the API accepts.
-
-Three steps: get the bytes (path, URL, ``data:``, file, memory), let them say what they are, make
-them fit. Whatever fails says which attachment it was.
-"""
+"""From what the caller handed over to bytes, and from bytes to a source that the API accepts."""
 
 import binascii
 import re
@@ -10,18 +6,14 @@ from base64 import b64encode
 from typing import Any, Final
 
 from hookline.errors import InputError
-from hookline.values import Base64Source, Source, TextSource, URLSource
-from hookline_plugins.images.shrink import Limits, encode, shrink
-from hookline_plugins.images.sniff import Truncated, looks_like, read_header
+from hookline.values import Base64Source, Source, TextSource, URLSource, looks_like
 
 __all__ = [
+    "base64_source",
+    "decode_base64",
     "decode_data_url",
     "document_source",
-    "image_source",
-    "longest_side",
-    "mended",
     "passed_on",
-    "picture_source",
     "read_stream",
 ]
 
@@ -30,11 +22,11 @@ _DATA_URL: Final = re.compile(
 )
 # Nothing is learnt from a vague type; everything else must at least be a plausible one.
 _PLAUSIBLE: Final = re.compile(
-    r"image/.+|application/(?:pdf|octet-stream|x-pdf)|text/plain|binary/.+", re.IGNORECASE
+    r"image/.+|application/(?:pdf|octet-stream|x-pdf)|text/(?:plain|markdown|csv)|binary/.+",
+    re.IGNORECASE,
 )
 _PREFIX: Final = 256  # a data: prefix is shorter
 _PDF_WITHIN: Final = 1024  # readers accept leading bytes before %PDF-
-_HEADER_STEPS: Final = (4096, 262_144)  # base64 characters; a JPEG may carry 64 kB of EXIF first
 
 
 def decode_data_url(url: str, *, most: int) -> bytes:
@@ -122,91 +114,6 @@ def read_stream(file: Any, *, most: int) -> bytes:
     return data
 
 
-def image_source(data: bytes, limits: Limits, *, shrinks: bool) -> Base64Source:
-    """Turn the bytes of an image file into a source within the limits.
-
-    Args:
-        data: the file.
-        limits: what it may measure.
-        shrinks: make it smaller where it has to be (else refuse it).
-
-    Returns:
-        The source; the original bytes if they keep the limits.
-
-    Raises:
-        InputError: no image the API accepts, damaged, or too large and not to be shrunk.
-        MissingExtra: it has to be made smaller and Pillow is not installed.
-
-    """
-    header = read_header(data)
-    excess = limits.exceeded_by(header, len(data))
-    if not excess:
-        return _base64(header.media_type, data)
-    if not shrinks:
-        raise InputError(f'the image is too large: {excess}; oversize = "shrink" makes it fit')
-    return _base64(*shrink(data, limits))
-
-
-def picture_source(picture: Any, limits: Limits) -> Base64Source:
-    """Turn a PIL image into a source within the limits.
-
-    Args:
-        picture: the PIL image.
-        limits: what it may measure.
-
-    Returns:
-        The source.
-
-    Raises:
-        InputError: its file is damaged, or it is far too large.
-
-    """
-    return _base64(*encode(picture, limits))
-
-
-def mended(source: Base64Source, limits: Limits, *, shrinks: bool, most: int) -> Base64Source:
-    """Correct a base64 source that somebody else made.
-
-    Args:
-        source: may have a ``data:`` prefix, the wrong media type, or be too large.
-        limits: what the image may measure.
-        shrinks: make it smaller where it has to be (else refuse it).
-        most: the largest image that is looked at, in bytes.
-
-    Returns:
-        ``source`` itself if nothing is wrong with it.
-
-    Raises:
-        InputError: it is not base64, or not an image the API accepts.
-        MissingExtra: it has to be made smaller and Pillow is not installed.
-
-    """
-    if source.data[:5].lower() == "data:":
-        data = decode_data_url(source.data, most=most)
-    else:
-        data = decode_base64(source.data, most=most)
-    new = image_source(data, limits, shrinks=shrinks)
-    return source if new == source else new
-
-
-def longest_side(source: Base64Source) -> int:
-    """Read an image's longer side from its first bytes, without decoding all of it.
-
-    Args:
-        source: base64 that was checked before.
-
-    Returns:
-        Pixels.
-
-    """
-    for characters in _HEADER_STEPS:
-        try:
-            return read_header(binascii.a2b_base64(source.data[:characters])).longest
-        except Truncated:
-            continue
-    return read_header(binascii.a2b_base64(source.data)).longest
-
-
 def passed_on(url: str) -> URLSource:
     """Make a source of a URL that the API is to fetch.
 
@@ -242,10 +149,10 @@ def document_source(data: bytes, *, said: str | None, most: int) -> Source:
         InputError: it is neither, too large, or not UTF-8.
 
     """
-    if b"%PDF-" in data[:_PDF_WITHIN] and said != "text/plain":
+    if b"%PDF-" in data[:_PDF_WITHIN] and not (said or "").startswith("text/"):
         if len(data) > most // 4 * 3:
             raise InputError(f"the PDF has {len(data):,} bytes, and {most // 4 * 3:,} are allowed")
-        return _base64("application/pdf", data)
+        return base64_source("application/pdf", data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -259,5 +166,15 @@ def document_source(data: bytes, *, said: str | None, most: int) -> Source:
     return TextSource("text/plain", text)
 
 
-def _base64(media_type: str, data: bytes) -> Base64Source:
+def base64_source(media_type: str, data: bytes) -> Base64Source:
+    """Make a base64 source.
+
+    Args:
+        media_type: of the file.
+        data: the file.
+
+    Returns:
+        The source.
+
+    """
     return Base64Source(media_type, b64encode(data).decode("ascii"))

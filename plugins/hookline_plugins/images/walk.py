@@ -4,7 +4,10 @@ Finding and replacing are pure; between them stands the only part that does I/O.
 is not copied: messages keep their identity, and so their encoded bytes.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+from attrs import frozen
 
 from hookline.values import (
     Attachment,
@@ -19,38 +22,77 @@ from hookline.values import (
     URLSource,
 )
 
-__all__ = ["data_url_of", "find", "key_of", "replace", "source_of", "url_of", "with_source"]
+__all__ = [
+    "Placed",
+    "data_url_of",
+    "find",
+    "key_of",
+    "replace",
+    "source_of",
+    "url_of",
+    "with_source",
+]
 
 _MEDIA = (Attachment, ImageBlock, DocumentBlock)
 
 
-def find(messages: Iterable[Message]) -> Iterator[Block]:
+@frozen
+class Placed:
+    """An image or a document, and where it stands.
+
+    Attributes:
+        block: resolved or not.
+        place: as the API writes it: ``messages.0.content.6``.
+        label: for people: ``image 7 of 20``.
+
+    """
+
+    block: Block
+    place: str
+    label: str
+
+
+def find(messages: Sequence[Message]) -> list[Placed]:
     """Walk through all images and documents, resolved or not.
 
     Args:
         messages: the whole request's.
 
-    Yields:
+    Returns:
         The blocks, in order; what stands inside a tool result in its place.
 
     """
-    for message in messages:
-        if not isinstance(message.content, str):
-            yield from _find(message.content)
+    found = [
+        (block, place)
+        for index, message in enumerate(messages)
+        if not isinstance(message.content, str)
+        for block, place in _find(message.content, f"messages.{index}.content")
+    ]
+    total = Counter(block.type for block, _ in found)
+    number: Counter[str] = Counter()
+    placed = []
+    for block, place in found:
+        number[block.type] += 1
+        label = f"{block.type} {number[block.type]} of {total[block.type]}"
+        placed.append(Placed(block, place, label))
+    return placed
 
 
-def replace(messages: tuple[Message, ...], new: Callable[[Block], Block]) -> tuple[Message, ...]:
+def replace(
+    messages: tuple[Message, ...], new: Callable[[Block], Block | None], nothing: Block
+) -> tuple[Message, ...]:
     """Put other blocks in the place of images and documents.
 
     Args:
         messages: the whole request's.
-        new: gives the replacement of a block, or the block itself.
+        new: gives the replacement of a block, the block itself, or None to leave it out.
+        nothing: what a message says that would otherwise be left without content.
 
     Returns:
         The messages; those in which nothing changed are the same objects.
 
     """
-    return tuple([_replaced(message, new) for message in messages])
+    return tuple([_replaced(message, new, nothing) for message in messages])
 
 
 def source_of(block: Block) -> Source | None:
@@ -108,28 +150,33 @@ def _is_data(url: str) -> bool:
     return url[:5].lower() == "data:"
 
 
-def _find(blocks: Iterable[Block]) -> Iterator[Block]:
-    for block in blocks:
+def _find(blocks: Sequence[Block], path: str) -> Iterator[tuple[Block, str]]:
+    for index, block in enumerate(blocks):
         if isinstance(block, _MEDIA):
-            yield block
+            yield block, f"{path}.{index}"
         elif isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):
-            yield from _find(block.content)
+            yield from _find(block.content, f"{path}.{index}.content")
 
 
-def _replaced(message: Message, new: Callable[[Block], Block]) -> Message:
+def _replaced(message: Message, new: Callable[[Block], Block | None], nothing: Block) -> Message:
     if isinstance(message.content, str):
         return message
     content = _replaced_blocks(message.content, new)
-    return message if content is message.content else message.evolve(content=content)
+    if content is message.content:
+        return message
+    return message.evolve(content=content or (nothing,))
 
 
-def _replaced_blocks(blocks: tuple[Block, ...], new: Callable[[Block], Block]) -> tuple[Block, ...]:
+def _replaced_blocks(
+    blocks: tuple[Block, ...], new: Callable[[Block], Block | None]
+) -> tuple[Block, ...]:
     changed = [_replaced_block(block, new) for block in blocks]
-    same = all(one is other for one, other in zip(changed, blocks, strict=True))
-    return blocks if same else tuple(changed)
+    if all(one is other for one, other in zip(changed, blocks, strict=True)):
+        return blocks
+    return tuple([block for block in changed if block is not None])
 
 
-def _replaced_block(block: Block, new: Callable[[Block], Block]) -> Block:
+def _replaced_block(block: Block, new: Callable[[Block], Block | None]) -> Block | None:
     if isinstance(block, _MEDIA):
         return new(block)
     if isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):

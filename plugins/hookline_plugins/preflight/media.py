@@ -9,12 +9,14 @@ from hookline.values import (
     Base64Source,
     ContentSource,
     DocumentBlock,
+    Header,
     ImageBlock,
     SearchResultBlock,
+    Truncated,
     URLSource,
+    read_header,
 )
 from hookline.wire import structure_block
-from hookline_plugins.images.sniff import Header, Truncated, read_header
 from hookline_plugins.preflight.digest import Digest
 from hookline_plugins.preflight.rules import Problem, Rule
 

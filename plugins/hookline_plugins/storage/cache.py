@@ -82,6 +82,16 @@ class Cache:
         object.__setattr__(self, "_store", store)
 
     @hookimpl
+    def open(self) -> None:
+        """Keep the file open while the pipeline is."""
+        self._store.open()
+
+    @hookimpl
+    def close(self) -> None:
+        """Close the file."""
+        self._store.close()
+
+    @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Answer from the store, or keep what the layers inside answer."""
         if not turn.asks_model or turn.context.get("cache") == "off":

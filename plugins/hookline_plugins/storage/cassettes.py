@@ -2,27 +2,34 @@
 
 A file of JSON lines: a header, then one exchange a line. It holds no keys, no headers but those
 that are asked for, and of media only a hash. It is written whole, beside the old one, and then
-takes its place, so there is never half a cassette.
+takes its place, so there is never half a cassette; and it takes the place of nothing but a cassette.
 """
 
 import difflib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import field, frozen
 
-from hookline import ConfigError, HooklineError, Request, Response
+from hookline import ConfigError, HooklineError, InputError, Request, Response
+from hookline.plugin import read_file, write_file
 from hookline.wire import JSONDecodeError, dumps, loads, structure_response, unstructure
 
-__all__ = ["Cassette", "CassetteMismatch", "DamagedCassette", "Exchange", "shown"]
+__all__ = [
+    "Cassette",
+    "CassetteMismatch",
+    "DamagedCassette",
+    "Exchange",
+    "begins_like_one",
+    "shown",
+]
 
 _HEADER: Final = {"hookline_cassette": 1}
+_BEGINS: Final = b'{"hookline_cassette":'  # a cassette of any version
+_MOST_BYTES: Final = 256 * 1024 * 1024
 _LONG: Final = 256  # characters of base64 that are still shown as they are
 _SECRET: Final = frozenset({"authorization_token", "fallback_credit_token", "api_key"})
 _HIDDEN: Final = "…"
@@ -69,6 +76,18 @@ class Exchange:
     def restored(self) -> Response:
         """Return the response as it came."""
         return structure_response(self.response).evolve(status=self.status, headers=self.headers)
+
+
+def begins_like_one(path: Path, *, empty: bool = False) -> bool:
+    """Tell whether a file is a cassette by its first bytes, however damaged the rest may be.
+
+    Args:
+        path: the file.
+        empty: whether nothing at all counts as one.
+
+    """
+    content = read_file(path, most=_MOST_BYTES, empty=True)
+    return content.startswith(_BEGINS) or (empty and not content)
 
 
 def shown(request: Request) -> dict[str, Any]:
@@ -119,6 +138,7 @@ class Cassette:
     def __init__(self, path: Path, exchanges: Iterable[Exchange] = ()) -> None:
         self.path = path
         self.exchanges = list(exchanges)
+        self._ours = False  # what stands at the path has been written from here
 
     @classmethod
     def load(cls, path: Path) -> "Cassette":
@@ -130,10 +150,10 @@ class Cassette:
 
         """
         try:
-            content = path.read_bytes()
-        except OSError as error:
+            content = read_file(path, most=_MOST_BYTES, empty=True)
+        except InputError as error:
             raise ConfigError(
-                f"the cassette {path} cannot be read: {error.strerror}; record it first, with the "
+                f"the cassette {path} cannot be read: {error}; record it first, with the "
                 'plugin record or with replay\'s mode = "auto"'
             ) from error
         return cls(path, _exchanges(path, content))
@@ -142,22 +162,25 @@ class Cassette:
         """Write the file, whole, in place of the old one.
 
         Raises:
-            OSError: it cannot be written; the old one is as it was.
+            InputError: it cannot be written, or the old one is no cassette; it is as it was.
 
         """
+        if not self._ours:
+            self.check_place()
         lines = [_HEADER, *(_line(each) for each in self.exchanges)]
         content = b"".join(dumps(line) + b"\n" for line in lines)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self.path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        write_file(self.path, content)
+        self._ours = True
+
+    def check_place(self) -> None:
+        """Refuse to take the place of a file that is no cassette.
+
+        Raises:
+            InputError: there is one.
+
+        """
+        if self.path.exists() and not begins_like_one(self.path, empty=True):
+            raise InputError("there is a file that is no cassette; choose another path")
 
     def matching(self, request: Request) -> list[Exchange]:
         """Return the exchanges of this very request, in their order."""

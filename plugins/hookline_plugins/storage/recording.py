@@ -11,10 +11,10 @@ from typing import Final, Literal
 from attrs import field, frozen
 from loguru import logger
 
-from hookline import CallNext, ConfigError, Request, Response, Turn, hookimpl
+from hookline import CallNext, ConfigError, InputError, Request, Response, Turn, hookimpl
 from hookline.plugin import Layer, StreamOutcome, watched
 from hookline.wire import Assembler
-from hookline_plugins.storage.cassettes import Cassette, DamagedCassette, Exchange
+from hookline_plugins.storage.cassettes import Cassette, DamagedCassette, Exchange, begins_like_one
 from hookline_plugins.storage.stores import file_path, set_aside
 
 __all__ = ["Record", "Replay"]
@@ -35,7 +35,8 @@ class Record:
     """Records every answered request in a cassette, which replaces an older one of that name.
 
     Attributes:
-        path: the file, made with mode 0600. Its directory must exist.
+        path: the file, made with mode 0600. Its directory must exist. A file that is there and is
+            no cassette is refused.
         headers: names of response headers that are kept.
 
     """
@@ -53,6 +54,11 @@ class Record:
         if self.path and not path.parent.is_dir():
             raise ConfigError(f"record: there is no directory {path.parent}; make it first")
         object.__setattr__(self, "_cassette", Cassette(path))
+        if self.path:
+            try:
+                self._cassette.check_place()
+            except InputError as error:
+                raise ConfigError(f"record: {path}: {error}") from error
 
     @hookimpl
     def open(self) -> None:
@@ -93,10 +99,8 @@ class Record:
             self._cassette.exchanges.append(exchange)
             try:
                 self._cassette.save()
-            except OSError as error:
-                raise ConfigError(
-                    f"record: {self.path} cannot be written: {error.strerror}"
-                ) from error
+            except InputError as error:
+                raise ConfigError(f"record: {self.path}: {error}") from error
 
 
 @frozen(eq=False, kw_only=True)
@@ -110,8 +114,8 @@ class Replay:
     Attributes:
         path: the cassette.
         mode: ``"strict"`` needs the file; ``"auto"`` replays it if it is there, and records it if
-            it is not. A damaged file is refused in strict mode, and in auto mode set aside as
-            ``NAME.damaged-N`` and recorded anew.
+            it is not. A damaged cassette is refused in strict mode, and in auto mode set aside as
+            ``NAME.damaged-N`` and recorded anew. A file that is no cassette is refused.
         headers: for recording, see ``Record``.
 
     """
@@ -130,8 +134,8 @@ class Replay:
     def __attrs_post_init__(self) -> None:
         if self.mode not in ("strict", "auto"):
             raise ConfigError(f"replay: mode is 'strict' or 'auto', not {self.mode!r}")
-        object.__setattr__(self, "_record", Record(path=self.path, headers=self.headers))
         object.__setattr__(self, "_cassette", self._found())
+        object.__setattr__(self, "_record", Record(path=self.path, headers=self.headers))
 
     def _found(self) -> Cassette | None:
         """Return the cassette, or None where it is to be recorded."""
@@ -141,7 +145,7 @@ class Replay:
         try:
             return Cassette.load(path)
         except DamagedCassette as error:
-            if self.mode == "strict":
+            if self.mode == "strict" or not begins_like_one(path):
                 raise
             aside = set_aside(path)
             logger.warning("replay: {error} (it is now {name})", error=error, name=aside.name)

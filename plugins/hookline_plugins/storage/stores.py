@@ -16,7 +16,8 @@ from typing import Final, Protocol
 
 from attrs import field, frozen
 
-from hookline import ConfigError
+from hookline import ConfigError, InputError
+from hookline.plugin import secure_file
 
 __all__ = ["MemoryStore", "SQLiteStore", "Store", "file_path", "set_aside"]
 
@@ -52,6 +53,14 @@ class Store(Protocol):
 
     def reports(self) -> Iterator[str]:
         """Yield, once, what has gone wrong since the last call."""
+        ...
+
+    def open(self) -> None:
+        """Keep what is needed from now on ready, until ``close``. A store works without it too."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what ``open`` keeps; again, or without it, does nothing."""
         ...
 
 
@@ -102,21 +111,51 @@ class MemoryStore:
         """See ``Store.reports``: nothing goes wrong in memory."""
         return iter(())
 
+    def open(self) -> None:
+        """See ``Store.open``: memory is always ready."""
+
+    def close(self) -> None:
+        """See ``Store.close``: what is kept stays, for the next pipeline with this store."""
+
     def _drop(self, key: bytes) -> None:
         value, _ = self._kept.pop(key)
         self._size[0] -= len(value)
 
 
+@frozen
+class _Kept:
+    """A connection that stays open, and what it was made for."""
+
+    db: sqlite3.Connection
+    pid: int
+    inode: tuple[int, int] | None
+
+    def good(self, path: Path) -> bool:
+        """Tell whether it was made in this process, and for the file that stands there now."""
+        return self.pid == os.getpid() and self.inode == _inode(path)
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one that has taken its name."""
+    try:
+        info = path.stat()
+    except FileNotFoundError:
+        return None
+    return info.st_dev, info.st_ino
+
+
 class SQLiteStore:
     """Answers in a file that processes may share; the oldest goes first.
 
-    Every operation opens the file for itself: nothing is left to close, a fork inherits nothing,
-    and against the call that a hit saves the time does not matter. A file that turns out damaged
-    is set aside under another name, reported, and a new one begun. Trouble of other kinds (a full
-    disk, a lock) is reported, and the cache then simply knows nothing.
+    Between ``open`` and ``close`` one connection is kept; before and after, every operation opens
+    the file for itself. After a fork, and where another process has set the file aside, a new
+    connection is made. A file that turns out damaged is set aside under another name, reported,
+    and a new one begun. Trouble of other kinds (a full disk, a lock) is reported, and the cache
+    then simply knows nothing.
 
     Args:
-        path: the file; made with mode 0600. Its directory must exist.
+        path: the file; made with mode 0600, one with wider rights is narrowed to it. Its directory
+            must exist.
         entries: how many answers it holds at most.
         max_bytes: how many bytes they have together at most.
         clock: wall-clock seconds, since processes share the file.
@@ -135,19 +174,22 @@ class SQLiteStore:
         self._entries = entries
         self._max_bytes = max_bytes
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._reports: list[str] = []
+        self._kept: _Kept | None = None
+        self._inherited: list[_Kept] = []
+        self._keeps = False
         try:
             with self._healed():
                 self._check()
-        except OSError as error:
-            raise ConfigError(f"cache: {path} cannot be used: {error.strerror}") from error
+        except InputError as error:
+            raise ConfigError(f"cache: {path}: {error}") from error
         except sqlite3.Error as error:
             raise ConfigError(f"cache: {path} cannot be used: {error}") from error
 
     def get(self, key: bytes) -> bytes | None:
         """See ``Store.get``."""
-        with self._tolerant(), closing(self._open()) as db:
+        with self._tolerant(), self._connection() as db:
             row = db.execute(
                 "SELECT value, digest, stored, expires FROM entry WHERE key = ?", (key,)
             ).fetchone()
@@ -167,7 +209,7 @@ class SQLiteStore:
         if len(value) > self._max_bytes:
             return
         now = self._clock()
-        with self._tolerant(), closing(self._open()) as db:
+        with self._tolerant(), self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("DELETE FROM entry WHERE expires <= ?", (now,))
             db.execute(
@@ -182,11 +224,49 @@ class SQLiteStore:
         while self._reports:
             yield self._reports.pop(0)
 
+    def open(self) -> None:
+        """See ``Store.open``."""
+        self._keeps = True
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        with self._lock:
+            self._keeps = False
+            self._drop()
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection that is kept, or one for this time only."""
+        if not self._keeps:
+            with closing(self._open()) as db:
+                yield db
+            return
+        with self._lock:
+            if self._kept is None or not self._kept.good(self._path):
+                self._drop()
+                self._kept = _Kept(self._open(), os.getpid(), _inode(self._path))
+            db = self._kept.db
+            try:
+                yield db
+            finally:
+                if db.in_transaction:  # whatever broke off must not lock out everybody else
+                    db.execute("ROLLBACK")
+
+    def _drop(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return
+        if kept.pid == os.getpid():
+            kept.db.close()
+        else:  # SQLite forbids to use, and so to close, what a fork inherited
+            self._inherited.append(kept)
+
     def _open(self) -> sqlite3.Connection:
         # SQLite would make the file with the umask's rights; its journals take those of the file.
-        with suppress(FileExistsError):
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        secure_file(self._path)
+        db = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
         try:
             db.execute("PRAGMA synchronous = NORMAL")
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
@@ -238,6 +318,7 @@ class SQLiteStore:
             raise
         except sqlite3.DatabaseError as error:
             with self._lock:
+                self._drop()
                 aside = set_aside(self._path)
                 for suffix in ("-wal", "-shm"):
                     with suppress(FileNotFoundError):
@@ -253,7 +334,7 @@ class SQLiteStore:
         try:
             with self._healed():
                 yield
-        except (OSError, sqlite3.Error, ConfigError) as error:
+        except (OSError, sqlite3.Error, ConfigError, InputError) as error:
             self._reports.append(f"{self._path} could not be used: {error}")
 
 

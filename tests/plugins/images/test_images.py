@@ -24,7 +24,9 @@ from hypothesis import strategies as st
 from hookline._fetch.url_grammar import FetchRefused
 from hookline._io import AsyncIO, SyncIO, drive
 from hookline.errors import ConfigError, DeadlineExceeded, InputError, MissingExtra
+from hookline.models import load_models
 from hookline.turn import Fetched, Turn
+from hookline.values import Truncated, read_header
 from hookline.values.attachments import Document, Image
 from hookline.values.blocks import (
     Block,
@@ -37,8 +39,8 @@ from hookline.values.blocks import (
 from hookline.values.messages import Message, Request
 from hookline.values.sources import Base64Source, FileSource, TextSource, URLSource
 from hookline_plugins.images import Images
-from hookline_plugins.images.shrink import Limits, shrink
-from hookline_plugins.images.sniff import Truncated, read_header
+from hookline_plugins.images.plan import Plan
+from hookline_plugins.images.prepare import Job, look
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -102,7 +104,7 @@ class FakeIO(SyncIO):
 
 
 def turn_with(io: Any, **fields: Any) -> Turn:
-    return Turn(id="t", io=io, models=None, **fields)  # type: ignore[arg-type]  # no model is asked for
+    return Turn(id="t", io=io, models=load_models(), **fields)
 
 
 def resolve(
@@ -183,6 +185,18 @@ def test_pil_images_are_encoded_without_loss() -> None:
     assert opened(block).tobytes() == original.tobytes()
 
 
+@pytest.mark.parametrize("shape", [(30, 40), (30, 40, 2), (30, 40, 3), (30, 40, 4)])
+def test_arrays_are_encoded_without_loss(shape: tuple[int, ...]) -> None:
+    numpy = pytest.importorskip("numpy")
+    array = (numpy.arange(numpy.prod(shape)) % 251).astype("uint8").reshape(shape)
+    [block] = resolve(Image(array))
+    shown = opened(block)
+    if shape[-1] == 2:  # grey with alpha becomes colour with alpha
+        array = array[..., [0, 0, 0, 1]]
+    assert (numpy.asarray(shown) == array).all()
+    assert "use Image" in refuses(Document(array))
+
+
 def test_an_open_file_is_read_from_where_it_stands_and_put_back() -> None:
     data = made()
     file = BytesIO(b"junk" + data)
@@ -236,6 +250,22 @@ def test_documents(tmp_path: Path) -> None:
         DocumentBlock(URLSource("https://example.com/a.pdf")),
         DocumentBlock(FileSource("file_1")),
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.md", "# Ants\n\n- *Lasius*\n"),
+        ("a.html", "<!doctype html><p>Ants"),
+        ("a.csv", "name,legs\nant,6\n"),
+        ("a.txt", "%PDF-1.7 is how a PDF begins"),
+    ],
+)
+def test_all_text_is_text_and_goes_as_it_is_written(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, newline="")
+    kind = "text/markdown" if name == "a.md" else "text/x-any"
+    [block] = resolve(Document(tmp_path / name, media_type=kind))
+    assert block == DocumentBlock(TextSource("text/plain", text))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +349,7 @@ def test_s86_the_same_image_many_times_is_read_once(tmp_path: Path) -> None:
     blocks = resolve(*(attachments * 300), io=io)
     assert len(blocks) == 600
     assert len(io.fetched) == 1
-    assert io.blocking == 3  # one read, and two looks at the bytes
+    assert io.blocking == 2  # one look at each
     assert len(set(map(id, (block.source for block in blocks)))) == 2  # type: ignore[attr-defined]
 
 
@@ -409,15 +439,11 @@ def test_s46_a_data_url_that_names_the_wrong_type_is_corrected() -> None:
         (b"<?xml version='1.0'?><!DOCTYPE svg [<!ENTITY x SYSTEM 'file:///'>]>", "SVG"),
         (b"\xef\xbb\xbf <!DOCTYPE html><p>", "HTML"),
         (b"%PDF-1.7 ", "PDF"),
-        (b"II*\0abcd", "TIFF"),  # S82
-        (b"MM\0*abcd", "TIFF"),
         (b"BMabcd", "BMP"),
         (b"\0\0\1\0\1\0", "ICO"),
         (b"8BPS\0\1", "Photoshop"),
         (b"SIMPLE  =   T", "FITS"),
         (b"%!PS-Adobe", "PostScript"),
-        (b"\0\0\0\x1cftypavif", "AVIF"),
-        (b"\0\0\0\x1cftypheic", "HEIC"),
         (b"\0\0\0\x0cjP  \r\n", "JPEG 2000"),
         (b"version https://git-lfs.github.com/spec/v1", "LFS"),
         (b"just words", "plain text"),
@@ -435,7 +461,23 @@ def test_what_is_no_image_is_named(data: bytes, words: str, tmp_path: Path) -> N
         assert message.startswith("Image(")
 
 
-@pytest.mark.parametrize("form", ["BMP", "TIFF", "ICO", "PPM", "TGA"])
+@pytest.mark.parametrize("fit", ["leave", "error"])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"II*\0abcd", "TIFF"),
+        (b"MM\0*abcd", "TIFF"),
+        (b"\0\0\0\x1cftypavif", "AVIF"),
+        (b"\0\0\0\x1cftypheic", "HEIC"),
+    ],
+)
+def test_what_could_be_converted_is_named_where_nothing_may_be(
+    data: bytes, words: str, fit: str
+) -> None:
+    assert words in refuses(Image(data), fit=fit)
+
+
+@pytest.mark.parametrize("form", ["BMP", "ICO", "PPM", "TGA"])
 def test_s82_no_decoder_of_another_format_is_reached(form: str) -> None:
     assert "not an image" in refuses(Image(made(form)))
 
@@ -517,24 +559,27 @@ def test_s72_a_pixel_bomb_is_refused_by_its_header() -> None:
 def test_s72_a_gif_whose_frame_is_larger_than_its_canvas() -> None:
     head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x44\x01\x00\x3b"
+    plan = Plan(fit="limits", side=8000, base64=8, pixels=64_000_000)
     with pytest.raises(InputError, match=r"more than|damaged"):
-        shrink(head + frame, Limits(side=8000, base64=1000, pixels=64_000_000))
+        found = look(head + frame, plan)
+        assert isinstance(found, Job)
+        found.run(lambda: None)
 
 
 def test_s73_more_than_8000_pixels_are_scaled_down() -> None:
-    [block] = resolve(Image(made(size=(8001, 100))))
+    [block] = resolve(Image(made(size=(8001, 100))), fit="limits")
     assert opened(block).size == (8000, 100)
-    [block] = resolve(Image(made(size=(10, 8002))))
+    [block] = resolve(Image(made(size=(10, 8002))), fit="limits")
     assert opened(block).size == (10, 8000)
-    [block] = resolve(Image(made(size=(8000, 1))))
+    [block] = resolve(Image(made(size=(8000, 1))), fit="limits")
     assert opened(block).size == (8000, 1)
 
 
 def test_s73_or_refused() -> None:
-    message = refuses(Image(made(size=(8001, 100))), oversize="refuse")
+    message = refuses(Image(made(size=(8001, 100))), fit="error")
     assert "8001x100" in message
     assert "8000" in message
-    assert "shrink" in message
+    assert 'fit = "best"' in message
 
 
 def test_more_than_twenty_images_may_have_2000_pixels() -> None:
@@ -570,7 +615,7 @@ def test_base64_and_not_file_size_is_limited() -> None:
     [block] = resolve(Image(data), max_bytes=limit - 4)
     assert len(b64encode(bytes_of(block))) <= limit - 4
     assert opened(block).size == (100, 100)
-    assert "allowed" in refuses(Image(data), max_bytes=limit - 4, oversize="refuse")
+    assert "allowed" in refuses(Image(data), max_bytes=limit - 4, fit="error")
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -594,7 +639,7 @@ def test_transparency_survives() -> None:
     for form in ("PNG", "WEBP", "GIF"):
         out = BytesIO()
         clear.save(out, form)
-        [block] = resolve(Image(out.getvalue()))
+        [block] = resolve(Image(out.getvalue()), fit="limits")
         shrunk = opened(block)
         assert shrunk.mode == "RGBA"
         assert shrunk.size == (8000, 20)
@@ -631,7 +676,7 @@ def test_s79_orientation_is_applied_once_and_metadata_goes(orientation: int) -> 
     exif[0x0112] = orientation
     exif[0x010E] = "CANARY"
     data = made("JPEG", (8100, 50), exif=exif, comment=b"CANARY", icc_profile=b"CANARY" * 1000)
-    [block] = resolve(Image(data))
+    [block] = resolve(Image(data), fit="limits")
     shrunk = opened(block)
     assert b"CANARY" not in bytes_of(block)
     assert 0x0112 not in shrunk.getexif()
@@ -642,7 +687,7 @@ def test_s79_orientation_is_applied_once_and_metadata_goes(orientation: int) -> 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # Pillow says so, and goes on
 def test_s79_broken_exif_is_ignored() -> None:
     data = made("JPEG", (8100, 50), exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 50)
-    [block] = resolve(Image(data))
+    [block] = resolve(Image(data), fit="limits")
     assert opened(block).size[0] == 8000
 
 
@@ -665,7 +710,7 @@ def test_s80_sixteen_bits_are_scaled_and_not_clipped() -> None:
 def test_s80_cmyk_keeps_its_colours() -> None:
     out = BytesIO()
     PIL.Image.new("RGB", (8001, 8), (200, 30, 40)).convert("CMYK").save(out, "JPEG")
-    [block] = resolve(Image(out.getvalue()))
+    [block] = resolve(Image(out.getvalue()), fit="limits")
     red, green, blue = opened(block).convert("RGB").getpixel((5, 4))  # type: ignore[misc]
     assert red > 150
     assert max(green, blue) < 90
@@ -947,7 +992,10 @@ def test_an_error_in_one_of_several_is_one_error() -> None:
     "options",
     [
         {"urls": "always"},
-        {"oversize": "crop"},
+        {"fit": "crop"},
+        {"metadata": "some"},
+        {"on_error": "weep"},
+        {"max_total_bytes": 0},
         {"max_bytes": 0},
         {"max_pixels": 10**9},
         {"fetch_timeout": -1},

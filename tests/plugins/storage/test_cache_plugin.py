@@ -1,5 +1,6 @@
 """The plugin `cache`: what is the same question, what is kept, and files that cannot be trusted."""
 
+import os
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from hookline._io import drive
 from hookline.simulator import Rule
 from hookline.values.events import ContentBlockDelta
 from hookline_plugins.storage.cache import Cache
-from hookline_plugins.storage.stores import MemoryStore
+from hookline_plugins.storage.stores import MemoryStore, SQLiteStore
 
 
 class Clock:
@@ -290,13 +291,23 @@ def test_a_damaged_file_is_set_aside_and_reported(
 
 def test_damage_that_comes_later_is_found_and_the_turn_goes_on(sim: Any, tmp_path: Any) -> None:
     path = tmp_path / "cache.db"
-    server = sim(*numbered())
-    with Pipeline(model="claude-haiku-4-5", **line_of(server, Cache(path=path))) as line:
+    server, cache = sim(*numbered()), Cache(path=path)
+    with Pipeline(model="claude-haiku-4-5", **line_of(server, cache)) as line:
         line.send("Hello")
-        path.write_bytes(b"\0" * 5000)
+    path.write_bytes(b"\0" * 5000)
+    with Pipeline(model="claude-haiku-4-5", **line_of(server, cache)) as line:
         assert line.send("Hello").text == "answer 2"
         assert line.send("Hello").text == "answer 2"
     assert len(list(damaged(path))) == 1
+
+
+def test_a_pipeline_opens_the_file_once_and_closes_it(sim: Any, tmp_path: Any) -> None:
+    path = tmp_path / "cache.db"
+    with Pipeline(model="claude-haiku-4-5", **line_of(sim(), Cache(path=path))) as line:
+        for _ in range(3):
+            line.send("Hello")
+        assert path.with_name("cache.db-wal").exists()  # SQLite's, as long as it is open
+    assert [file.name for file in tmp_path.iterdir()] == ["cache.db"]
 
 
 def test_an_entry_that_was_changed_is_not_used(sim: Any, tmp_path: Any) -> None:
@@ -383,6 +394,97 @@ def test_explaining_answers_nothing_from_the_cache(run: Any, sim: Any) -> None:
 
     assert run(body, **line_of(server, Cache())).request.messages
     assert len(server.calls) == 1
+
+
+KEY = b"k" * 32
+
+
+def store_at(path: Path) -> SQLiteStore:
+    return SQLiteStore(str(path), 100, 10_000)
+
+
+def test_a_store_that_is_open_keeps_its_connection_and_closes_it(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    made: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def counting(*given: Any, **options: Any) -> sqlite3.Connection:
+        made.append(connect(*given, **options))
+        return made[-1]
+
+    store = store_at(tmp_path / "cache.db")
+    monkeypatch.setattr("hookline_plugins.storage.stores.sqlite3.connect", counting)
+    store.open()
+    store.put(KEY, b"value", 60)
+    assert [store.get(KEY) for _ in range(5)] == [b"value"] * 5
+    assert len(made) == 1
+    store.close()
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        made[0].execute("SELECT 1")
+    assert store.get(KEY) == b"value"  # as before, with a connection for this time
+    assert list(store.reports()) == []
+
+
+def test_an_open_store_notices_that_another_process_began_a_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "cache.db"
+    store = store_at(path)
+    store.open()
+    store.put(KEY, b"old", 60)
+    for file in tmp_path.iterdir():
+        file.rename(file.with_name(f"aside-{file.name}"))
+    other = store_at(path)
+    other.put(KEY, b"new", 60)
+    assert store.get(KEY) == b"new"
+    store.close()
+    assert list(store.reports()) == []
+
+
+def test_an_open_store_heals_a_file_that_is_damaged_under_it(tmp_path: Path) -> None:
+    path = tmp_path / "cache.db"
+    store = store_at(path)
+    store.open()
+    store.put(KEY, b"value", 60)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE entry SET value = x'00'")
+        db.commit()
+    assert store.get(KEY) is None
+    assert any("damaged" in text for text in store.reports())
+    store.put(KEY, b"again", 60)
+    assert store.get(KEY) == b"again"
+    store.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_uses_a_connection_of_its_own(tmp_path: Path) -> None:
+    store = store_at(tmp_path / "cache.db")
+    store.open()
+    store.put(KEY, b"parent", 60)
+    child = os.fork()
+    if child == 0:  # no assertion may leave this branch: the child would go on with the tests
+        store.put(KEY, b"child" if store.get(KEY) == b"parent" else b"lost", 60)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert store.get(KEY) == b"child"
+    store.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_a_file_with_loose_rights_is_tightened(tmp_path: Path) -> None:
+    path = tmp_path / "cache.db"
+    path.touch()
+    path.chmod(0o666)
+    store_at(path).put(KEY, b"value", 60)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_a_pipe_is_no_cache_and_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        Cache(path=str(tmp_path / "pipe"))
 
 
 def test_two_threads_share_a_file(sim: Any, tmp_path: Any) -> None:

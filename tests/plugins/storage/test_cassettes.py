@@ -1,6 +1,7 @@
 """The plugins `record` and `replay`: what a cassette holds, what it answers, what it refuses."""
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,10 @@ def test_a_damaged_cassette_is_refused_when_it_is_built(
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("kind", DAMAGE)
+FOREIGN = ("no header", "empty", "binary")  # nothing says that these were cassettes
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DAMAGE if kind not in FOREIGN])
 def test_in_auto_mode_it_is_set_aside_and_recorded_anew(
     run: Any, sim: Any, path: Any, kind: str, logged: Any
 ) -> None:
@@ -209,6 +213,49 @@ def test_in_auto_mode_it_is_set_aside_and_recorded_anew(
     assert path.with_name("calls.jsonl.damaged-1").exists()
     assert len(Cassette.load(path).exchanges) == 1
     assert any("damaged" in record["message"] for record in logged)
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_in_auto_mode_what_is_no_cassette_stays_where_it_is(
+    run: Any, sim: Any, path: Any, kind: str
+) -> None:
+    recorded(run, sim(), path, "Hello")
+    damage, said = DAMAGE[kind]
+    path.write_bytes(damage(path.read_bytes()))
+    content = path.read_bytes()
+    with pytest.raises(DamagedCassette, match=said):
+        Replay(path=path, mode="auto")
+    assert path.read_bytes() == content
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_recording_never_takes_the_place_of_something_else(run: Any, sim: Any, path: Any) -> None:
+    path.write_text("my thesis\n")
+    with pytest.raises(ConfigError, match="no cassette; choose another path"):
+        Record(path=path)
+    path.unlink()
+    late = Record(path=path)  # and then somebody writes there
+    path.write_text("my thesis\n")
+    with pytest.raises(ConfigError, match="no cassette; choose another path"):
+        run.send(line=line_of(sim(), late))
+    assert path.read_text() == "my thesis\n"
+
+
+def test_an_empty_file_may_become_a_cassette_and_then_is_ours_alone(
+    run: Any, sim: Any, path: Any
+) -> None:
+    path.touch(0o666)
+    recorded(run, sim(), path, "Hello")
+    assert len(Cassette.load(path).exchanges) == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_a_pipe_is_no_cassette_and_holds_nobody_up(path: Any) -> None:
+    os.mkfifo(path)
+    for make in (Record, Replay):
+        with pytest.raises(ConfigError, match="not a regular file"):
+            make(path=path)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +301,7 @@ def test_a_disk_that_is_full_is_told(sim: Any, path: Any, monkeypatch: Any) -> N
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hookline_plugins.storage.cassettes.os.fsync", full)
+    monkeypatch.setattr("hookline._files.os.fsync", full)
     with (
         Pipeline(model="claude-haiku-4-5", **line_of(sim(), Record(path=path))) as line,
         pytest.raises(ConfigError, match="No space left"),

@@ -1,16 +1,18 @@
 """Conversations on disk: what ``Conversation.to_json`` writes, or a plain list of messages."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
+from typing import Final
 
+from hookline._files import read_file, write_file
 from hookline.conversation import Conversation
 from hookline.errors import InputError
 from hookline.pipeline import Pipeline
 from hookline.send_options import SendOptions
 
 __all__ = ["load_conversation", "save_conversation"]
+
+_MOST_BYTES: Final = 256 * 1024 * 1024
 
 
 def load_conversation(path: str, line: Pipeline, options: SendOptions) -> Conversation:
@@ -26,9 +28,9 @@ def load_conversation(path: str, line: Pipeline, options: SendOptions) -> Conver
 
     """
     try:
-        data = Path(path).expanduser().read_bytes()
-    except (OSError, RuntimeError, ValueError) as problem:  # ~ of nobody; a null in the name
-        raise InputError(f"the conversation {path} cannot be read: {_why(problem)}") from problem
+        data = read_file(_expanded(path), most=_MOST_BYTES, empty=True)
+    except InputError as problem:
+        raise InputError(f"the conversation {path} cannot be read: {problem}") from problem
     try:
         return Conversation.from_json(data, line, **options)
     except InputError as problem:
@@ -50,33 +52,16 @@ def save_conversation(path: str, talk: Conversation) -> Path:
 
     """
     text = json.dumps(json.loads(talk.to_json()), ensure_ascii=False, indent=2)
-    temporary: str | None = None
+    # What UTF-8 cannot hold, a lone surrogate, is written as the JSON escape it is.
+    content = text.encode("utf-8", "backslashreplace") + b"\n"
     try:
-        target = Path(path).expanduser().resolve()  # through a link, to replace what it points to
-        _check_replaceable(target)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with open(handle, "wb") as file:  # noqa: PTH123 -- a handle, not a path
-            # What UTF-8 cannot hold, a lone surrogate, is written as the JSON escape it is.
-            file.write(text.encode("utf-8", "backslashreplace") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-    except (OSError, RuntimeError, ValueError) as problem:
-        raise InputError(f"the conversation cannot be saved: {path}: {_why(problem)}") from problem
-    else:
-        temporary = None
-        return target
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        return write_file(_expanded(path), content)
+    except InputError as problem:
+        raise InputError(f"the conversation cannot be saved: {path}: {problem}") from problem
 
 
-def _check_replaceable(target: Path) -> None:
-    if target.is_dir():
-        raise IsADirectoryError(0, "it is a directory")
-    if target.exists() and not target.is_file():
-        raise OSError(0, "it is a device or a pipe, and only a file can be replaced by another")
-
-
-def _why(problem: Exception) -> str:
-    return getattr(problem, "strerror", None) or str(problem)
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except (RuntimeError, ValueError) as error:  # ~ of a user who does not exist; a null
+        raise InputError(str(error)) from error

@@ -5,7 +5,6 @@ Format and size are read from the header without any library; the mean colour ne
 """
 
 import io
-import math
 import struct
 from typing import Final
 
@@ -13,7 +12,6 @@ from attrs import frozen
 
 from hookline.models import Vision
 
-PATCH: Final = 28
 _FORMATS: Final = {
     "image/png": "PNG",
     "image/jpeg": "JPEG",
@@ -111,51 +109,7 @@ def look(data: bytes, vision: Vision) -> Picture:
         width, height, colour = _decode(data)
     except ImportError:
         colour = None
-    return Picture(media_type, width, height, image_tokens(width, height, vision), colour)
-
-
-def fit(width: int, height: int, vision: Vision) -> tuple[int, int]:
-    """Return the size to which the API shrinks an image; never larger than it is.
-
-    Args:
-        width: In pixels.
-        height: In pixels.
-        vision: Limits of the model's class.
-
-    Returns:
-        Width and height before the padding to whole patches.
-
-    """
-    long, short = max(width, height), min(width, height)
-    if _fits(long, short, vision):
-        return width, height
-    low, high = 1, min(long, vision.max_edge)
-    while low < high:  # the largest long edge that fits; the short one follows the shape
-        middle = (low + high + 1) // 2
-        if _fits(middle, _short_edge(middle, long, short), vision):
-            low = middle
-        else:
-            high = middle - 1
-    other = _short_edge(low, long, short)
-    return (low, other) if width >= height else (other, low)
-
-
-def image_tokens(width: int, height: int, vision: Vision) -> int:
-    """Return the tokens of an image: its 28-pixel patches after shrinking."""
-    return _patches(*fit(width, height, vision))
-
-
-def _patches(width: int, height: int) -> int:
-    return math.ceil(width / PATCH) * math.ceil(height / PATCH)
-
-
-def _short_edge(new_long: int, long: int, short: int) -> int:
-    return max(1, round(short * new_long / long))  # round() is half-to-even, as the API's
-
-
-def _fits(width: int, height: int, vision: Vision) -> bool:
-    padded = math.ceil(max(width, height) / PATCH) * PATCH
-    return padded <= vision.max_edge and _patches(width, height) <= vision.max_tokens
+    return Picture(media_type, width, height, vision.tokens(width, height), colour)
 
 
 def _decode(data: bytes) -> tuple[int, int, str]:

@@ -11,7 +11,7 @@ from attrs import frozen
 from hookline.models import ModelFacts, Vision
 from hookline.simulator.errors import invalid
 from hookline.simulator.measures.tokens import blocks_of
-from hookline.simulator.measures.vision import Picture, Undecodable, fit, look, measure, sniff
+from hookline.simulator.measures.vision import Picture, Undecodable, look, measure, sniff
 
 MAX_IMAGE_BYTES: Final = 10_485_760
 _MAX_EDGE: Final = 8000
@@ -188,7 +188,7 @@ def _picture(item: _Placed, data: bytes | None, vision: Vision) -> Picture | Non
         raise invalid("Could not process image") from error
     setting = (item.block.get("transformations") or {}).get("oversized_image", "downsize")
     strict = setting == "error" or item.screenshot
-    fitted = fit(picture.width, picture.height, vision)
+    fitted = vision.fit(picture.width, picture.height)
     if strict and fitted != (picture.width, picture.height):
         prefix = f"{item.where}: " if item.source["type"] == "base64" else ""
         size = f"{fitted[0]}x{fitted[1]}"

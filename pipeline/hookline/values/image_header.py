@@ -8,9 +8,18 @@ from typing import Final
 from attrs import frozen
 
 from hookline.errors import InputError
-from hookline.values import media_type_of
 
-__all__ = ["Header", "Truncated", "looks_like", "read_header"]
+__all__ = ["Header", "Truncated", "convertible", "looks_like", "media_type_of", "read_header"]
+
+# First bytes of the formats the Messages API takes (facts 5.1), and what stands at offset 8.
+_SIGNATURES: Final = (
+    ("image/jpeg", b"\xff\xd8\xff", b""),
+    ("image/png", b"\x89PNG\r\n\x1a\n", b""),
+    ("image/gif", b"GIF87a", b""),
+    ("image/gif", b"GIF89a", b""),
+    ("image/webp", b"RIFF", b"WEBP"),  # with the file's length between the two
+)
+
 
 # What people hand over by mistake, to be named in the error: (offset, bytes, name).
 _OTHERS: Final = (
@@ -39,6 +48,17 @@ _OTHERS: Final = (
     (0, b"PK\x03\x04", "a ZIP archive or an office document"),
     (0, b"\x1f\x8b", "a gzip archive"),
     (0, b"version https://git-lfs", "a Git LFS pointer and not the file itself"),
+)
+
+# What the API does not take and Pillow can turn into what it takes: (offset, bytes, media type).
+_CONVERTIBLE: Final = (
+    (0, b"II*\0", "image/tiff"),
+    (0, b"MM\0*", "image/tiff"),
+    (4, b"ftypavif", "image/avif"),
+    (4, b"ftypavis", "image/avif"),
+    (4, b"ftyphei", "image/heic"),
+    (4, b"ftyphev", "image/heic"),
+    (4, b"ftypmif1", "image/heic"),  # the container's general name; AVIF files lead with their own
 )
 
 # Start-of-frame markers of JPEG: C0 to CF without the tables and the reserved one in that range.
@@ -80,6 +100,26 @@ class Header:
         return max(self.width, self.height)
 
 
+def media_type_of(data: bytes) -> str | None:
+    """Tell an image's media type from its first bytes.
+
+    Args:
+        data: the file, or at least its first 12 bytes.
+
+    Returns:
+        ``image/jpeg``, ``image/png``, ``image/gif``, ``image/webp``, or None for anything else.
+
+    Example:
+        >>> media_type_of(b"GIF89a…")
+        'image/gif'
+
+    """
+    for media_type, start, at_eight in _SIGNATURES:
+        if data.startswith(start) and data[8:12].startswith(at_eight):
+            return media_type
+    return None
+
+
 def read_header(data: bytes) -> Header:
     """Read format and size of an image.
 
@@ -103,6 +143,22 @@ def read_header(data: bytes) -> Header:
     if not width or not height:
         raise InputError(f"the image is damaged: its header says {width}x{height} pixels")
     return Header(media_type, width, height)
+
+
+def convertible(data: bytes) -> str | None:
+    """Tell a format that the API does not take, but that can be turned into one that it takes.
+
+    Args:
+        data: the file, or at least its first 12 bytes.
+
+    Returns:
+        ``image/tiff``, ``image/avif`` or ``image/heic``; None for anything else.
+
+    """
+    for offset, signature, media_type in _CONVERTIBLE:
+        if data.startswith(signature, offset):
+            return media_type
+    return None
 
 
 def looks_like(data: bytes) -> str:

@@ -1,0 +1,95 @@
+"""What is to become of an image: how large it may be sent, and how large it is worth sending."""
+
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from hookline.errors import InputError
+from hookline.models import Vision
+from hookline.values import Header
+
+__all__ = ["Fit", "Plan"]
+
+Fit: TypeAlias = Literal["best", "limits", "leave", "error"]
+
+_SHRINKS: Final = frozenset({"best", "limits"})
+
+
+@frozen
+class Plan:
+    """What holds for every image of one request.
+
+    Attributes:
+        fit: ``"best"``, ``"limits"``, ``"leave"`` or ``"error"``; see the plugin's option.
+        side: pixels of the longer side that the API takes.
+        base64: characters of base64 that the API takes.
+        pixels: width times height that may be decoded at all.
+        vision: how the model sees, or None where that is not known.
+        strip: whether metadata is taken out.
+
+    """
+
+    fit: Fit
+    side: int
+    base64: int
+    pixels: int
+    vision: Vision | None = None
+    strip: bool = True
+
+    @property
+    def raw(self) -> int:
+        """Bytes before base64 encoding."""
+        return self.base64 // 4 * 3
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether an image may be made smaller, or into another format."""
+        return self.fit in _SHRINKS
+
+    def size_for(self, width: int, height: int) -> tuple[int, int]:
+        """Return the size to send an image in; never larger than it is."""
+        if self.fit == "best" and self.vision is not None:
+            width, height = self.vision.fit(width, height)
+        scale = self.side / max(width, height)
+        if scale >= 1:
+            return width, height
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+    def excess(self, header: Header, size: int) -> str:
+        """Say in words what the API would refuse, or return an empty string.
+
+        Args:
+            header: of the image.
+            size: of its file, in bytes.
+
+        """
+        if header.longest > self.side:
+            return f"{header.width}x{header.height} pixels, and {self.side} per side are allowed"
+        if size > self.raw:
+            # Counted as the API does: in characters of base64.
+            return f"{(size + 2) // 3 * 4:,} bytes in base64, and {self.base64:,} are allowed"
+        return ""
+
+    def check_pixels(self, size: tuple[int, int]) -> None:
+        """Refuse to decode what would fill the memory.
+
+        Args:
+            size: width and height, as the header has them.
+
+        Raises:
+            InputError: there are too many pixels.
+
+        """
+        width, height = size
+        if width * height > self.pixels:
+            raise InputError(
+                f"the image has {width}x{height} pixels, more than the {self.pixels:,} that may be "
+                "decoded here; make it smaller first"
+            )
+
+    def keeps(self, header: Header) -> bool:
+        """Tell whether an image of this size, sent before, may go again as it is."""
+        return not self.shrinks or self.size_for(header.width, header.height) == (
+            header.width,
+            header.height,
+        )
