@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
@@ -21,7 +22,6 @@ from hookline.models import ModelFacts, ModelTable, load_models
 from hookline.send_options import Asked, Input, asked, bound
 from hookline.turn import BoundTool, Turn
 from hookline.values.destination import Destination
-from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Request
 from hookline.values.principal import NOBODY, Principal
 
@@ -123,7 +123,7 @@ class PipelineBase:
         )
         self.model_table: Final = self._register_models()
         self.registered: Final = self._register()
-        self.context: Final[Mapping[str, Any]] = FrozenDict(context or {})
+        self.context: Final[Mapping[str, Any]] = MappingProxyType(dict(context or {}))
         if principal is not None and not isinstance(principal, Principal):
             raise ConfigError(f"principal= takes a Principal, not {principal!r}")
         self.principal: Final = principal
@@ -289,7 +289,7 @@ class PipelineBase:
                     f"context[{key!r}] is fixed by the pipeline; a call may add keys, and "
                     "override none"
                 )
-        return FrozenDict({**wish.context, **self.context})
+        return MappingProxyType({**wish.context, **self.context})
 
     def _principal_of(self, wish: Asked) -> Principal:
         if wish.principal is None:

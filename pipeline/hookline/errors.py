@@ -6,6 +6,7 @@
     ├── ConfigError                  an option, a key, a plugin set or a file of ours is wrong
     │   └── MissingExtra             a feature needs a package that is not installed
     ├── InputError (ValueError)      what the caller handed over cannot be sent
+    │   ├── FrozenError              a value cannot be changed; ``evolve`` makes another one
     │   └── UnresolvedContent        an attachment reached the wire without being resolved
     ├── PluginError                  a plugin failed, or answered with the wrong thing
     ├── PolicyViolation              a rule of the organisation refused the turn
@@ -41,6 +42,7 @@ __all__ = [
     "ConfigError",
     "DeadlineExceeded",
     "DecodeError",
+    "FrozenError",
     "HooklineError",
     "InputError",
     "LimitExceeded",
@@ -70,6 +72,19 @@ class HooklineError(Exception):
     retryable: bool = False
     attempts: "tuple[AttemptRecord, ...]" = ()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls the class with the finished text, which few of these classes take.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    cls: type[HooklineError], args: tuple[Any, ...], state: Mapping[str, Any]
+) -> HooklineError:
+    """Make a copy of an error of what it holds; called by ``pickle`` and ``copy``."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class ConfigError(HooklineError):
     """An option, a key, a plugin set or a configuration file is wrong; nothing was sent."""
@@ -97,6 +112,10 @@ class MissingExtra(ConfigError):
 
 class InputError(HooklineError, ValueError):
     """What the caller handed over cannot be sent: an empty message, a missing file, a bad prefill."""
+
+
+class FrozenError(InputError, AttributeError, TypeError):
+    """Somebody tried to change a value in place; ``value.evolve(…)`` makes another one."""
 
 
 class UnresolvedContent(InputError):
@@ -305,8 +324,8 @@ class APIError(HooklineError):
         self.status = status
         self.type = type
         self.request_id = request_id
-        self.details: Mapping[str, Any] = details or {}
-        self.headers: Mapping[str, str] = headers or {}
+        self.details: Mapping[str, Any] = dict(details or {})
+        self.headers: Mapping[str, str] = dict(headers or {})
         # A spend limit is a 429 that no waiting lifts; the API marks it by its code.
         spent = str(self.error_code or "").endswith("spend_limit_reached")
         self.retryable = not spent and (

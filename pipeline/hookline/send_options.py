@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from os import PathLike
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
 from attrs import frozen
@@ -10,7 +11,7 @@ from attrs import frozen
 from hookline.errors import InputError
 from hookline.turn import BoundTool, TurnOptions
 from hookline.values.blocks import Block, CacheControl
-from hookline.values.frozen import EMPTY, FrozenDict
+from hookline.values.frozen import EMPTY
 from hookline.values.messages import Message, Request
 from hookline.values.prefill import PrefillMode
 from hookline.values.principal import Principal
@@ -168,7 +169,7 @@ def asked(
             output=given.get("output"),
         ),
         checked_timeout(given.get("timeout")),
-        FrozenDict(context) if context else EMPTY,
+        MappingProxyType(dict(context)) if context else EMPTY,
         _principal(given.get("principal")),
     )
 

@@ -2,7 +2,7 @@
 
 Read ``frozen`` first, on which all of them stand; then ``messages`` (`Message`, `Request`, `Response`)
 and ``blocks``, ``sources``, ``citations``, ``tool_definitions``, of which messages are made; then
-``events`` and ``usage``. ``attachments`` are images and documents before anybody has read them,
+``events`` and ``usage``. ``editing`` and ``text_editing`` change a request all through. ``attachments`` are images and documents before anybody has read them,
 ``destination`` says where requests go and as whom, ``secret`` and ``brief`` keep reprs safe and short.
 """
 

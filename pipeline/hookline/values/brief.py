@@ -22,13 +22,14 @@ def brief(value: Any, depth: int = 0) -> str:
         A ``repr`` where long texts, lists and objects are shortened.
 
     """
-    if isinstance(value, str) and len(value) > _TEXT_LIMIT:
+    kind = type(value)  # isinstance() would believe what a value says of itself
+    if issubclass(kind, str) and len(value) > _TEXT_LIMIT:
         return f"{value[:_TEXT_LIMIT]!r}… ({len(value):,} characters)"
-    if isinstance(value, bytes | bytearray | memoryview):
+    if issubclass(kind, bytes | bytearray | memoryview):
         return f"<{size_text(len(value))}>"
-    if isinstance(value, int) and value.bit_length() > _INT_BITS_LIMIT:
+    if issubclass(kind, int) and value.bit_length() > _INT_BITS_LIMIT:
         return f"<int of {value.bit_length()} bits>"  # repr() refuses the largest ones
-    if isinstance(value, Mapping | list | tuple):
+    if issubclass(kind, Mapping | list | tuple):
         return _brief_container(value, depth)
     return repr(value)
 

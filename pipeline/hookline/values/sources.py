@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from attrs import field, frozen
 
 from hookline.values.brief import base64_size
+from hookline.values.content import Block, as_content
 from hookline.values.frozen import Model, checked, freeze
 
 __all__ = [
@@ -66,10 +67,10 @@ class TextSource(Source):
 
 @frozen(eq=False, repr=False, field_transformer=checked)
 class ContentSource(Source):
-    """A document made of blocks: a string, or text and image blocks as frozen JSON."""
+    """A document made of blocks: a string, or text and image blocks."""
 
     type: ClassVar[str] = "content"
-    content: str | tuple[Any, ...] = field(converter=freeze)
+    content: str | tuple[Block, ...] = field(converter=as_content)
 
 
 @frozen(eq=False, repr=False, field_transformer=checked)

@@ -16,10 +16,11 @@ from functools import cache
 from typing import Any, Final
 
 from hookline.errors import DecodeError, InputError, UnresolvedContent
-from hookline.values.blocks import Block
+from hookline.values.blocks import Block, CacheControl
 from hookline.values.events import ContentBlockDelta, Event, TextDelta
 from hookline.values.frozen import EMPTY, Model, freeze
 from hookline.values.messages import Message, Request, Response
+from hookline.values.tool_definitions import ToolChoice, ToolSpec
 from hookline.wire.convert import (
     Misfit,
     Unresolved,
@@ -40,6 +41,7 @@ __all__ = [
     "loads",
     "structure_block",
     "structure_event",
+    "structure_field",
     "structure_message",
     "structure_request",
     "structure_response",
@@ -121,6 +123,46 @@ def structure_block(data: Mapping[str, Any]) -> Block:
     """
     block: Block = _structure(data, Block)
     return block
+
+
+# What an item of each of these fields is, or the field itself.
+_WRITTEN: Final[Mapping[str, Any]] = {
+    "messages": Message,
+    "system": Block,
+    "tools": ToolSpec,
+    "tool_choice": ToolChoice,
+    "cache_control": CacheControl,
+}
+
+
+def structure_field(name: str, value: Any) -> Any:
+    """Read a field of a request that a person wrote, wholly or in part, as JSON.
+
+    Args:
+        name: one of those that hold values of the data model.
+        value: a dict, or a list in which some items are dicts.
+
+    Returns:
+        The same with a value of the data model in the place of each dict.
+
+    Raises:
+        InputError: a dict of another shape; the text says where.
+
+    """
+    where = f"Request.{name}"
+    if isinstance(value, Mapping):
+        return _written(value, _WRITTEN[name], where)
+    return [
+        _written(item, _WRITTEN[name], f"{where}[{index}]") if isinstance(item, Mapping) else item
+        for index, item in enumerate(value)
+    ]
+
+
+def _written(value: Mapping[str, Any], cls: Any, where: str) -> Any:
+    try:
+        return _structure(dict(value), cls)
+    except DecodeError as error:
+        raise InputError(f"{where}{str(error).removeprefix('$')}") from None
 
 
 def structure_event(data: Mapping[str, Any]) -> Event:
@@ -282,6 +324,8 @@ def _structure(data: Any, cls: Any) -> Any:
         return _hook(cls)(data, cls)
     except Misfit as misfit:
         raise DecodeError(misfit.text, f"${misfit.path}") from None
+    except InputError as error:
+        raise DecodeError(str(error)) from None
     except RecursionError:
         raise DecodeError("nested too deeply") from None
 

@@ -23,7 +23,7 @@ from hookline.values.events import (
     UnknownDelta,
     UnknownEvent,
 )
-from hookline.values.frozen import EMPTY, FrozenDict, Model, freeze, thaw
+from hookline.values.frozen import EMPTY, Model, freeze, thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.sources import SOURCES, Source, UnknownSource
 from hookline.values.tool_definitions import ServerTool, Tool, ToolSpec, UnknownTool
@@ -93,7 +93,7 @@ def _read_json(value: Any, _type: Any) -> Any:
 
 def _read_object(value: Any, _type: Any) -> Any:
     if isinstance(value, dict):
-        return FrozenDict(value)
+        return freeze(value)
     raise Misfit("an object", value)
 
 
@@ -277,7 +277,7 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
             extra.pop("type", None)
         if not data.keys() >= expected:
             values |= _absent(data.keys(), required, booked)
-        values["extra"] = FrozenDict(extra) if extra else EMPTY
+        values["extra"] = freeze(extra) if extra else EMPTY
         return make(values)
 
     return read
