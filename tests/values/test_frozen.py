@@ -187,8 +187,8 @@ class Point:
 class Posing:
     """Says that it is a string."""
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]  # the point
+    @property  # type: ignore[misc]  # the point
+    def __class__(self) -> Any:
         return str
 
 

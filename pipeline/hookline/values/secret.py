@@ -41,6 +41,12 @@ class Secret:
     def __hash__(self) -> int:
         return hash((Secret, self._value))
 
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "Secret":
+        return self
+
     def __reduce__(self) -> Any:
         raise TypeError("a Secret is not pickled; hand the key over where it is needed")
 

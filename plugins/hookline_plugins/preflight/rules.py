@@ -84,10 +84,6 @@ class PreflightError(InputError):
         self.remedy: Final = first.remedy
         super().__init__(_told(self.problems))
 
-    def __reduce__(self) -> tuple[type["PreflightError"], tuple[tuple[Problem, ...]]]:
-        # An exception's own way would call the class with the text.
-        return type(self), (self.problems,)
-
 
 def _told(problems: Sequence[Problem]) -> str:
     if len(problems) == 1:
