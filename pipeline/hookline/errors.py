@@ -111,7 +111,16 @@ class MissingExtra(ConfigError):
 
 
 class InputError(HooklineError, ValueError):
-    """What the caller handed over cannot be sent: an empty message, a missing file, a bad prefill."""
+    """What the caller handed over cannot be sent: an empty message, a missing file, a bad prefill.
+
+    Attributes:
+        position: where in the request, ``messages.2.content.0.text``, or "" where that is not known.
+        reason: what is wrong there, without the position.
+
+    """
+
+    position: str = ""
+    reason: str = ""
 
 
 class FrozenError(InputError, AttributeError, TypeError):

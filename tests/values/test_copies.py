@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import sys
 from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
@@ -79,7 +80,10 @@ def family(cls: type) -> list[type]:
     return [
         each
         for each in found
-        if each.__module__.startswith("hookline") and not each.__name__.startswith("_")
+        # attrs makes each class twice; the first stays until it is collected
+        if getattr(sys.modules[each.__module__], each.__name__, None) is each
+        and each.__module__.startswith("hookline")
+        and not each.__name__.startswith("_")
     ]
 
 

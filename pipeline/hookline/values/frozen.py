@@ -7,6 +7,7 @@ that was made, and its encoded bytes stay true. JSON inside one is frozen by
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from math import isfinite
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, NoReturn, Self, cast, get_args, get_origin
@@ -71,6 +72,8 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
         accepted if item is None else [kind for kind in accepted if kind is not tuple]
     )
 
+    plain -= {float}  # of which some are no JSON
+
     def check(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
         if type(value) in plain:
             return
@@ -90,6 +93,10 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
                     )
             if item is str:
                 _set(instance, attribute.name, tuple([exact(member) for member in value]))
+        elif isinstance(value, float) and not isfinite(value):
+            raise InputError(
+                f"{type(instance).__name__}.{attribute.name} must be a finite number, not {value}"
+            )
         elif isinstance(value, str | int | float) and type(value) not in _PLAIN:
             _set(instance, attribute.name, exact(value))
 

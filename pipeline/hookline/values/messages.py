@@ -67,7 +67,7 @@ class Message(Model):
     clear_at: Any = field(default=None, converter=freeze, kw_only=True)
     # Its JSON, filled in by hookline.wire.codec when first needed: a long history or a large image is
     # encoded once and not on every turn.
-    _encoded: bytes | None = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+    _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -139,7 +139,7 @@ class Request(Model):
     betas: tuple[str, ...] = field(default=(), converter=_strings, kw_only=True, metadata=LOCAL)
     # The very bytes it was read from, so that an unchanged request leaves as it came. A copy made
     # by evolve() starts without.
-    _encoded: bytes | None = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+    _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
 
     def append(self, *messages: Message) -> Self:
         """Make a copy with more messages at the end.

@@ -5,6 +5,7 @@ This is the one module that imports cattrs; `hookline.wire.codec` is its public 
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Final, NoReturn, Self, get_args, get_origin
 
@@ -74,7 +75,7 @@ def _scalar_hook(scalar: type) -> Read:
     kinds, expected = _SCALARS[scalar]
 
     def read(value: Any, _type: Any) -> Any:
-        if value.__class__ in kinds:
+        if type(value) in kinds and (scalar is not float or isfinite(value)):
             return value
         raise Misfit(expected, value)
 
@@ -84,7 +85,8 @@ def _scalar_hook(scalar: type) -> Read:
 def _as_it_is(annotation: Any) -> tuple[type, ...]:
     """Return the classes whose values a field takes unchanged, so that no hook need be called."""
     parts = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    return tuple(kind for part in parts for kind in _SCALARS.get(part, ((), ""))[0])
+    kinds = {kind for part in parts for kind in _SCALARS.get(part, ((), ""))[0]}
+    return tuple(kinds - {float})  # of which some are no JSON
 
 
 def _read_json(value: Any, _type: Any) -> Any:
@@ -264,7 +266,7 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
                 extra[key] = value
                 continue
             name, unchanged, hook, type_ = known
-            if value.__class__ in unchanged:
+            if type(value) in unchanged:
                 values[name] = value
                 continue
             try:
