@@ -32,7 +32,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 # ---- values ------------------------------------------------------------------------------------
 
 
-def sample(annotation: Any) -> Any:
+def sample(annotation: Any) -> Any:  # noqa: PLR0911 -- one line a kind of type
     """Return a value for a field of this type, never its default where there is another one."""
     if isinstance(annotation, TypeVar):
         return made(objects.Deleted)
@@ -76,7 +76,8 @@ def made(cls: Any) -> Any:
 
 def family(cls: type) -> list[type]:
     """Return all public classes of a kind in our own code."""
-    found = [each for child in cls.__subclasses__() for each in (child, *family(child))]
+    children: list[type] = cls.__subclasses__()
+    found = [each for child in children for each in (child, *family(child))]
     return [
         each
         for each in found

@@ -472,7 +472,7 @@ def test_a_number_that_cannot_be_written_is_refused_with_its_place() -> None:
     for number in (float("nan"), float("inf")):
         with pytest.raises(InputError, match=r"Request\.temperature must be a finite number"):
             Request("m", 1, temperature=number)
-        with pytest.raises(DecodeError, match="temperature is .*, which is not JSON"):
+        with pytest.raises(DecodeError, match=r"temperature is .*, which is not JSON"):
             structure_request(
                 {"model": "m", "max_tokens": 1, "messages": [], "temperature": number}
             )

@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Final, Literal, Protocol, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hookline.errors import ConfigError, MissingExtra, PoolTimeout, TransportError
 
@@ -74,8 +74,8 @@ class Outgoing:
 
     method: str
     url: str
-    headers: Mapping[str, str]
-    content: bytes | None = None
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
     timeouts: Timeouts = Timeouts()
     deadline: float | None = None
 
@@ -182,6 +182,16 @@ def failed(error: BaseException, phase: str, *, retryable: bool) -> TransportErr
     return TransportError(
         f"{phase} failed: {text}.{_HINTS.get(phase, '')}", phase=phase, retryable=retryable
     )
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return a library's error without its frames.
+
+    Whoever records the local variables of a traceback would find the headers of the request in them.
+    """
+    for each in _told_by(error):
+        each.__traceback__ = None
+    return error
 
 
 def _while_connecting(

@@ -80,6 +80,7 @@ from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillMode
 from hookline.values.principal import NOBODY, Principal
 from hookline.values.rate_limits import RateLimit, RateLimits, read_rate_limits
+from hookline.values.redaction import HIDDEN, SECRET_NAMES, redacted, shown_url
 from hookline.values.secret import Secret, as_secret
 from hookline.values.sources import (
     SOURCES,
@@ -101,6 +102,8 @@ __all__ = [
     "EMPTY",
     "EVENTS",
     "NOBODY",
+    "HIDDEN",
+    "SECRET_NAMES",
     "SOURCES",
     "AdvisorToolResultBlock",
     "Attachment",
@@ -196,6 +199,8 @@ __all__ = [
     "frozen_tuple",
     "media_type_of",
     "read_rate_limits",
+    "redacted",
+    "shown_url",
     "size_text",
     "thaw",
     "total",

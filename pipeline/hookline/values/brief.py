@@ -1,7 +1,9 @@
 """Short, safe text for values of any size: reprs and error messages never hold megabytes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from hookline.values.redaction import shown_member
 
 __all__ = ["base64_size", "brief", "size_text"]
 
@@ -39,7 +41,11 @@ def _brief_container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], dep
     opening, closing = "{}" if mapping else "[]" if isinstance(value, list) else "()"
     if depth >= _DEPTH_LIMIT and value:
         return f"{opening}…{closing}"
-    first = [value[key] for key in list(value)[:_ITEM_LIMIT]] if mapping else value[:_ITEM_LIMIT]
+    first: Sequence[Any]
+    if mapping:
+        first = [shown_member(key, value[key]) for key in list(value)[:_ITEM_LIMIT]]
+    else:
+        first = value[:_ITEM_LIMIT]
     parts = [brief(item, depth + 1) for item in first]
     if mapping:
         parts = [f"{brief(key)}: {part}" for key, part in zip(value, parts, strict=False)]

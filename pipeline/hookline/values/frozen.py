@@ -93,14 +93,20 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
                     )
             if item is str:
                 _set(instance, attribute.name, tuple([exact(member) for member in value]))
-        elif isinstance(value, float) and not isfinite(value):
-            raise InputError(
-                f"{type(instance).__name__}.{attribute.name} must be a finite number, not {value}"
-            )
-        elif isinstance(value, str | int | float) and type(value) not in _PLAIN:
-            _set(instance, attribute.name, exact(value))
+        elif type(value) not in _PLAIN or value.__class__ is float:
+            _put_exact(instance, attribute, value)
 
     return check
+
+
+def _put_exact(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
+    """Put what an instance of a subclass stands for in its place; refuse what is no number."""
+    if isinstance(value, float) and not isfinite(value):
+        raise InputError(
+            f"{type(instance).__name__}.{attribute.name} must be a finite number, not {value}"
+        )
+    if isinstance(value, str | int | float):
+        _set(instance, attribute.name, exact(value))
 
 
 def checked(cls: type, attributes: list["Attribute[Any]"]) -> list["Attribute[Any]"]:

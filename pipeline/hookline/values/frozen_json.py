@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 
 from hookline.errors import FrozenError, InputError
 from hookline.values.brief import brief
+from hookline.values.redaction import shown_member
 
 __all__ = ["EMPTY", "FrozenDict", "exact", "freeze", "named_freeze", "same_json", "thaw"]
 
@@ -48,6 +49,10 @@ class FrozenDict(dict[K, V]):
     __setitem__ = __delitem__ = _refuse
     __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
+
+    def __repr__(self) -> str:
+        shown = [f"{key!r}: {shown_member(key, value)!r}" for key, value in self.items()]
+        return f"{{{', '.join(shown)}}}"
 
     def __hash__(self) -> int:  # type: ignore[override]  # dict says "unhashable"
         return hash(frozenset(self.items()))

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-__all__ = ["Secret", "as_secret"]
+__all__ = ["HiddenBytes", "HiddenText", "Secret", "as_secret"]
 
 _HIDDEN: Final = "Secret(…)"
 
@@ -49,6 +49,28 @@ class Secret:
 
     def __reduce__(self) -> Any:
         raise TypeError("a Secret is not pickled; hand the key over where it is needed")
+
+
+class HiddenText(str):
+    """A text that works like any other and shows a constant in reprs: a credential inside a header.
+
+    A library must get plain text in the end. This keeps it out of what is shown of the dicts and lists
+    that hold it on the way: frame variables in a traceback, above all.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _HIDDEN
+
+
+class HiddenBytes(bytes):
+    """The same for bytes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _HIDDEN
 
 
 def as_secret(value: str | Secret | None) -> Secret | None:

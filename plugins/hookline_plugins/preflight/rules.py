@@ -80,7 +80,7 @@ class PreflightError(InputError):
         self.problems = tuple(problems)
         first = self.problems[0]
         self.rule: Final = first.rule.name
-        self.position: Final = first.position
+        self.position = first.position
         self.remedy: Final = first.remedy
         super().__init__(_told(self.problems))
 
