@@ -73,6 +73,11 @@ class HooklineError(Exception):
     retryable: bool = False
     attempts: "tuple[AttemptRecord, ...]" = ()
 
+    @property
+    def should_retry(self) -> bool:
+        """Whether it should be sent again, to the same server."""
+        return self.retryable
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own way calls the class with the finished text, which few of these classes take.
         return _restored, (type(self), self.args, self.__dict__)
@@ -332,6 +337,8 @@ def _without(value: Any, secrets: Collection[str]) -> Any:
 
 # Source: facts/messages-api section 8.1 and 13.1. A status of 500 and above is retryable too.
 _RETRYABLE_STATUS = frozenset({408, 409, 429})
+_THROTTLED_STATUS = frozenset({429, 529})
+_THROTTLED_TYPES = frozenset({"rate_limit_error", "overloaded_error"})
 _RETRYABLE_TYPES = frozenset(
     {"conflict_error", "rate_limit_error", "api_error", "timeout_error", "overloaded_error"}
 )
@@ -384,6 +391,17 @@ class APIError(HooklineError):
         self.args = tuple([_without(item, secrets) for item in self.args])
         self.details = _without(self.details, secrets)
         self.headers = _without(self.headers, secrets)
+
+    @property
+    def should_retry(self) -> bool:
+        """Whether it should be sent again, to the same server: its own wish, or else ``retryable``."""
+        wish = self.headers.get("x-should-retry")
+        return self.retryable if wish is None else wish.lower() == "true"
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the server has too much to do and has done nothing: any request may be sent again."""
+        return self.status in _THROTTLED_STATUS or self.type in _THROTTLED_TYPES
 
     @property
     def error_code(self) -> str | None:

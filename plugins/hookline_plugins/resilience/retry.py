@@ -26,8 +26,6 @@ from hookline.plugin import Book, Layer, retry_after
 
 __all__ = ["Retry", "RetryBudget"]
 
-_THROTTLED: Final = frozenset({429, 529})
-
 
 @frozen(eq=False, kw_only=True)
 class Retry:
@@ -91,14 +89,10 @@ class Retry:
         self, turn: Turn, error: HooklineError, number: int, budget: "RetryBudget"
     ) -> float | None:
         """Return the seconds to wait before sending again, or None to give up."""
-        hint = error.headers.get("x-should-retry") if isinstance(error, APIError) else None
-        retryable = error.retryable if hint is None else hint.lower() == "true"
-        unusual = hint is not None and retryable and not error.retryable
-        if not retryable or number >= self.attempts or (unusual and number > 1):
+        unusual = error.should_retry and not error.retryable  # a server's wish is tried once
+        if not error.should_retry or number >= self.attempts or (unusual and number > 1):
             return None
-        throttled = isinstance(error, APIError) and (
-            error.status in _THROTTLED or error.type in ("rate_limit_error", "overloaded_error")
-        )
+        throttled = isinstance(error, APIError) and error.throttled
         # The API's own wish, or that of a plugin of ours which holds calls back.
         asked: float | None = (
             retry_after(error.headers)
