@@ -8,7 +8,6 @@ import random
 import threading
 from collections.abc import Callable
 from itertools import count
-from typing import Final
 
 from attrs import field, frozen
 
