@@ -703,7 +703,7 @@ def test_what_the_simulator_refuses_is_not_sent(one: Case, sim: Callable[..., An
         assert 400 <= refused.value.status < 500
     else:  # the encoder has refused it already, at the same place
         assert one.rule == "lone-surrogate"
-        assert refused.value.position == one.position
+        assert getattr(refused.value, "position", None) == one.position
 
 
 @pytest.mark.parametrize("one", ACCEPTED, ids=lambda one: str(ACCEPTED.index(one)))
