@@ -12,11 +12,9 @@ class Today:
     """Tells the model the date."""
 
     @hookimpl
-    def build_history(self, request: Request) -> Request | None:
-        """Add a system prompt where there is none."""
-        if request.system is not None:
-            return None
-        return request.evolve(system=f"Today is {dt.datetime.now(dt.UTC).date()}.")
+    def build_history(self, request: Request) -> Request:
+        """Add a line to the system prompt, whatever is there."""
+        return request.with_system(f"Today is {dt.datetime.now(dt.UTC).date()}.")
 
 
 def main() -> None:
@@ -32,7 +30,7 @@ def main() -> None:
     assert [(change.stage, change.plugin) for change in reply.trace.changes] == [
         ("build_history", "Today")
     ]
-    assert own.request.system == "You are a calendar."
+    assert str(own.request.system).startswith("You are a calendar.\n\nToday is 20")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
@@ -23,7 +24,6 @@ from hookline.send_options.call import Call, prepare
 from hookline.send_options.tools import bind_tool
 from hookline.turn import BoundTool, Turn
 from hookline.values.destination import Destination
-from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Request
 from hookline.values.principal import NOBODY, Principal
 
@@ -126,7 +126,7 @@ class PipelineBase:
         )
         self.model_table: Final = self._register_models()
         self.registered: Final = self._register()
-        self.context: Final[Mapping[str, Any]] = FrozenDict(context or {})
+        self.context: Final[Mapping[str, Any]] = MappingProxyType(dict(context or {}))
         if principal is not None and not isinstance(principal, Principal):
             raise ConfigError(f"principal= takes a Principal, not {principal!r}")
         self.principal: Final = principal
@@ -291,7 +291,7 @@ class PipelineBase:
                     f"context[{key!r}] is fixed by the pipeline; a call may add keys, and "
                     "override none"
                 )
-        return FrozenDict({**call.context, **self.context})
+        return MappingProxyType({**call.context, **self.context})
 
     def _principal_of(self, call: Call) -> Principal:
         if call.principal is None:

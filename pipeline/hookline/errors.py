@@ -6,6 +6,7 @@
     ├── ConfigError                  an option, a key, a plugin set or a file of ours is wrong
     │   └── MissingExtra             a feature needs a package that is not installed
     ├── InputError (ValueError)      what the caller handed over cannot be sent
+    │   ├── FrozenError              a value cannot be changed; ``evolve`` makes another one
     │   └── UnresolvedContent        an attachment reached the wire without being resolved
     ├── PluginError                  a plugin failed, or answered with the wrong thing
     ├── PolicyViolation              a rule of the organisation refused the turn
@@ -27,7 +28,8 @@ Catch ``HooklineError`` for everything; catch a leaf for one thing. Attributes c
 needs (``status``, ``plugin``, ``partial`` …); nobody has to parse a message.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ __all__ = [
     "ConfigError",
     "DeadlineExceeded",
     "DecodeError",
+    "FrozenError",
     "HooklineError",
     "InputError",
     "LimitExceeded",
@@ -73,6 +76,24 @@ class HooklineError(Exception):
     retryable: bool = False
     attempts: "tuple[AttemptRecord, ...]" = ()
 
+    @property
+    def should_retry(self) -> bool:
+        """Whether it should be sent again, to the same server."""
+        return self.retryable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls the class with the finished text, which few of these classes take.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    cls: type[HooklineError], args: tuple[Any, ...], state: Mapping[str, Any]
+) -> HooklineError:
+    """Make a copy of an error of what it holds; called by ``pickle`` and ``copy``."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class ConfigError(HooklineError):
     """An option, a key, a plugin set or a configuration file is wrong; nothing was sent."""
@@ -99,7 +120,20 @@ class MissingExtra(ConfigError):
 
 
 class InputError(HooklineError, ValueError):
-    """What the caller handed over cannot be sent: an empty message, a missing file, a bad prefill."""
+    """What the caller handed over cannot be sent: an empty message, a missing file, a bad prefill.
+
+    Attributes:
+        position: where in the request, ``messages.2.content.0.text``, or "" where that is not known.
+        reason: what is wrong there, without the position.
+
+    """
+
+    position: str = ""
+    reason: str = ""
+
+
+class FrozenError(InputError, AttributeError, TypeError):
+    """Somebody tried to change a value in place; ``value.evolve(…)`` makes another one."""
 
 
 class UnresolvedContent(InputError):
@@ -286,8 +320,46 @@ class CircuitOpen(TransportError):
         self.retry_after = retry_after
 
 
+_LONGEST_TEXT = 2_000  # characters of what a server says
+_LONGEST_NAME = 100
+# Escape sequences, line breaks, marks that turn the direction of writing, invisible characters, halves of
+# surrogate pairs: whatever makes a log or a terminal show something else than was said.
+_UNSEEN = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"
+    "\\ufff9-\\ufffb\\ud800-\\udfff]+"
+)
+_KEY = re.compile(r"\b(sk-[a-z]+-|Bearer\s+)[\w.~+/=-]{4,}", re.IGNORECASE)
+
+
+def shown_text(text: str, most: int = _LONGEST_TEXT) -> str:
+    """Return what a server said as it may be shown: on one line, cut, without keys it has echoed.
+
+    Args:
+        text: from outside.
+        most: characters.
+
+    """
+    one_line = _UNSEEN.sub(" ", text[: 2 * most])
+    clean = _KEY.sub(r"\1…", one_line)
+    if len(clean) <= most and len(text) <= 2 * most:
+        return clean
+    return f"{clean[:most]}… ({len(text):,} characters)"
+
+
+def _without(value: Any, secrets: Collection[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "…")
+        return _KEY.sub(r"\1…", value)
+    if isinstance(value, Mapping):
+        return {name: _without(item, secrets) for name, item in value.items()}
+    return [_without(item, secrets) for item in value] if isinstance(value, list | tuple) else value
+
+
 # Source: facts/messages-api section 8.1 and 13.1. A status of 500 and above is retryable too.
 _RETRYABLE_STATUS = frozenset({408, 409, 429})
+_THROTTLED_STATUS = frozenset({429, 529})
+_THROTTLED_TYPES = frozenset({"rate_limit_error", "overloaded_error"})
 _RETRYABLE_TYPES = frozenset(
     {"conflict_error", "rate_limit_error", "api_error", "timeout_error", "overloaded_error"}
 )
@@ -297,7 +369,7 @@ class APIError(HooklineError):
     """The API answered with an error.
 
     Args:
-        message: the API's own text.
+        message: the API's own text; it is cut, and loses control characters and what looks like a key.
         status: the HTTP status; 200 for an ``error`` event inside a stream.
         type: the API's error type, for example ``"rate_limit_error"``.
         request_id: for a support request to Anthropic.
@@ -320,19 +392,37 @@ class APIError(HooklineError):
         details: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        suffix = f" (request id {request_id})" if request_id else ""
-        super().__init__(f"{status} {type}: {message}{suffix}")
-        self.message = message
+        self.message = shown_text(message)
         self.status = status
-        self.type = type
-        self.request_id = request_id
-        self.details: Mapping[str, Any] = details or {}
-        self.headers: Mapping[str, str] = headers or {}
+        self.type = shown_text(type, _LONGEST_NAME)
+        self.request_id = shown_text(request_id, _LONGEST_NAME) if request_id else None
+        suffix = f" (request id {self.request_id})" if request_id else ""
+        super().__init__(f"{status} {self.type}: {self.message}{suffix}")
+        self.details: Mapping[str, Any] = dict(details or {})
+        self.headers: Mapping[str, str] = dict(headers or {})
         # A spend limit is a 429 that no waiting lifts; the API marks it by its code.
         spent = str(self.error_code or "").endswith("spend_limit_reached")
         self.retryable = not spent and (
             status in _RETRYABLE_STATUS or status >= 500 or type in _RETRYABLE_TYPES  # noqa: PLR2004 -- HTTP's server error class
         )
+
+    def hide(self, secrets: Collection[str]) -> None:
+        """Put a constant in the place of some texts: credentials that a server has echoed."""
+        self.message = _without(self.message, secrets)
+        self.args = tuple([_without(item, secrets) for item in self.args])
+        self.details = _without(self.details, secrets)
+        self.headers = _without(self.headers, secrets)
+
+    @property
+    def should_retry(self) -> bool:
+        """Whether it should be sent again, to the same server: its own wish, or else ``retryable``."""
+        wish = self.headers.get("x-should-retry")
+        return self.retryable if wish is None else wish.lower() == "true"
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the server has too much to do and has done nothing: any request may be sent again."""
+        return self.status in _THROTTLED_STATUS or self.type in _THROTTLED_TYPES
 
     @property
     def error_code(self) -> str | None:

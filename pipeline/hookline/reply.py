@@ -165,11 +165,60 @@ class Reply:
         if not placed:
             content.append(TextBlock(rest))
         kept = tuple(block for block in content if not isinstance(block, TextBlock) or block.text)
+        return self._rewritten(kept, keeps_prefill=prefill is not None)
+
+    def _rewritten(self, content: tuple[Block, ...], *, keeps_prefill: bool) -> "Reply":
         request = self.request
-        if self.prefill and prefill is None:  # the words are no part of the conversation any more
+        if self.prefill and not keeps_prefill:  # the words are no part of the conversation any more
             request = request.evolve(messages=_without(request.messages, self.prefill))
-        response = self.response.evolve(content=kept)
-        return evolve(self, prefill=prefill, request=request, response=response)
+        return self.evolve(
+            prefill=self.prefill if keeps_prefill else None,
+            request=request,
+            response=self.response.evolve(content=content),
+        )
+
+    def map_text(self, function: Callable[[str], str]) -> "Reply":
+        """Return a copy with ``function`` applied to each text, quotes in citations included.
+
+        Unlike `rewrite` it keeps the blocks apart, and so the citations and the tool calls between them.
+        The prefill counts as the beginning of the first text.
+
+        Args:
+            function: gets a text and returns what stands for it.
+
+        Returns:
+            The new reply, or this one where nothing changed.
+
+        Raises:
+            InputError: the function returned no text.
+
+        Example:
+            >>> reply.map_text(lambda text: text.replace("Ada", "[name]"))
+
+        """
+        from hookline.values.text_editing import checked_function, mapped_block_text  # noqa: PLC0415 -- only who edits needs it
+
+        say = checked_function(function)
+        content = self.response.content
+        first = next((block for block in content if isinstance(block, TextBlock)), None)
+        if first is None:
+            return self.rewrite(say)
+        prefill = self.prefill.text if self.prefill else ""
+        done: list[Block] = []
+        for block in content:
+            if not isinstance(block, TextBlock):
+                done.append(block)
+            elif block is first and prefill:
+                whole = mapped_block_text(block.evolve(text=prefill + block.text), say)
+                if not whole.text.startswith(prefill):
+                    prefill = ""
+                rest = whole.evolve(text=whole.text[len(prefill) :])
+                done.append(block if rest == block else rest)
+            else:
+                done.append(mapped_block_text(block, say))
+        if all(new is old for new, old in zip(done, content, strict=True)):
+            return self
+        return self._rewritten(tuple(done), keeps_prefill=bool(prefill))
 
     def rewrite(self, function: Callable[[str], str]) -> "Reply":
         """Return a copy with ``function`` applied to the whole text, or self if nothing changed."""

@@ -13,6 +13,7 @@ from attrs import Factory, define, field, frozen
 
 from hookline.values.blocks import Block, ToolResultBlock, UnknownBlock
 from hookline.values.messages import Request
+from hookline.values.redaction import redacted
 from hookline.values.usage import Usage
 
 __all__ = ["AttemptOutcome", "AttemptRecord", "Change", "Explanation", "Trace", "Verdict"]
@@ -221,7 +222,7 @@ def _pretty(request: Request) -> list[str]:
     from hookline.wire.codec import unstructure  # noqa: PLC0415 -- drawing a trace is rare; building one must not load cattrs
 
     messages = [message.evolve(content=_described(message.content)) for message in request.messages]
-    body = _shorten(unstructure(request.evolve(messages=messages)))
+    body = _shorten(redacted(unstructure(request.evolve(messages=messages))))
     return json.dumps(body, indent=2, ensure_ascii=False, default=str).splitlines()
 
 

@@ -31,6 +31,11 @@ class Ant:
     ("value", "wanted", "result"),
     [
         ("x", str, "x"),
+        (["a", 1], tuple[str, int], ("a", 1)),
+        ([], tuple[()], ()),
+        ("2026-11-26", dt.datetime | dt.date, dt.date(2026, 11, 26)),
+        ("2026-11-26", dt.date | dt.datetime, dt.date(2026, 11, 26)),
+        ("2026-11-26T10:30:00", dt.date | dt.datetime, dt.datetime(2026, 11, 26, 10, 30)),  # noqa: DTZ001 -- as written
         (1, int, 1),
         (1, float, 1.0),
         (True, bool, True),
@@ -106,3 +111,19 @@ def test_the_input_of_a_tool_becomes_arguments() -> None:
 def test_input_that_does_not_fit_is_named(given: Any, complaint: str) -> None:
     with pytest.raises(DecodeError, match=complaint):
         fitted_arguments(count, given)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "words"),
+    [
+        (10**400, float, "<int of 1329 bits> is too large for a float"),
+        ([1, 10**400], list[float], "too large for a float"),
+        ("ab", tuple[str, str], "expected an array of 2 items, found 'ab'"),
+        (["a"], tuple[str, str], "expected an array of 2 items"),
+        (["a", "b", "c"], tuple[str, str], "expected an array of 2 items"),
+        (["a", 5], tuple[str, str], r"expected str, found 5.*\[1\]"),
+    ],
+)
+def test_what_looks_like_it_and_is_not(value: Any, wanted: Any, words: str) -> None:
+    with pytest.raises(DecodeError, match=words):
+        structured(value, wanted)

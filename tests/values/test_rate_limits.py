@@ -76,3 +76,19 @@ def test_replies_and_responses_have_them(run: Any) -> None:
     assert reply.rate_limits.requests.limit == 4000
     assert reply.rate_limits.requests.reset.tzinfo is not None
     assert reply.rate_limits.fast_input_tokens is None
+
+
+def test_a_reset_without_a_zone_is_utc() -> None:
+    """In every zone that the machine may be in."""
+    name = "anthropic-ratelimit-tokens-reset"
+    now = dt.datetime(2026, 11, 26, 10, 0, tzinfo=dt.UTC)
+    for text, left in (
+        ("2026-11-26T10:00:30", 30.0),
+        ("2026-11-26T10:00:30Z", 30.0),
+        ("2026-11-26T12:00:30+02:00", 30.0),
+        ("2026-11-26T09:00:00Z", 0.0),
+        ("soon", None),
+    ):
+        tokens = read_rate_limits({name: text}).tokens
+        assert tokens is not None
+        assert tokens.seconds_left(now) == left

@@ -1,10 +1,11 @@
 """JSON -> model -> JSON is identical, value for value and type for type."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline.errors import DecodeError, InputError, UnresolvedContent
@@ -16,6 +17,7 @@ from hookline.values.blocks import (
     ImageBlock,
     TextBlock,
     ToolResultBlock,
+    ToolUseBlock,
     UnknownBlock,
 )
 from hookline.values.events import (
@@ -26,6 +28,7 @@ from hookline.values.events import (
     UnknownDelta,
     UnknownEvent,
 )
+from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Message, Request, Response
 from hookline.values.sources import UnknownSource, URLSource
 from hookline.values.tool_definitions import ServerTool, Tool, UnknownTool
@@ -126,6 +129,17 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
+def same_or_refused(encode: Callable[[], bytes], data: Any) -> bool:
+    """Say whether JSON leaves as it came; half a surrogate pair never leaves."""
+    if "\\ud" in json.dumps(data).replace("\\\\", ""):
+        halves = wire_json.unwritable(data)
+        if halves is not None:
+            with pytest.raises(InputError) as caught:
+                encode()
+            return "half a surrogate pair" in caught.value.reason
+    return same(wire_json.loads(encode()), data)
+
+
 @given(CONTENT)
 def test_blocks_survive(content: list[dict[str, Any]]) -> None:
     for data in content:
@@ -141,7 +155,7 @@ def test_events_survive(data: dict[str, Any]) -> None:
 def test_messages_survive(data: dict[str, Any]) -> None:
     message = structure_message(data)
     assert same(unstructure(message), data)
-    assert same(wire_json.loads(encode_message(message)), data)
+    assert same_or_refused(lambda: encode_message(message), data)
     assert hash(message) == hash(structure_message(data))
 
 
@@ -163,7 +177,7 @@ def test_messages_survive(data: dict[str, Any]) -> None:
 def test_requests_survive(data: dict[str, Any]) -> None:
     request = structure_request(data)
     assert same(unstructure(request), data)
-    assert same(wire_json.loads(encode_request(request)), data)
+    assert same_or_refused(lambda: encode_request(request), data)
 
 
 @given(
@@ -429,11 +443,100 @@ def test_an_unresolved_attachment_is_named_with_its_position() -> None:
         encode_request(request.evolve(messages=(), system=[Attachment()]))
 
 
-def test_what_json_has_no_form_for_is_refused() -> None:
-    with pytest.raises(InputError, match="JSON has no form"):
-        encode_message(Message("user", [ToolResultBlock("t", extra={"x": object()})]))
-    with pytest.raises(InputError, match="JSON has no form"):
-        encode_request(Request("m", 1, extra={"x": {1, 2}}))
+HALF = "caf\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("request_", "position"),
+    [
+        (Request("m", 1, [Message("user", "a"), Message("user", HALF)]), "messages.1.content"),
+        (Request("m", 1, [Message("user", ["a", HALF])]), "messages.0.content.1.text"),
+        (Request("m", 1, system=HALF), "system"),
+        (Request("m", 1, metadata={"user_id": [HALF]}), "metadata.user_id.0"),
+        (Request("m", 1, tools=[Tool("t", {HALF: {}})]), f"tools.0.input_schema.{HALF}"),
+    ],
+)
+def test_half_a_surrogate_pair_never_leaves(request_: Request, position: str) -> None:
+    with pytest.raises(InputError, match=r"half a surrogate pair \(U\+D83D\)") as caught:
+        encode_request(request_)
+    assert caught.value.position == position
+    assert str(caught.value) == f"{position}: {caught.value.reason}"
+
+
+def test_a_number_that_cannot_be_written_is_refused_with_its_place() -> None:
+    large = Message("user", [ToolUseBlock("t", "n", {"a": 10**5000})])
+    with pytest.raises(
+        InputError, match=r"^content\.0\.input\.a: <int of 16610 bits> has too many"
+    ):
+        encode_message(large)
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match=r"Request\.temperature must be a finite number"):
+            Request("m", 1, temperature=number)
+        with pytest.raises(DecodeError, match=r"temperature is .*, which is not JSON"):
+            structure_request(
+                {"model": "m", "max_tokens": 1, "messages": [], "temperature": number}
+            )
+
+
+def test_frozen_json_nested_without_end_is_refused() -> None:
+    deep: FrozenDict[str, Any] = FrozenDict()
+    for _ in range(5_000):
+        deep = FrozenDict(a=deep)
+    with pytest.raises(InputError, match="nested too deeply"):
+        encode_message(Message("user", [ToolUseBlock("t", "n", deep)]))
+
+
+def test_bytes_that_somebody_put_there_are_not_believed() -> None:
+    """What the checks walked is what the encoder writes."""
+    honest, forged = Message("user", "harmless"), Message("user", "SECRET")
+    encode_message(forged)
+    encode_message(honest)
+    for lie in (b'{"role":"user","content":"SECRET"}', forged._encoded, (1, 2, 3)):
+        object.__setattr__(honest, "_encoded", lie)
+        assert json.loads(encode_message(honest)) == unstructure(honest)
+        assert b"SECRET" not in encode_request(Request("m", 1, [honest]))
+    request = decode_request(b'{"model":"m","max_tokens":1,"messages":[]}')
+    other = decode_request(
+        b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]}'
+    )
+    for lie in (b'{"SECRET":1}', other._encoded):
+        object.__setattr__(request, "_encoded", lie)
+        assert json.loads(encode_request(request)) == unstructure(request)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"m","model":"n","max_tokens":1,"messages":[]}',
+        b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a","content":"b"}]}',
+        b'{"model":"m","max_tokens":1,"messages":[],"\\u006dodel":"n"}',
+        # quotes that are written as numbers must not make up for those of a lost name
+        b'{"model":"m","max_tokens":1,"messages":[],"metadata":{"a":1,"a":2,"c":"\\u0022\\u0022"}}',
+        b'{"model":"m","max_tokens":1,"messages":[],"metadata":{"":{},"":1}}',
+        b'{"model":"m","max_tokens":1,"messages":[],"x":"' + b"A" * 300_000 + b'","x":1}',
+        b'{"model":"m","max_tokens":1,"messages":[],"x":"\\n' + b"A" * 300_000 + b'","x":1}',
+    ],
+)
+def test_a_name_that_stands_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(DecodeError, match=r"the name '\w*' stands twice in one object"):
+        decode_request(body)
+
+
+@settings(max_examples=20)
+@given(JSON)
+def test_what_stands_once_is_read(value: Any) -> None:
+    for data in (
+        wire_json.dumps({"a": value, "b": [value]}),
+        json.dumps({"a": value, '"': '"\\"'}, indent=1).encode(),
+        json.dumps({"a": value, "long": 'x"' * 200_000}).encode(),
+    ):
+        assert same(wire_json.loads_unique(data), wire_json.loads(data))
+
+
+@pytest.mark.parametrize("text", ["1e999", "[-1e999, 12345678901234567890123]"])
+def test_numbers_beyond_all_bounds_are_no_json(text: str) -> None:
+    with pytest.raises(wire_json.JSONDecodeError):
+        wire_json.loads(text)
 
 
 def test_local_fields_stay_out_of_the_json() -> None:

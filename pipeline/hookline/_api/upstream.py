@@ -3,21 +3,24 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import field, fields, frozen
 
 from hookline._api.bodies import error_of, read_json
 from hookline._api.event_stream import open_stream, read_whole
 from hookline._http.transport import PATIENCE, Outgoing, RawResponse, Timeouts, Transport
-from hookline.errors import DecodeError, HooklineError
+from hookline.errors import APIError, DecodeError, HooklineError
 from hookline.turn import IO, Ending, Turn
 from hookline.values.destination import Destination
 from hookline.values.messages import Request, Response
+from hookline.values.secret import HiddenText
 from hookline.values.usage import Usage
 from hookline.wire.codec import dumps, encode_request, structure_response, unstructure
 
 __all__ = ["Upstream"]
+
+E = TypeVar("E", bound=HooklineError)
 
 _SECONDS_A_TOKEN: Final = 3600 / 128_000  # of output; a rule of thumb of the official SDK
 _OK: Final = range(200, 300)
@@ -31,6 +34,7 @@ _COUNTED: Final = frozenset(
         "billing_policy",
     }
 )
+_SHORT: Final = 6  # characters; what is shorter is no credential, and stands in many texts
 _MOST_KEPT: Final = 16  # kinds of requests whose headers are kept
 
 
@@ -97,8 +101,10 @@ class Upstream:
             return await (
                 open_stream(turn, answer, ending) if turn.stream else read_whole(turn, answer)
             )
-        except BaseException:
+        except BaseException as error:
             await _abandon(turn.io, answer)
+            if isinstance(error, APIError):
+                self._discreet(error)
             raise
 
     async def count_tokens(self, turn: Turn, request: Request) -> Response:
@@ -197,11 +203,19 @@ class Upstream:
         )
         try:
             if answer.status not in _OK:
-                raise await error_of(answer)  # noqa: TRY301 -- the answer is closed like for any error
+                raise self._discreet(await error_of(answer))  # noqa: TRY301 -- the answer is closed like for any error
         except BaseException:
             await _abandon(io, answer)
             raise
         return answer
+
+    def _discreet(self, error: E) -> E:
+        """Take our own credentials out of what a server has said: some echo the request."""
+        if isinstance(error, APIError):
+            sent = [value for made in self._made.values() for value in made.values()]
+            ours = {value for value in sent if isinstance(value, HiddenText)}
+            error.hide({part for value in ours for part in value.split() if len(part) >= _SHORT})
+        return error
 
     def _headers(self, accept: str, content_type: str, betas: tuple[str, ...]) -> Mapping[str, str]:
         """Return the headers of a request; equal ones are the same object, which adapters notice."""
@@ -214,12 +228,13 @@ class Upstream:
             "user-agent": _user_agent(),
         }
         if self.destination.api_key is not None:
-            headers["x-api-key"] = self.destination.api_key.reveal()
+            headers["x-api-key"] = HiddenText(self.destination.api_key.reveal())
         elif self.destination.auth_token is not None:
-            headers["authorization"] = f"Bearer {self.destination.auth_token.reveal()}"
+            headers["authorization"] = HiddenText(f"Bearer {self.destination.auth_token.reveal()}")
         if betas:
             headers["anthropic-beta"] = ",".join(betas)
-        headers.update({name.lower(): value for name, value in self.headers.items()})
+        # Whoever adds headers adds credentials as a rule: of a proxy, of a gateway.
+        headers.update({name.lower(): HiddenText(value) for name, value in self.headers.items()})
         if content_type:
             headers["content-type"] = content_type
         if len(self._made) < _MOST_KEPT:  # content types of uploads are never the same twice

@@ -9,12 +9,13 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias
 
 import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from hookline._http.inflate import ACCEPTED, inflated
 from hookline._http.network import keep_alive
 from hookline._http.proxies import proxy_for
-from hookline._http.transport import GRACE, Outgoing, RawResponse, drained, failed
+from hookline._http.transport import GRACE, Outgoing, RawResponse, bare, drained, failed
 from hookline.config import MOST_CONNECTIONS
 from hookline.errors import ConfigError
 
@@ -55,8 +56,17 @@ def _translated() -> Iterator[None]:
         for kind, phase, retryable in _FAILURES:
             if isinstance(error, kind):
                 late = isinstance(error, TimeoutError)
-                raise failed(error, phase, retryable=retryable, late=late) from error
+                raise failed(error, phase, retryable=retryable, late=late) from _bare(error)
         raise
+
+
+def _bare(error: BaseException) -> BaseException:
+    """Return an error without its frames and without the headers of the request that it tells of."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        text = str(error)
+        error.request_info = error.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
+        error.args = (text,)
+    return bare(error)
 
 
 class AiohttpHTTP:

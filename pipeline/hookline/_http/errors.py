@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final
 
-from hookline._http.transport import failed
+from hookline._http.transport import bare, failed
 
 __all__ = ["translated"]
 
@@ -62,4 +62,4 @@ class translated:  # noqa: N801 -- used as `with translated():`, like the functi
                 if cls.__name__ == "RemoteProtocolError":
                     retryable = any(sign in str(error) for sign in _WENT_AWAY)
                 late = "Timeout" in cls.__name__
-                raise failed(error, phase, retryable=retryable, late=late) from error
+                raise failed(error, phase, retryable=retryable, late=late) from bare(error)

@@ -25,6 +25,7 @@ from hookline._http.responses import AsyncRawResponse, SyncRawResponse
 from hookline._http.transport import Outgoing, RawResponse, choose
 from hookline.config import MOST_CONNECTIONS, Library
 from hookline.errors import ConfigError, InputError, MissingExtra
+from hookline.values.secret import HiddenBytes, HiddenText
 
 __all__ = ["AsyncPool", "SyncPool", "engine", "tls_context"]
 
@@ -198,7 +199,9 @@ def _written(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     written = [(b"accept-encoding", ACCEPTED.encode())]
     for name, value in headers.items():
         try:
-            written.append((name.encode("ascii"), value.encode("ascii")))
+            raw = value.encode("ascii")
+            hidden = isinstance(value, HiddenText)
+            written.append((name.encode("ascii"), HiddenBytes(raw) if hidden else raw))
         except UnicodeEncodeError as error:
             raise InputError(
                 f"the header {name!r} holds characters that are not ASCII, which HTTP has no form for"

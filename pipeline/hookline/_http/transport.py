@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Final, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hookline.config import Library
 from hookline.errors import ConfigError, MissingExtra, PoolTimeout, ReadTimeout, TransportError
@@ -82,8 +82,8 @@ class Outgoing:
 
     method: str
     url: str
-    headers: Mapping[str, str]
-    content: bytes | None = None
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
     timeouts: Timeouts = Timeouts()
     deadline: float | None = None
 
@@ -196,6 +196,16 @@ def failed(
     return TransportError(
         f"{phase} failed: {text}.{hint}{_HINTS.get(phase, '')}", phase=phase, retryable=retryable
     )
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return a library's error without its frames.
+
+    Whoever records the local variables of a traceback would find the headers of the request in them.
+    """
+    for each in _told_by(error):
+        each.__traceback__ = None
+    return error
 
 
 def _while_connecting(

@@ -36,8 +36,6 @@ Query = Iterable[tuple[str, Any]]
 _ATTEMPTS: Final = 3
 _FIRST_WAIT: Final = 0.5  # seconds; doubled with each attempt
 _LONGEST_WAIT: Final = 8.0
-# An answer with one of these says that nothing was done: sending again is safe for every method.
-_NOT_DONE: Final = frozenset({429, 529})
 _NOT_SENT: Final = frozenset({"connect", "pool", "tls"})
 _SLACK: Final = 0.05  # seconds by which a time-out of the network may come early
 _PAGE: Final = ("data", "has_more", "first_id", "last_id", "next_page")
@@ -222,11 +220,11 @@ def _wait(method: str, error: HooklineError, number: int) -> float | None:
     """Return the seconds to wait before sending again, or None if that is not safe or no use."""
     asked = None
     if isinstance(error, APIError):
-        safe = method == "GET" or error.status in _NOT_DONE
+        safe = method == "GET" or error.throttled
         asked = retry_after(error.headers)
     else:
         safe = isinstance(error, TransportError) and (method == "GET" or error.phase in _NOT_SENT)
-    if not error.retryable or not safe or number >= _ATTEMPTS:
+    if not error.should_retry or not safe or number >= _ATTEMPTS:
         return None
     jitter = random.random() * min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (number - 1))  # noqa: S311 -- no secret
     return jitter + (asked or 0.0)

@@ -108,6 +108,7 @@ def _converter() -> Converter:
     converter.register_structure_hook_func(_is_enum, _member)
     converter.register_structure_hook_factory(attrs.has, lambda cls: _instance(converter, cls))
     converter.register_structure_hook_factory(_is_array, lambda wanted: _array(converter, wanted))
+    converter.register_structure_hook_factory(_is_row, lambda wanted: _row(converter, wanted))
     converter.register_structure_hook_factory(_is_table, lambda wanted: _table(converter, wanted))
     converter.register_structure_hook_func(
         _is_union,
@@ -123,7 +124,10 @@ def _is_union(wanted: Any) -> bool:
 def _exact(kind: type) -> Callable[[Any, Any], Any]:
     def read(value: Any, _wanted: Any) -> Any:
         if kind is float and type(value) is int:
-            return float(value)  # JSON writes 1 for 1.0; nothing is lost
+            try:
+                return float(value)  # JSON writes 1 for 1.0; nothing is lost
+            except OverflowError:
+                raise ValueError(f"{brief(value)} is too large for a float") from None
         if type(value) is not kind:
             raise ValueError(f"expected {kind.__name__}, found {value!r}")
         return value
@@ -167,7 +171,6 @@ def _instance(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
 
 def _is_array(wanted: Any) -> bool:
     kind = get_origin(wanted) or wanted
-    # A tuple of fixed length is no array of one kind of thing; cattrs reads those.
     return kind in _FROM_ARRAY and (kind is not tuple or get_args(wanted)[1:] == (...,))
 
 
@@ -178,7 +181,26 @@ def _array(converter: Converter, wanted: Any) -> Callable[[Any, Any], Any]:
     def read(value: Any, _wanted: Any) -> Any:
         if not isinstance(value, list):  # a text is not a list of its characters
             raise ValueError(f"expected an array, found {brief(value)}")  # noqa: TRY004 -- as above
-        return make(each for _, each in _items(converter, enumerate(value), item, wanted))
+        places = ((place, each, item) for place, each in enumerate(value))
+        return make(each for _, each in _items(converter, places, wanted))
+
+    return read
+
+
+def _is_row(wanted: Any) -> bool:
+    arguments = get_args(wanted)
+    return get_origin(wanted) is tuple and arguments[1:] != (...,)
+
+
+def _row(converter: Converter, wanted: Any) -> Callable[[Any, Any], Any]:
+    """Read a tuple of fixed length, in which each place has a type of its own."""
+    kinds = get_args(wanted)
+
+    def read(value: Any, _wanted: Any) -> Any:
+        if not isinstance(value, list) or len(value) != len(kinds):
+            raise ValueError(f"expected an array of {len(kinds)} items, found {brief(value)}")
+        places = zip(range(len(kinds)), value, kinds, strict=True)
+        return tuple([each for _, each in _items(converter, places, wanted)])
 
     return read
 
@@ -194,18 +216,26 @@ def _table(converter: Converter, wanted: Any) -> Callable[[Any, Any], Any]:
     def read(value: Any, _wanted: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError(f"expected an object, found {brief(value)}")  # noqa: TRY004 -- as above
-        return dict(_items(converter, value.items(), item, wanted))
+        places = ((name, each, item) for name, each in value.items())
+        return dict(_items(converter, places, wanted))
 
     return read
 
 
 def _items(
-    converter: Converter, items: Iterable[tuple[Any, Any]], item: Any, wanted: Any
+    converter: Converter, items: Iterable[tuple[Any, Any, Any]], wanted: Any
 ) -> list[tuple[Any, Any]]:
-    """Read what an array or object holds; what is wrong is said of all of them at once."""
+    """Read what an array or object holds; what is wrong is said of all of them at once.
+
+    Args:
+        converter: reads each.
+        items: place, value and type of each.
+        wanted: the type of the whole.
+
+    """
     done: list[tuple[Any, Any]] = []
     errors: list[Exception] = []
-    for place, value in items:
+    for place, value, item in items:
         try:
             done.append((place, converter.structure(value, item)))
         except (BaseValidationError, *_UNFIT) as error:
@@ -239,6 +269,8 @@ def _first_fit(converter: Converter, value: Any, wanted: Any) -> Any:
     """Return the value as the first member of a union that takes it, exact scalars before others."""
     members = get_args(wanted)
     exact = [member for member in members if member is type(value)]
+    # A date reads as midnight of a moment too, while no moment reads as a date.
+    exact += [member for member in members if member is dt.date]
     for member in (*exact, *members):
         try:
             return converter.structure(value, member)

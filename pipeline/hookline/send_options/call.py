@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
@@ -22,7 +23,7 @@ from hookline.send_options.options import (
 from hookline.send_options.tools import split_tools
 from hookline.turn import TurnOptions
 from hookline.values.blocks import Block
-from hookline.values.frozen import EMPTY, FrozenDict
+from hookline.values.frozen import EMPTY
 from hookline.values.messages import Request
 from hookline.values.principal import Principal
 
@@ -108,7 +109,7 @@ def prepare(
             output=given.get("output"),
         ),
         timeout_of(given.get("timeout")),
-        FrozenDict(context) if context else EMPTY,
+        MappingProxyType(dict(context)) if context else EMPTY,
         principal_of(given.get("principal")),
     )
 

@@ -2,7 +2,7 @@
 
 Read ``frozen`` first, on which all of them stand; then ``messages`` (`Message`, `Request`, `Response`)
 and ``blocks``, ``sources``, ``citations``, ``tool_definitions``, of which messages are made; then
-``events`` and ``usage``. ``attachments`` are images and documents before anybody has read them,
+``events`` and ``usage``. ``editing`` and ``text_editing`` change a request all through. ``attachments`` are images and documents before anybody has read them,
 ``destination`` says where requests go and as whom, ``secret`` and ``brief`` keep reprs safe and short.
 """
 
@@ -89,6 +89,7 @@ from hookline.values.pixels import Pixels
 from hookline.values.prefill import Prefill, PrefillMode
 from hookline.values.principal import NOBODY, Principal
 from hookline.values.rate_limits import RateLimit, RateLimits, read_rate_limits
+from hookline.values.redaction import HIDDEN, SECRET_NAMES, redacted, shown_url
 from hookline.values.secret import Secret, as_secret
 from hookline.values.sources import (
     SOURCES,
@@ -109,7 +110,9 @@ __all__ = [
     "DELTAS",
     "EMPTY",
     "EVENTS",
+    "HIDDEN",
     "NOBODY",
+    "SECRET_NAMES",
     "SOURCES",
     "AdvisorToolResultBlock",
     "Attachment",
@@ -211,6 +214,8 @@ __all__ = [
     "media_type_of",
     "read_header",
     "read_rate_limits",
+    "redacted",
+    "shown_url",
     "size_text",
     "thaw",
     "total",

@@ -1,7 +1,9 @@
 """Short, safe text for values of any size: reprs and error messages never hold megabytes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from hookline.values.redaction import shown_member
 
 __all__ = ["base64_size", "brief", "size_text"]
 
@@ -22,13 +24,14 @@ def brief(value: Any, depth: int = 0) -> str:
         A ``repr`` where long texts, lists and objects are shortened.
 
     """
-    if isinstance(value, str) and len(value) > _TEXT_LIMIT:
+    kind = type(value)  # isinstance() would believe what a value says of itself
+    if issubclass(kind, str) and len(value) > _TEXT_LIMIT:
         return f"{value[:_TEXT_LIMIT]!r}… ({len(value):,} characters)"
-    if isinstance(value, bytes | bytearray | memoryview):
+    if issubclass(kind, bytes | bytearray | memoryview):
         return f"<{size_text(len(value))}>"
-    if isinstance(value, int) and value.bit_length() > _INT_BITS_LIMIT:
+    if issubclass(kind, int) and value.bit_length() > _INT_BITS_LIMIT:
         return f"<int of {value.bit_length()} bits>"  # repr() refuses the largest ones
-    if isinstance(value, Mapping | list | tuple):
+    if issubclass(kind, Mapping | list | tuple):
         return _brief_container(value, depth)
     return repr(value)
 
@@ -38,7 +41,11 @@ def _brief_container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], dep
     opening, closing = "{}" if mapping else "[]" if isinstance(value, list) else "()"
     if depth >= _DEPTH_LIMIT and value:
         return f"{opening}…{closing}"
-    first = [value[key] for key in list(value)[:_ITEM_LIMIT]] if mapping else value[:_ITEM_LIMIT]
+    first: Sequence[Any]
+    if mapping:
+        first = [shown_member(key, value[key]) for key in list(value)[:_ITEM_LIMIT]]
+    else:
+        first = value[:_ITEM_LIMIT]
     parts = [brief(item, depth + 1) for item in first]
     if mapping:
         parts = [f"{brief(key)}: {part}" for key, part in zip(value, parts, strict=False)]

@@ -1,106 +1,32 @@
-"""What all values of Hookline are made of: frozen JSON, and a small base for frozen attrs classes.
+"""What all values of Hookline are made of: a small base for frozen attrs classes.
 
 Nothing inside a model can be changed, so a request that ten plugins have seen is still the request
-that was made, and its encoded bytes stay true. JSON objects become `FrozenDict`, arrays become
-tuples; `thaw` turns them back.
+that was made, and its encoded bytes stay true. JSON inside one is frozen by
+`hookline.values.frozen_json`, whose names this module hands on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from math import isfinite
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Final, NoReturn, Self, cast, get_args, get_origin
 
 from attrs import Attribute, field, fields, frozen
 
-from hookline.errors import InputError
+from hookline.errors import FrozenError, InputError
 from hookline.values.brief import brief
+from hookline.values.frozen_json import (
+    EMPTY,
+    FrozenDict,
+    exact,
+    freeze,
+    named_freeze,
+    same_json,
+    thaw,
+)
 
 __all__ = ["EMPTY", "FrozenDict", "Model", "checked", "freeze", "frozen_tuple", "thaw"]
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class FrozenDict(dict[K, V]):
-    """A dict that refuses changes, with everything inside it frozen too.
-
-    It stays a dict, because both JSON writers and every ``isinstance`` check know dicts.
-
-    Args:
-        *args: what ``dict`` takes.
-        **kwargs: what ``dict`` takes.
-
-    """
-
-    __slots__ = ()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        plain: dict[Any, Any] = dict(*args, **kwargs)
-        if not _FROZEN_ALREADY.issuperset(map(type, plain.values())):
-            plain = {key: freeze(value) for key, value in plain.items()}
-        super().__init__(plain)
-
-    def _refuse(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise TypeError("a FrozenDict cannot be changed; make a new one: FrozenDict({**old, …})")
-
-    __setitem__ = __delitem__ = _refuse
-    __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
-
-    def __hash__(self) -> int:  # type: ignore[override]  # dict says "unhashable"
-        return hash(frozenset(self.items()))
-
-    def __reduce__(self) -> tuple[type[Self], tuple[dict[K, V]]]:
-        # dict's own way fills an empty copy item by item, which is refused.
-        return type(self), (dict(self),)
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
-        return self
-
-
-_FROZEN_ALREADY: Final = frozenset({NoneType, str, int, float, bool, FrozenDict})
-
-EMPTY: Final[FrozenDict[str, Any]] = FrozenDict()
-
-
-def freeze(value: Any) -> Any:
-    """Make a JSON value unchangeable, deeply.
-
-    Args:
-        value: anything; mappings and sequences of JSON are converted, other values kept.
-
-    Returns:
-        `FrozenDict` for mappings, tuple for lists and tuples, otherwise ``value`` itself.
-
-    """
-    kind = value.__class__
-    if kind in _FROZEN_ALREADY:  # nearly always; the checks below cost ten times as much
-        return value
-    if isinstance(value, list | tuple):
-        return tuple([freeze(item) for item in value])
-    if isinstance(value, dict | Mapping):
-        return FrozenDict(value)
-    return value
-
-
-def thaw(value: Any) -> Any:
-    """Undo `freeze`: plain dicts and lists that the receiver may change.
-
-    Args:
-        value: a frozen JSON value.
-
-    Returns:
-        A copy made of dicts and lists.
-
-    """
-    if isinstance(value, dict):
-        return {key: thaw(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [thaw(item) for item in value]
-    return value
 
 
 def frozen_tuple(items: Any) -> Any:
@@ -113,7 +39,9 @@ def frozen_tuple(items: Any) -> Any:
         A tuple, or ``items`` if it is no list.
 
     """
-    return tuple(items) if isinstance(items, list) else items
+    if items is None or type(items) is tuple:
+        return items
+    return tuple(items) if isinstance(items, list | tuple) else items
 
 
 _ENGLISH: Final[Mapping[Any, str]] = {
@@ -122,6 +50,7 @@ _ENGLISH: Final[Mapping[Any, str]] = {
 }  # fmt: skip
 # What may stand where a type is written. A bool is an int to Python but not to JSON.
 _ACCEPTED: Final[Mapping[Any, tuple[type, ...]]] = {float: (int, float)}
+_PLAIN: Final = frozenset({str, int, float, bool})
 
 
 def _expected(annotation: Any) -> list[tuple[type, Any]]:
@@ -143,10 +72,12 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
         accepted if item is None else [kind for kind in accepted if kind is not tuple]
     )
 
+    plain -= {float}  # of which some are no JSON
+
     def check(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
-        if value.__class__ in plain:
+        if type(value) in plain:
             return
-        if not isinstance(value, accepted) or (no_bool and isinstance(value, bool)):
+        if not issubclass(type(value), accepted) or (no_bool and value.__class__ is bool):
             wanted = " or ".join(_ENGLISH.get(kind, f"a {kind.__name__}") for kind in kinds)
             raise InputError(
                 f"{type(instance).__name__}.{attribute.name} must be {wanted}, "
@@ -160,29 +91,56 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
                         f"{_ENGLISH.get(item, f'a {item.__name__}')}, not {brief(member)} "
                         f"({type(member).__name__})"
                     )
+            if item is str:
+                _set(instance, attribute.name, tuple([exact(member) for member in value]))
+        elif type(value) not in _PLAIN or value.__class__ is float:
+            _put_exact(instance, attribute, value)
 
     return check
 
 
-def checked(_cls: type, attributes: list["Attribute[Any]"]) -> list["Attribute[Any]"]:
+def _put_exact(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
+    """Put what an instance of a subclass stands for in its place; refuse what is no number."""
+    if isinstance(value, float) and not isfinite(value):
+        raise InputError(
+            f"{type(instance).__name__}.{attribute.name} must be a finite number, not {value}"
+        )
+    if isinstance(value, str | int | float):
+        _set(instance, attribute.name, exact(value))
+
+
+def checked(cls: type, attributes: list["Attribute[Any]"]) -> list["Attribute[Any]"]:
     """Give every field the validator that its annotation asks for.
 
     Every model is ``@frozen(eq=False, repr=False, field_transformer=checked)``, written out because
     type checkers do not see through a wrapper: equality and repr are inherited from `Model`, which
     halves the time that attrs needs for each class at import.
     """
-    # What is inherited was checked there; evolve() costs more than all the rest.
-    validators = [
-        None if a.inherited or a.validator is not None else _validator(a.type)  # type: ignore[attr-defined]  # unknown to the stubs of attrs
-        for a in attributes
-    ]
-    return [
-        a if validator is None else a.evolve(validator=validator)
-        for a, validator in zip(attributes, validators, strict=True)
-    ]
+    done: list[Attribute[Any]] = []
+    for a in attributes:
+        changes: dict[str, Any] = {}
+        # What is inherited was seen to there; evolve() costs more than all the rest.
+        if not a.inherited:  # type: ignore[attr-defined]  # unknown to the stubs of attrs
+            if a.validator is None and (validator := _validator(a.type)) is not None:
+                changes["validator"] = validator
+            if cast("Any", a.converter) is freeze:
+                shared = a.name == "extra" or cls.__name__.startswith("_")  # by several classes
+                owner = "" if shared else f"{cls.__name__}."
+                changes["converter"] = named_freeze(f"{owner}{a.name}")
+        done.append(a.evolve(**changes) if changes else a)
+    return done
 
 
 _set: Final = object.__setattr__  # for values that nobody has seen yet
+
+
+def _refuse_change(self: Any, name: str, _value: object = None) -> NoReturn:
+    kind = type(self).__name__
+    raise FrozenError(
+        f"a {kind} cannot be changed; make another one: new = old.evolve({name}=…)"
+        if name in self._settable
+        else f"a {kind} cannot be changed, and has no field {name}"
+    )
 
 
 @frozen(eq=False, repr=False, field_transformer=checked)
@@ -214,6 +172,8 @@ class Model:
         cls._values = attrgetter(*names, "extra")
         cls._put = tuple(getattr(cls, name).__set__ for name in names)
         cls._caches = tuple(a for a in fields(cls) if not a.init)
+        # attrs refuses a class that has its own, since it makes one for each; which names no remedy.
+        cls.__setattr__ = cls.__delattr__ = _refuse_change  # type: ignore[method-assign]  # as said
 
     def _key(self) -> tuple[Any, ...]:
         return tuple([getattr(self, name) for name in self._compared])
@@ -223,7 +183,8 @@ class Model:
             return True
         if not isinstance(other, Model) or other.__class__ is not self.__class__:
             return NotImplemented
-        return self._key() == other._key()
+        mine, others = self._key(), other._key()
+        return mine == others and all(map(same_json, mine, others))
 
     def __hash__(self) -> int:
         return hash((self.__class__, self._key()))
@@ -253,11 +214,7 @@ class Model:
         """
         settable = self._settable
         if not changes.keys() <= settable.keys():
-            names = ", ".join(sorted(changes.keys() - settable.keys()))
-            raise InputError(
-                f"{type(self).__name__} has no field {names}; put what the API knows and Hookline "
-                "does not into extra={…}"
-            )
+            raise _no_field(type(self).__name__, changes.keys() - settable.keys(), settable)
         # attrs.evolve would convert and check every field again; only the changed ones are new.
         copy = object.__new__(type(self))
         for put, value in zip(self._put, self._values(self), strict=False):
@@ -271,4 +228,24 @@ class Model:
             _set(copy, a.name, converted)
             if a.validator is not None:
                 a.validator(copy, a, converted)
+        complete = getattr(copy, "__attrs_post_init__", None)
+        if complete is not None:  # what the constructor checks besides
+            complete()
         return copy
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        return self
+
+
+def _no_field(kind: str, names: Iterable[str], known: Iterable[str]) -> InputError:
+    said = []
+    for name in sorted(names):
+        near = get_close_matches(name, known, 1)
+        said.append(f"{name} (did you mean {near[0]!r}?)" if near else name)
+    return InputError(
+        f"{kind} has no field {', '.join(said)}; put what the API knows and Hookline does not into "
+        "extra={…}"
+    )

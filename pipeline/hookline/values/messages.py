@@ -4,16 +4,29 @@ All are frozen values without I/O. Everything that the API may send and this ver
 survives, in ``extra`` or in ``Unknown…`` classes.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, Final, Self
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import field, frozen
 
-from hookline.values.blocks import Block, CacheControl, TextBlock, as_blocks, as_content
+from hookline.errors import InputError
+from hookline.values.content import Block, CacheControl, TextBlock, as_blocks, as_content
 from hookline.values.frozen import EMPTY, Model, checked, freeze, frozen_tuple
 from hookline.values.rate_limits import RateLimits, read_rate_limits
 from hookline.values.tool_definitions import ToolChoice, ToolSpec
 from hookline.values.usage import StopDetails, Usage
+
+if TYPE_CHECKING:
+    from hookline.values.editing import Gathers, Replacement
+    from hookline.values.text_editing import TextPart
 
 __all__ = ["Message", "Request", "Response"]
 
@@ -54,7 +67,7 @@ class Message(Model):
     clear_at: Any = field(default=None, converter=freeze, kw_only=True)
     # Its JSON, filled in by hookline.wire.codec when first needed: a long history or a large image is
     # encoded once and not on every turn.
-    _encoded: bytes | None = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+    _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -126,7 +139,7 @@ class Request(Model):
     betas: tuple[str, ...] = field(default=(), converter=_strings, kw_only=True, metadata=LOCAL)
     # The very bytes it was read from, so that an unchanged request leaves as it came. A copy made
     # by evolve() starts without.
-    _encoded: bytes | None = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+    _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
 
     def append(self, *messages: Message) -> Self:
         """Make a copy with more messages at the end.
@@ -139,6 +152,146 @@ class Request(Model):
 
         """
         return self.evolve(messages=(*self.messages, *messages))
+
+    def evolve(self, **changes: Any) -> Self:
+        """Make a copy with some fields changed, written as ``send`` takes them.
+
+        Args:
+            **changes: field names and their new values; messages, tools, blocks of the system prompt,
+                ``tool_choice`` and ``cache_control`` may be dicts.
+
+        Returns:
+            The new request; ``self`` is unchanged.
+
+        Raises:
+            InputError: no such field, or a value of the wrong type.
+
+        """
+        try:
+            return super().evolve(**changes)
+        except InputError:  # seldom: most who change a request have values at hand
+            written = {
+                name for name in _WRITABLE.intersection(changes) if _holds_json(changes[name])
+            }
+            if not written:
+                raise
+        from hookline.wire.codec import structure_field  # noqa: PLC0415 -- the wire stands on this
+
+        read = {name: structure_field(name, changes[name]) for name in written}
+        return super().evolve(**{**changes, **read})
+
+    def with_system(self, text: str) -> "Request":
+        r"""Add to the system prompt; what is there, and its cache breakpoints, stays.
+
+        Args:
+            text: what to add, after a blank line or as a block of its own; blank text adds nothing.
+
+        Returns:
+            The new request.
+
+        Example:
+            >>> Request("m", 9, system="Be brief.").with_system("Be polite.").system
+            'Be brief.\n\nBe polite.'
+
+        """
+        from hookline.values.editing import with_system  # noqa: PLC0415 -- it stands on this
+
+        return with_system(self, text)
+
+    def map_text(
+        self,
+        function: Callable[[str], str],
+        where: "TextPart | Collection[TextPart]" = (
+            "system",
+            "messages",
+            "tool_results",
+            "documents",
+        ),
+    ) -> "Request":
+        """Change text wherever it lies. What the function leaves alone stays the same object.
+
+        Args:
+            function: gets a text and returns what stands for it.
+            where: the parts it is applied to: ``"system"``; ``"messages"`` (the text of every message,
+                prefill and quotes in citations included); ``"tool_results"``; ``"documents"`` (their
+                text, titles and contexts, and search results, wherever they lie; a file that nobody
+                has read yet has no text: from ``send`` on there are none); ``"tool_inputs"`` (all
+                strings in them); ``"tools"`` (the descriptions).
+
+        Returns:
+            The new request, or this one where nothing changed.
+
+        Raises:
+            InputError: no such part, or the function returned no text.
+
+        Example:
+            >>> request.map_text(lambda text: text.replace("Ada", "[name]"))
+
+        """
+        from hookline.values.text_editing import mapped_text  # noqa: PLC0415 -- it stands on this
+
+        return mapped_text(self, function, where)
+
+    def map_blocks(self, function: "Callable[[Block], Replacement]") -> "Request":
+        """Put other blocks in the place of blocks, in the system prompt and all messages.
+
+        It reaches into tool results, search results and documents made of blocks, the inmost first. The
+        text of a message that is a string is a ``TextBlock`` to it, and becomes a string again.
+
+        Args:
+            function: gets a block; returns it, another one, several, or None to leave it out.
+
+        Returns:
+            The new request, or this one where nothing changed.
+
+        Raises:
+            InputError: the function returned something else.
+
+        Example:
+            >>> request.map_blocks(lambda block: None if block.type == "image" else block)
+
+        """
+        from hookline.values.editing import replaced_blocks  # noqa: PLC0415 -- it stands on this
+
+        return replaced_blocks(self, function)
+
+    async def map_media(
+        self,
+        function: "Callable[[Block], Replacement | Awaitable[Replacement]]",
+        io: "Gathers",
+    ) -> "Request":
+        """Put something else in the place of images and documents, wherever they lie.
+
+        Args:
+            function: a ``def`` or ``async def``; gets an image or a document, resolved or not, once
+                for each distinct source, and returns what stands for it: the block itself, another
+                one, several, or None. Titles and cache breakpoints of blocks that share a source stay
+                with each of them.
+            io: ``turn.io``; the calls run side by side.
+
+        Returns:
+            The new request, or this one where nothing changed.
+
+        Raises:
+            InputError: the function returned something else.
+
+        Example:
+            >>> request = await request.map_media(describe, turn.io)
+
+        """
+        from hookline.values.editing import replaced_media  # noqa: PLC0415 -- it stands on this
+
+        return await replaced_media(self, function, io)
+
+
+# What a person may write as JSON; everything else in a request is JSON anyway.
+_WRITABLE: Final = frozenset({"messages", "system", "tools", "tool_choice", "cache_control"})
+
+
+def _holds_json(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(isinstance(item, Mapping) for item in value)
+    return isinstance(value, Mapping)
 
 
 @frozen(eq=False, repr=False, field_transformer=checked)

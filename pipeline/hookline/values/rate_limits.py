@@ -27,6 +27,17 @@ class RateLimit:
     remaining: int | None = None
     reset: dt.datetime | None = None
 
+    def seconds_left(self, now: dt.datetime | None = None) -> float | None:
+        """Return the seconds until it is whole again, 0 for a moment in the past, None if not told.
+
+        Args:
+            now: the current time, aware; None is the clock's.
+
+        """
+        if self.reset is None:
+            return None
+        return max(0.0, (self.reset - (now or dt.datetime.now(dt.UTC))).total_seconds())
+
 
 @frozen(kw_only=True)
 class RateLimits:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-__all__ = ["Secret", "as_secret"]
+__all__ = ["HiddenBytes", "HiddenText", "Secret", "as_secret"]
 
 _HIDDEN: Final = "Secret(…)"
 
@@ -41,8 +41,36 @@ class Secret:
     def __hash__(self) -> int:
         return hash((Secret, self._value))
 
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "Secret":
+        return self
+
     def __reduce__(self) -> Any:
         raise TypeError("a Secret is not pickled; hand the key over where it is needed")
+
+
+class HiddenText(str):
+    """A text that works like any other and shows a constant in reprs: a credential inside a header.
+
+    A library must get plain text in the end. This keeps it out of what is shown of the dicts and lists
+    that hold it on the way: frame variables in a traceback, above all.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _HIDDEN
+
+
+class HiddenBytes(bytes):
+    """The same for bytes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _HIDDEN
 
 
 def as_secret(value: str | Secret | None) -> Secret | None:

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
-from hookline.values.brief import base64_size
+from hookline.values.brief import base64_size, brief
+from hookline.values.content import Block, as_content
 from hookline.values.frozen import Model, checked, freeze
+from hookline.values.redaction import shown_url
 
 __all__ = [
     "SOURCES",
@@ -39,12 +41,16 @@ class Base64Source(Source):
     data: str = field(repr=base64_size)
 
 
+def _url_repr(url: str) -> str:
+    return brief(shown_url(url))
+
+
 @frozen(eq=False, repr=False, field_transformer=checked)
 class URLSource(Source):
     """An ``https:`` address that the API fetches."""
 
     type: ClassVar[str] = "url"
-    url: str
+    url: str = field(repr=_url_repr)
 
 
 @frozen(eq=False, repr=False, field_transformer=checked)
@@ -66,10 +72,10 @@ class TextSource(Source):
 
 @frozen(eq=False, repr=False, field_transformer=checked)
 class ContentSource(Source):
-    """A document made of blocks: a string, or text and image blocks as frozen JSON."""
+    """A document made of blocks: a string, or text and image blocks."""
 
     type: ClassVar[str] = "content"
-    content: str | tuple[Any, ...] = field(converter=freeze)
+    content: str | tuple[Block, ...] = field(converter=as_content)
 
 
 @frozen(eq=False, repr=False, field_transformer=checked)

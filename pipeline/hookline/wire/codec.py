@@ -13,13 +13,14 @@ Only a top level without the shape that the API promises is an error. The rules 
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hookline.errors import DecodeError, InputError, UnresolvedContent
-from hookline.values.blocks import Block
+from hookline.values.blocks import Block, CacheControl
 from hookline.values.events import ContentBlockDelta, Event, TextDelta
 from hookline.values.frozen import EMPTY, Model, freeze
 from hookline.values.messages import Message, Request, Response
+from hookline.values.tool_definitions import ToolChoice, ToolSpec
 from hookline.wire.convert import (
     Misfit,
     Unresolved,
@@ -29,7 +30,14 @@ from hookline.wire.convert import (
     wire_fields,
     writer,
 )
-from hookline.wire.json import JSONDecodeError, dumps, loads
+from hookline.wire.json import (
+    JSONDecodeError,
+    dumps,
+    fast_dumps,
+    loads,
+    loads_unique,
+    unwritable,
+)
 
 __all__ = [
     "JSONDecodeError",
@@ -38,8 +46,10 @@ __all__ = [
     "encode_message",
     "encode_request",
     "loads",
+    "loads_unique",
     "structure_block",
     "structure_event",
+    "structure_field",
     "structure_message",
     "structure_request",
     "structure_response",
@@ -123,6 +133,46 @@ def structure_block(data: Mapping[str, Any]) -> Block:
     return block
 
 
+# What an item of each of these fields is, or the field itself.
+_WRITTEN: Final[Mapping[str, Any]] = {
+    "messages": Message,
+    "system": Block,
+    "tools": ToolSpec,
+    "tool_choice": ToolChoice,
+    "cache_control": CacheControl,
+}
+
+
+def structure_field(name: str, value: Any) -> Any:
+    """Read a field of a request that a person wrote, wholly or in part, as JSON.
+
+    Args:
+        name: one of those that hold values of the data model.
+        value: a dict, or a list in which some items are dicts.
+
+    Returns:
+        The same with a value of the data model in the place of each dict.
+
+    Raises:
+        InputError: a dict of another shape; the text says where.
+
+    """
+    where = f"Request.{name}"
+    if isinstance(value, Mapping):
+        return _written(value, _WRITTEN[name], where)
+    return [
+        _written(item, _WRITTEN[name], f"{where}[{index}]") if isinstance(item, Mapping) else item
+        for index, item in enumerate(value)
+    ]
+
+
+def _written(value: Mapping[str, Any], cls: Any, where: str) -> Any:
+    try:
+        return _structure(dict(value), cls)
+    except DecodeError as error:
+        raise InputError(f"{where}{str(error).removeprefix('$')}") from None
+
+
 def structure_event(data: Mapping[str, Any]) -> Event:
     """Make an event of its JSON object.
 
@@ -166,6 +216,8 @@ def unstructure(model: Model) -> dict[str, Any]:
         data: dict[str, Any] = plain(model)
     except Unresolved:
         raise _located(model, "") from None
+    except RecursionError as error:
+        raise InputError("it is nested too deeply to be sent") from error
     return data
 
 
@@ -183,11 +235,29 @@ def encode_message(message: Message) -> bytes:
         InputError: it holds something that JSON has no form for.
 
     """
-    encoded = message._encoded  # noqa: SLF001 -- the slot is there for this module
-    if encoded is None:
-        encoded = _dumps(unstructure(message), "the message")
-        object.__setattr__(message, "_encoded", encoded)
-    return encoded
+    kept = message._encoded  # noqa: SLF001 -- the slot is there for this module
+    if type(kept) is _Kept and kept.content is message.content and kept.head is message.role:
+        return kept.data
+    data = _dumps(unstructure(message))
+    object.__setattr__(message, "_encoded", _Kept(message.role, message.content, data))
+    return data
+
+
+class _Kept(NamedTuple):
+    """The bytes of a message or request, and what they are the bytes of.
+
+    Bytes of another origin in their place are not believed, nor are those of another message.
+
+    Attributes:
+        head: the role of the message, the model of the request.
+        content: its content, its messages.
+        data: the JSON.
+
+    """
+
+    head: str
+    content: tuple[Any, ...] | str
+    data: bytes
 
 
 def encode_request(request: Request) -> bytes:
@@ -208,15 +278,21 @@ def encode_request(request: Request) -> bytes:
         InputError: it holds something that JSON has no form for.
 
     """
-    if request._encoded is not None:  # noqa: SLF001 -- the slot is there for this module
-        return request._encoded  # noqa: SLF001 -- as above
+    kept = request._encoded  # noqa: SLF001 -- the slot is there for this module
+    if type(kept) is _Kept and kept.content is request.messages and kept.head is request.model:
+        return kept.data
+    index = -1
     try:
-        head = _dumps(_head_writer()(request), "the request")
+        head = _dumps(_head_writer()(request))
         parts = [head[:-1], b',"messages":[']
-        for message in request.messages:
+        for index, message in enumerate(request.messages):  # noqa: B007 -- tells where an error was
             parts += (encode_message(message), b",")
     except (Unresolved, UnresolvedContent):
         raise _located(request, "") from None
+    except InputError as error:
+        if index >= 0 and error.position:
+            raise _refused(f"messages.{index}.{error.position}", error.reason) from None
+        raise
     if request.messages:
         parts.pop()
     parts.append(b"]}")
@@ -234,17 +310,18 @@ def decode_request(data: bytes, betas: tuple[str, ...] = ()) -> Request:
         The request. While it is unchanged, `encode_request` returns ``data``.
 
     Raises:
-        DecodeError: not JSON, or not the shape of a request.
+        DecodeError: not JSON, a name that stands twice in one object, or not the shape of a request.
 
     """
     try:
-        body = loads(data)
+        body = loads_unique(data)
     except (JSONDecodeError, RecursionError) as error:
         raise DecodeError(f"the request body is not valid JSON: {error}") from error
     request = structure_request(body)
     if betas:
         request = request.evolve(betas=betas)
-    object.__setattr__(request, "_encoded", data)
+    kept = _Kept(request.model, request.messages, data)
+    object.__setattr__(request, "_encoded", kept)
     return request
 
 
@@ -282,6 +359,8 @@ def _structure(data: Any, cls: Any) -> Any:
         return _hook(cls)(data, cls)
     except Misfit as misfit:
         raise DecodeError(misfit.text, f"${misfit.path}") from None
+    except InputError as error:
+        raise DecodeError(str(error)) from None
     except RecursionError:
         raise DecodeError("nested too deeply") from None
 
@@ -310,8 +389,21 @@ def _located(model: Model, path: str) -> UnresolvedContent:
     )
 
 
-def _dumps(data: dict[str, Any], what: str) -> bytes:
+def _dumps(data: dict[str, Any]) -> bytes:
+    """Write what leaves for the API; `dumps` would write half a surrogate pair, which it refuses."""
     try:
-        return dumps(data)
-    except TypeError as error:
-        raise InputError(f"{what} holds something that JSON has no form for: {error}") from error
+        return fast_dumps(data)
+    except TypeError:
+        found = unwritable(data)
+    if found is not None:
+        raise _refused(*found)
+    try:
+        return dumps(data)  # integers beyond 64 bits
+    except (TypeError, RecursionError) as error:
+        raise InputError("it is nested too deeply to be sent") from error
+
+
+def _refused(position: str, reason: str) -> InputError:
+    error = InputError(f"{position}: {reason}")
+    error.position, error.reason = position, reason
+    return error

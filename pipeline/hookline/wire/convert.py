@@ -5,6 +5,7 @@ This is the one module that imports cattrs; `hookline.wire.codec` is its public 
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Final, NoReturn, Self, get_args, get_origin
 
@@ -23,7 +24,7 @@ from hookline.values.events import (
     UnknownDelta,
     UnknownEvent,
 )
-from hookline.values.frozen import EMPTY, FrozenDict, Model, freeze, thaw
+from hookline.values.frozen import EMPTY, Model, freeze, thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.sources import SOURCES, Source, UnknownSource
 from hookline.values.tool_definitions import ServerTool, Tool, ToolSpec, UnknownTool
@@ -74,7 +75,7 @@ def _scalar_hook(scalar: type) -> Read:
     kinds, expected = _SCALARS[scalar]
 
     def read(value: Any, _type: Any) -> Any:
-        if value.__class__ in kinds:
+        if type(value) in kinds and (scalar is not float or isfinite(value)):
             return value
         raise Misfit(expected, value)
 
@@ -84,7 +85,8 @@ def _scalar_hook(scalar: type) -> Read:
 def _as_it_is(annotation: Any) -> tuple[type, ...]:
     """Return the classes whose values a field takes unchanged, so that no hook need be called."""
     parts = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    return tuple(kind for part in parts for kind in _SCALARS.get(part, ((), ""))[0])
+    kinds = {kind for part in parts for kind in _SCALARS.get(part, ((), ""))[0]}
+    return tuple(kinds - {float})  # of which some are no JSON
 
 
 def _read_json(value: Any, _type: Any) -> Any:
@@ -93,7 +95,7 @@ def _read_json(value: Any, _type: Any) -> Any:
 
 def _read_object(value: Any, _type: Any) -> Any:
     if isinstance(value, dict):
-        return FrozenDict(value)
+        return freeze(value)
     raise Misfit("an object", value)
 
 
@@ -264,7 +266,7 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
                 extra[key] = value
                 continue
             name, unchanged, hook, type_ = known
-            if value.__class__ in unchanged:
+            if type(value) in unchanged:
                 values[name] = value
                 continue
             try:
@@ -277,7 +279,7 @@ def _class_hook(cls: Any, converter: cattrs.Converter) -> Read:
             extra.pop("type", None)
         if not data.keys() >= expected:
             values |= _absent(data.keys(), required, booked)
-        values["extra"] = FrozenDict(extra) if extra else EMPTY
+        values["extra"] = freeze(extra) if extra else EMPTY
         return make(values)
 
     return read

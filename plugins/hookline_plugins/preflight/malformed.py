@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import NOTHING, fields, has
 
-from hookline import Block, Message
+from hookline import Block, InputError
 from hookline.values import BLOCKS, UnknownBlock
 from hookline_plugins.preflight.digest import Digest
 from hookline_plugins.preflight.rules import Problem, Rule
@@ -14,7 +14,7 @@ from hookline_plugins.preflight.rules import Problem, Rule
 if TYPE_CHECKING:
     from hookline_plugins.preflight.given import Given
 
-__all__ = ["RULES", "check", "look", "look_at_message"]
+__all__ = ["RULES", "check", "look", "note_unwritable"]
 
 # facts 3.1
 BLOCK: Final = Rule("block-fields", "3.1", "Give the block its fields, or leave it out")
@@ -56,14 +56,10 @@ def look(block: Block, place: str, digest: Digest) -> None:
             return
 
 
-def look_at_message(message: Message, encoded: bytes, digest: Digest) -> None:
-    """Note half characters: the wire writes them as escapes, and no JSON parser takes them."""
-    if b"\\ud" in encoded:
-        digest.plain = False
-        digest.problems += tuple(
-            SURROGATE.broken(place, "half a surrogate pair is no character")
-            for place in _halves(message.content, "content")
-        )
+def note_unwritable(error: InputError, digest: Digest) -> None:
+    """Note what the encoder refused: half characters, numbers of thousands of digits."""
+    digest.plain = False
+    digest.problems += (SURROGATE.broken(error.position, error.reason),)
 
 
 def check(given: "Given") -> Iterator[Problem]:

@@ -16,7 +16,6 @@ from hookline.values import (
     URLSource,
     read_header,
 )
-from hookline.wire import structure_block
 from hookline_plugins.preflight.digest import Digest
 from hookline_plugins.preflight.rules import Problem, Rule
 
@@ -107,8 +106,7 @@ def _look_at_document(block: DocumentBlock, place: str, digest: Digest) -> None:
         _look_at_base64(source, place, digest)
     elif isinstance(source, ContentSource) and not isinstance(source.content, str):
         for index, item in enumerate(source.content):
-            if isinstance(item, Mapping) and item.get("type") == "image":
-                look(structure_block(item), f"{place}.source.content.{index}", digest, inner=True)
+            look(item, f"{place}.source.content.{index}", digest, inner=True)
 
 
 def _look_at_image(block: ImageBlock, place: str, digest: Digest) -> None:

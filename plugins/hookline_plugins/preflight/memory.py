@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import define, field
 
-from hookline import Block, Message, ToolResultBlock
+from hookline import Block, InputError, Message, ToolResultBlock
 from hookline.values import SearchResultBlock
 from hookline.wire import encode_message
 from hookline_plugins.preflight import betas, cache, malformed, media, tools, turns
@@ -105,9 +105,13 @@ class Memory:
 
 def digested(message: Message) -> Digest:
     """Look at one message with all the rules that need nothing else."""
-    encoded = encode_message(message)
-    digest = begun(message, len(encoded))
-    malformed.look_at_message(message, encoded, digest)
+    try:
+        digest = begun(message, len(encode_message(message)))
+    except InputError as error:
+        if not error.position:
+            raise
+        digest = begun(message, 0)
+        malformed.note_unwritable(error, digest)
     if digest.plain:
         return digest
     turns.look_at_message(message, digest)

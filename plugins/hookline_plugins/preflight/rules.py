@@ -80,13 +80,9 @@ class PreflightError(InputError):
         self.problems = tuple(problems)
         first = self.problems[0]
         self.rule: Final = first.rule.name
-        self.position: Final = first.position
+        self.position = first.position
         self.remedy: Final = first.remedy
         super().__init__(_told(self.problems))
-
-    def __reduce__(self) -> tuple[type["PreflightError"], tuple[tuple[Problem, ...]]]:
-        # An exception's own way would call the class with the text.
-        return type(self), (self.problems,)
 
 
 def _told(problems: Sequence[Problem]) -> str:

@@ -4,8 +4,6 @@ Innermost of the layers that decide, so that every attempt of a retry, a fallbac
 it. It learns from the rate-limit headers of each answer (facts 1.3, 12.7) and from each 429.
 """
 
-import datetime as dt
-import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,13 +22,13 @@ from hookline import (
 )
 from hookline.errors import LimitExceeded
 from hookline.plugin import Book, Layer, StreamOutcome, estimate, retry_after, watched
+from hookline.values import read_rate_limits
 from hookline_plugins.resilience.queue import Bucket, Gate, Ticket
 
 __all__ = ["Limiter"]
 
 _THROTTLED: Final = 429
 _MINUTE: Final = 60.0
-_TOKEN_KINDS: Final = ("tokens", "input-tokens", "output-tokens")
 
 
 @frozen(eq=False, kw_only=True)
@@ -134,14 +132,15 @@ class Limiter:
         if not self.headers:
             return
         now = turn.io.now()
-        limit, remaining, _ = _limit(headers, "requests")
-        if limit and remaining is not None:
-            gate.told("requests", limit, remaining, now)
-        for kind in _TOKEN_KINDS:
-            limit, remaining, reset = _limit(headers, kind)
-            if limit and remaining == 0 and reset:
+        told = read_rate_limits(headers)
+        requests = told.requests
+        if requests and requests.limit and requests.remaining is not None:
+            gate.told("requests", requests.limit, requests.remaining, now)
+        for tokens in (told.tokens, told.input_tokens, told.output_tokens):
+            if tokens and tokens.limit and tokens.remaining == 0:
                 # The reset is when all is back; what one call needs is back in proportion.
-                gate.pause(now, reset * min(1.0, max(ticket.tokens, 1000.0) / limit))
+                share = min(1.0, max(ticket.tokens, 1000.0) / tokens.limit)
+                gate.pause(now, share * min(_MINUTE, tokens.seconds_left() or 0.0))
 
 
 def _counted(turn: Turn, gate: Gate, ticket: Ticket, response: Response) -> Response:
@@ -157,26 +156,3 @@ def _counted(turn: Turn, gate: Gate, ticket: Ticket, response: Response) -> Resp
 
 def _total(usage: Usage) -> float:
     return usage.total_input + usage.output_tokens
-
-
-def _limit(headers: Mapping[str, str], kind: str) -> tuple[float, float | None, float]:
-    """Return limit, remaining and seconds to the reset of one kind, as far as they are given."""
-    prefix = f"anthropic-ratelimit-{kind}"
-    return (
-        _number(headers.get(f"{prefix}-limit")) or 0.0,
-        _number(headers.get(f"{prefix}-remaining")),
-        _seconds_until(headers.get(f"{prefix}-reset", "")),
-    )
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 13 else None  # noqa: PLR2004 -- no limit has 13 digits
-
-
-def _seconds_until(moment: str) -> float:
-    """Return the seconds until an RFC 3339 moment: at most a minute, 0 for nonsense."""
-    try:
-        then = dt.datetime.fromisoformat(moment).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(_MINUTE, max(0.0, then - time.time()))

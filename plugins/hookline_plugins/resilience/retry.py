@@ -8,7 +8,6 @@ import random
 import threading
 from collections.abc import Callable
 from itertools import count
-from typing import Final
 
 from attrs import field, frozen
 
@@ -26,8 +25,6 @@ from hookline import (
 from hookline.plugin import Book, Layer, option, retry_after
 
 __all__ = ["Retry", "RetryBudget"]
-
-_THROTTLED: Final = frozenset({429, 529})
 
 
 @frozen(eq=False, kw_only=True)
@@ -99,14 +96,10 @@ class Retry:
         if isinstance(error, ReadTimeout) and turn.asks_model and not self.after_read_timeout:
             turn.trace.note("retry", "no: the server may still be at work (after_read_timeout)")
             return None
-        hint = error.headers.get("x-should-retry") if isinstance(error, APIError) else None
-        retryable = error.retryable if hint is None else hint.lower() == "true"
-        unusual = hint is not None and retryable and not error.retryable
-        if not retryable or number >= self.attempts or (unusual and number > 1):
+        unusual = error.should_retry and not error.retryable  # a server's wish is tried once
+        if not error.should_retry or number >= self.attempts or (unusual and number > 1):
             return None
-        throttled = isinstance(error, APIError) and (
-            error.status in _THROTTLED or error.type in ("rate_limit_error", "overloaded_error")
-        )
+        throttled = isinstance(error, APIError) and error.throttled
         # The API's own wish, or that of a plugin of ours which holds calls back.
         asked: float | None = (
             retry_after(error.headers)

@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from hookline import ConfigError, HooklineError, InputError, Request, Response
 from hookline.plugin import read_file, write_file
+from hookline.values import HIDDEN, SECRET_NAMES
 from hookline.wire import JSONDecodeError, dumps, loads, structure_response, unstructure
 
 __all__ = [
@@ -31,8 +32,6 @@ _HEADER: Final = {"hookline_cassette": 1}
 _BEGINS: Final = b'{"hookline_cassette":'  # a cassette of any version
 _MOST_BYTES: Final = 256 * 1024 * 1024
 _LONG: Final = 256  # characters of base64 that are still shown as they are
-_SECRET: Final = frozenset({"authorization_token", "fallback_credit_token", "api_key"})
-_HIDDEN: Final = "…"
 _LINES: Final = 30  # of a difference that an error shows
 
 
@@ -106,8 +105,8 @@ def _clean(value: Any) -> Any:
     if isinstance(value, Mapping):
         media = value.get("type") == "base64"
         return {
-            key: _HIDDEN
-            if key in _SECRET
+            key: HIDDEN
+            if key in SECRET_NAMES
             else _hashed(item)
             if media and key == "data"
             else _clean(item)
