@@ -37,7 +37,12 @@ def test_threads_that_begin_together_open_one_transport() -> None:
     made: list[Any] = []
     with Pipeline(base_url="sim:") as line:
         opened = line._upstreams._open_transport
-        line._upstreams._open_transport = lambda *place: (made.append(place), opened(*place))[1]
+
+        def counting(*place: Any) -> Any:
+            made.append(place)
+            return opened(*place)
+
+        line._upstreams._open_transport = counting
         elsewhere = Destination(base_url="http://127.0.0.1:9")
         begin = threading.Barrier(4)
 

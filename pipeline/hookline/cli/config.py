@@ -9,7 +9,7 @@ from attrs import frozen
 from hookline._journey.discovery import installed
 from hookline._journey.trust import options_of
 from hookline.cli.options import CONFIG, JSON, examples
-from hookline.cli.output import console, note, print_json, table
+from hookline.cli.output import note, print_json, print_table
 from hookline.cli.survey import survey
 from hookline.cli.user_settings import set_option
 from hookline.config import SETTINGS, Layer, Origin, Settings, dotted, facts_of, load_settings
@@ -69,12 +69,10 @@ def config(context: click.Context, config: str | None, *, as_json: bool, schema:
     if as_json:
         print_json({each.name: _described(each) for each in options})
     else:
-        console().print(
-            table(
-                ("OPTION", "VALUE", "LAYER", "WHERE"),
-                [row for each in options for row in _rows(each)],
-                wrapped=("VALUE",),
-            )
+        print_table(
+            ("OPTION", "VALUE", "LAYER", "WHERE"),
+            [row for each in options for row in _rows(each)],
+            wrapped=("VALUE",),
         )
     for found in survey(config).found:
         if found.broken:

@@ -16,7 +16,7 @@ from hookline.endpoints.multipart import form
 from hookline.endpoints.objects import APIObject, Deleted
 from hookline.endpoints.pages import AsyncItems, Items, Page, walk
 from hookline.errors import DeadlineExceeded, InputError
-from hookline.send_options import checked_timeout
+from hookline.send_options.options import timeout_of
 from hookline.values.frozen import checked
 
 __all__ = ["AsyncFiles", "File", "Files"]
@@ -74,7 +74,7 @@ class AsyncFiles:
     ) -> File:
         """Upload a file; see `Files.upload`."""
         io = self._access.io
-        timeout = checked_timeout(options.get("timeout")) or self._access.timeout
+        timeout = timeout_of(options.get("timeout")) or self._access.timeout
         deadline = io.now() + timeout
 
         def check() -> None:

@@ -47,7 +47,7 @@ class Pixels:
             view = memoryview(array)
         except (TypeError, ValueError, BufferError) as error:
             raise InputError(f"the array cannot be read: {error}") from error
-        shape = view.shape or ()
+        shape: tuple[int, ...] = view.shape or ()
         channels = shape[2] if len(shape) == _STACK else 1
         if len(shape) not in {_PLANE, _STACK} or channels not in _MODES or 0 in shape:
             raise InputError(
