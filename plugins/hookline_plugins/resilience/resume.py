@@ -4,7 +4,7 @@ Outside ``fallback`` and ``retry``, so that the continuation is sent as carefull
 request. It wraps the events that ``send`` returns; the caller sees one stream.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Final, Literal
 
 from attrs import frozen
@@ -25,7 +25,7 @@ from hookline import (
 )
 from hookline.plugin import Layer, Relay, close
 from hookline.values import ErrorEvent, Event
-from hookline.wire import events_of
+from hookline.wire import replayed
 from hookline_plugins.prefill import INSTRUCTION, continues, instructed
 from hookline_plugins.resilience.model_adaptation import native_prefill
 from hookline_plugins.resilience.stream_splice import Splice
@@ -81,7 +81,7 @@ class Resume:
         splice = Splice()
         left = self.attempts
         while True:
-            source = response.events or _replayed(response)
+            source = response.events or replayed(response)
             failure: ErrorEvent | HooklineError | None = None
             try:
                 async for event in source:
@@ -165,8 +165,7 @@ def _worth_it(turn: Turn, failure: ErrorEvent | HooklineError | None) -> bool:
     if remaining is not None and remaining <= 0:
         return False
     if isinstance(failure, ErrorEvent):
-        kind = str(failure.error.get("type", "api_error"))
-        return APIError("", status=200, type=kind).retryable
+        return failure.as_error().retryable
     return failure is None or isinstance(failure, DecodeError) or failure.retryable
 
 
@@ -188,8 +187,3 @@ def _told(splice: Splice, failure: ErrorEvent | HooklineError | None) -> str:
     else:
         why = "it ended early" if failure is None else type(failure).__name__
     return f"the stream broke after {len(splice.text):,} characters ({why}); continued from there"
-
-
-async def _replayed(response: Response) -> AsyncIterator[Event]:
-    for event in events_of(response):
-        yield event
