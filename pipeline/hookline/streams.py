@@ -1,14 +1,16 @@
 """Streams: the reply while it is written, for both colours.
 
 Both classes read one async generator, the journey. ``Stream`` drives it step by step without an
-event loop; ``AsyncStream`` awaits it.
+event loop; ``AsyncStream`` awaits it. A generator that is running cannot be closed, so whoever closes a
+stream during a read leaves the closing to the reader, who does it as soon as the read is over.
 """
 
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from hookline._io import drive, within_deadline
+from hookline._io import Waits, drive
 from hookline._io.pulled import Pulled
 from hookline.errors import HooklineError, InputError
 from hookline.reply import Reply
@@ -18,6 +20,8 @@ from hookline.values.events import ContentBlockDelta, ContentBlockStart, Event, 
 from hookline.values.messages import Message
 
 if TYPE_CHECKING:
+    from anyio import Event as Event_
+
     from hookline.schema.output import GrowingOutput
 
 __all__ = ["AsyncStream", "Stream"]
@@ -27,6 +31,8 @@ Journey = AsyncGenerator[Event | Reply, None]
 _MISUSED: Final = (
     "enter the stream first: `with line.stream(…) as stream:` (`async with` in async code)"
 )
+_TWO_READERS: Final = "this stream is being read already; one thread or task reads a stream"
+_PATIENCE: Final = 5.0  # seconds that a closing waits for the reader
 
 
 class Keeper(Protocol):
@@ -50,11 +56,12 @@ class _Reading:
         self._keeper = keeper
         self._first: Event | Reply | None = None
         self._entered = False
+        self._closing = False
         self._prefill_shown = False
         self._reply: Reply | None = None
 
     def _enter(self) -> None:
-        if self._entered:
+        if self._entered or self._closing:
             raise HooklineError("a stream is read once; call line.stream(…) again")
         if self._keeper is not None:
             self._keeper.begin(self._turn.options.history)
@@ -99,10 +106,14 @@ class Stream(_Reading):
     Leaving it early closes the connection.
     """
 
+    def __init__(self, items: Journey, turn: Turn, keeper: Keeper | None = None) -> None:
+        super().__init__(items, turn, keeper)
+        self._running = threading.Lock()  # held while the journey runs
+
     def __enter__(self) -> Self:
         self._enter()
         try:
-            self._first = drive(anext(self._items))
+            self._first = self._pull()
         except BaseException:
             self.close()
             raise
@@ -122,12 +133,9 @@ class Stream(_Reading):
         if not self._entered:
             raise HooklineError(_MISUSED)
         while self._reply is None:
-            item, self._first = self._first, None
+            item, self._first = self._first or self._pull(), None
             if item is None:
-                try:
-                    item = drive(anext(self._items))
-                except StopAsyncIteration:
-                    return
+                return
             event = self._keep(item)
             if event is not None:
                 yield event
@@ -168,20 +176,50 @@ class Stream(_Reading):
         return self._reply
 
     def close(self) -> None:
-        """Stop: close the connection and end the turn. Harmless after the end."""
+        """Stop: close the connection and end the turn. Harmless after the end.
+
+        Another thread may do it at any moment. If the stream is being read then, that read still
+        brings what it waits for, and ends the stream.
+        """
+        self._closing = True
+        if not self._running.acquire(blocking=False):
+            return
         try:
             drive(self._items.aclose())
         finally:
-            self._leave()
+            try:
+                self._leave()
+            finally:
+                self._running.release()
+
+    def _pull(self) -> Event | Reply | None:
+        if not self._running.acquire(blocking=False):
+            if self._closing:
+                return None
+            raise HooklineError(_TWO_READERS)
+        try:
+            return drive(anext(self._items))
+        except StopAsyncIteration:
+            return None
+        finally:
+            self._running.release()
+            if self._closing:  # asked for in the meantime: before the release, or it was done
+                self.close()
 
 
 class AsyncStream(_Reading):
     """The reply of an ``AsyncPipeline`` while it is written; an async context manager."""
 
+    def __init__(self, items: Journey, turn: Turn, keeper: Keeper | None = None) -> None:
+        super().__init__(items, turn, keeper)
+        self._waits = Waits(turn)
+        self._running = False  # whether the journey is
+        self._over: Event_ | None = None  # set once a closing that was left to the reader is done
+
     async def __aenter__(self) -> Self:
         self._enter()
         try:
-            self._first = await within_deadline(self._turn, anext(self._items))
+            self._first = await self._pull()
         except BaseException:
             await self.close()
             raise
@@ -228,23 +266,55 @@ class AsyncStream(_Reading):
         return self._reply
 
     async def close(self) -> None:
-        """Stop: close the connection and end the turn. Harmless after the end."""
+        """Stop: close the connection and end the turn. Harmless after the end.
+
+        Another task may do it at any moment; a read that waits then ends, with nothing.
+        """
+        self._closing = True
+        if not self._running:
+            self._running = True
+            await self._end()
+            return
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        self._over = self._over or anyio.Event()
+        self._waits.stop()
+        with anyio.move_on_after(_PATIENCE):
+            await self._over.wait()
+
+    async def _end(self) -> None:
         try:
             await self._items.aclose()
         finally:
-            self._leave()
+            self._running = False
+            try:
+                self._leave()
+            finally:
+                if self._over is not None:
+                    self._over.set()
+
+    async def _pull(self) -> Event | Reply | None:
+        if self._running:
+            if self._closing:
+                return None
+            raise HooklineError(_TWO_READERS)
+        self._running = True
+        try:
+            if self._turn.buffered > 0:  # a cancel scope costs more than all the rest of an event
+                return await anext(self._items, None)
+            return await self._waits.on(anext(self._items, None))
+        finally:
+            if self._closing:
+                await self._end()
+            else:
+                self._running = False
 
     async def _next_event(self) -> Event | None:
         if not self._entered:
             raise HooklineError(_MISUSED)
         if self._reply is not None:
             return None
-        item, self._first = self._first, None
-        if item is None:
-            if self._turn.buffered > 0:  # a cancel scope costs more than all the rest of an event
-                item = await anext(self._items, None)
-            else:
-                item = await within_deadline(self._turn, anext(self._items, None))
+        item, self._first = self._first or await self._pull(), None
         return self._keep(item) if item is not None else None
 
     async def _next_text(self) -> str | None:

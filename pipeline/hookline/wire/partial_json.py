@@ -118,7 +118,10 @@ class PartialJSON:
         """
         if self._root is not NOTHING:
             return self._root
-        value: Any = "".join(self._pieces) if self._in_text else NOTHING
+        value: Any = NOTHING
+        if self._in_text:
+            value = "".join(self._pieces)
+            self._pieces[:] = [value]  # the next time there are few to join
         for level in reversed(self._open):
             value = level.with_value(value)
         return value
