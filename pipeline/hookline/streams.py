@@ -16,7 +16,7 @@ from hookline.errors import HooklineError, InputError
 from hookline.reply import Reply
 from hookline.turn import Turn
 from hookline.values.blocks import TextBlock
-from hookline.values.events import ContentBlockDelta, ContentBlockStart, Event, TextDelta
+from hookline.values.events import ContentBlockDelta, ContentBlockStart, Event, Ping, TextDelta
 from hookline.values.messages import Message
 
 if TYPE_CHECKING:
@@ -82,6 +82,10 @@ class _Reading:
     def _text_of(self, event: Event) -> str:
         """Return the text that an event adds to ``reply.text``, the prefill first."""
         text = ""
+        if isinstance(
+            event, Ping
+        ):  # a sign of life, while a rule may still decide about the prefill
+            return text
         if not self._prefill_shown and self._turn.prefill is not None:
             text = self._turn.prefill.text
         self._prefill_shown = True

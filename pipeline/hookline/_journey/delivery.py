@@ -148,6 +148,7 @@ class Delivery:
         """Yield the events that waited for ``post_process``, as it left the reply."""
         if not self._holds_all:
             return
+        self._turn.prefill = self._prefill = reply.prefill  # a rewrite may have taken it out
         for event in events_of(reply.response):
             self._delivered.feed(event)
             if self._observers:

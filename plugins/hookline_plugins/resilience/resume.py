@@ -26,6 +26,7 @@ from hookline import (
 from hookline.plugin import Layer, Relay, close
 from hookline.values import ErrorEvent, Event
 from hookline.wire import replayed
+from hookline_plugins.echo import may_repeat, unrepeated
 from hookline_plugins.prefill import INSTRUCTION, continues, instructed
 from hookline_plugins.resilience.model_adaptation import native_prefill
 from hookline_plugins.resilience.stream_splice import Splice
@@ -96,7 +97,7 @@ class Resume:
                 await close(source)
             if splice.stopped:
                 return
-            following = self._following(turn, request, splice, failure) if left else None
+            following = self._following(turn, request, response, splice, failure) if left else None
             if following is None:
                 break
             left -= 1
@@ -112,6 +113,7 @@ class Resume:
         self,
         turn: Turn,
         request: Request,
+        response: Response,
         splice: Splice,
         failure: ErrorEvent | HooklineError | None,
     ) -> Request | None:
@@ -125,7 +127,7 @@ class Resume:
             turn.trace.note("resume", told)
             splice.seam()
             return request
-        base, words = _unprefilled(turn, request, text)
+        base, words = _unprefilled(turn, request, response, text)
         if base is None:
             return None
         turn.trace.note("resume", told)
@@ -140,14 +142,18 @@ class Resume:
         return instructed(base, words)
 
 
-def _unprefilled(turn: Turn, request: Request, text: str) -> tuple[Request | None, str]:
+def _unprefilled(
+    turn: Turn, request: Request, response: Response, text: str
+) -> tuple[Request | None, str]:
     """Return the request without its prefill, and the whole reply so far, the prefill included."""
     if not request.messages:
         return None, text
     *earlier, last = request.messages
     if last.role == "assistant":
         whole = native_prefill(request) and all(isinstance(b, TextBlock) for b in last.blocks)
-        return (request.evolve(messages=earlier), last.text + text) if whole else (None, text)
+        if not whole:
+            return None, text
+        return request.evolve(messages=earlier), _behind(last.text, text, response)
     prefill = turn.prefill
     if prefill is None or prefill.mode != "instructed":
         return request, text
@@ -156,7 +162,14 @@ def _unprefilled(turn: Turn, request: Request, text: str) -> tuple[Request | Non
     if len(kept) == len(last.blocks):
         return request, text
     messages = (*earlier, last.evolve(content=kept)) if kept else tuple(earlier)
-    return request.evolve(messages=messages), prefill.text + text
+    return request.evolve(messages=messages), _behind(prefill.text, text, response, instructed=True)
+
+
+def _behind(words: str, text: str, response: Response, *, instructed: bool = False) -> str:
+    """Put a text behind the prefill; a repetition of the prefill in it is not the model's word."""
+    if may_repeat(response, instructed=instructed):
+        text = unrepeated(words, text, instructed=instructed)
+    return words + text
 
 
 def _worth_it(turn: Turn, failure: ErrorEvent | HooklineError | None) -> bool:
