@@ -1,7 +1,7 @@
 """Stream filters: the same rule for a stream and a whole reply, wherever the chunks end."""
 
 import re
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -129,6 +129,20 @@ def test_rules_that_shrink_what_repeats_agree_at_every_end(
     filter_ = StreamFilter.deltas(rewrite, look_behind=look_behind)
     chunks = [text[start : start + size] for start in range(0, len(text), size)]
     assert "".join(through(filter_, chunks)) == rewrite(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "look_behind"), [(r"(a)\1", 2), (r"(a)\1\1", 3), (r"a{2,3}", 3)]
+)
+def test_every_short_text_of_a_rule_that_halves_letter_by_letter(
+    pattern: str, look_behind: int
+) -> None:
+    def rewrite(part: str) -> str:
+        return re.sub(pattern, "a", part)
+
+    for letters in product("ab", repeat=10):
+        filter_ = StreamFilter.deltas(rewrite, look_behind=look_behind)
+        assert "".join(through(filter_, list(letters))) == rewrite("".join(letters))
 
 
 @pytest.mark.parametrize(("pattern", "replacement", "look_behind", "letters"), REDACTORS)
