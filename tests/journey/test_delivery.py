@@ -4,12 +4,16 @@ import json
 import threading
 from typing import Any
 
+import anyio
 import pytest
 
 from hookline import (
     APIError,
+    DeadlineExceeded,
     HooklineError,
+    Pipeline,
     PolicyViolation,
+    Response,
     StreamFilter,
     StreamInterrupted,
     TextBlock,
@@ -17,11 +21,21 @@ from hookline import (
     hookimpl,
 )
 from hookline.simulator import Rule
-from hookline.testing import Close, FaultServer, Send, stream_events, stream_head, stream_parts
+from hookline.testing import (
+    Close,
+    FaultServer,
+    Send,
+    Stall,
+    stream_events,
+    stream_head,
+    stream_parts,
+)
 from hookline.values.events import (
     ContentBlockDelta,
     ContentBlockStart,
+    ContentBlockStop,
     Event,
+    InputJSONDelta,
     MessageStart,
     TextDelta,
     UnknownEvent,
@@ -135,8 +149,6 @@ def test_the_stream_of_a_plugin_is_held_to_the_same_order(run: Any) -> None:
 
             return Response("m", events=events())
 
-    from hookline import Response
-
     async def body(line: Any) -> None:
         with pytest.raises(StreamInterrupted, match="out of order"):
             async with line.stream("Hello") as stream:
@@ -232,8 +244,6 @@ def test_what_is_no_json_does_not_pass_unseen(raw: str, wanted: str, size: int) 
     filter_: Any = StreamFilter.deltas(
         lambda part: part.replace("secret", "……"), look_behind=6, kinds=("input_json",)
     )
-    from hookline.values.events import ContentBlockStop, InputJSONDelta
-
     events: list[Event] = [
         ContentBlockStart(0, ToolUseBlock("t", "n")),
         *(
@@ -243,9 +253,8 @@ def test_what_is_no_json_does_not_pass_unseen(raw: str, wanted: str, size: int) 
         ContentBlockStop(0),
     ]
     passed = [each for event in events for each in filter_.feed(event)]
-    written = "".join(
-        each.delta.partial_json for each in passed if isinstance(each, ContentBlockDelta)
-    )
+    deltas = [each.delta for each in passed if isinstance(each, ContentBlockDelta)]
+    written = "".join(each.partial_json for each in deltas if isinstance(each, InputJSONDelta))
     assert written == wanted
 
 
@@ -325,14 +334,10 @@ def test_an_async_observer_hears_each_event_and_an_async_judge_may_refuse(run: A
 
 
 def test_a_filter_that_hangs_ends_with_the_turn(run: Any) -> None:
-    from hookline import DeadlineExceeded
-
     if run.colour == "sync":
         pytest.skip("nothing cancels blocking code")
 
     async def hang(_block: Any) -> None:
-        import anyio
-
         await anyio.sleep_forever()
 
     async def body(line: Any) -> None:
@@ -451,8 +456,6 @@ def test_whatever_reports_an_error_is_read_in_one_way(body: Any, kind: str, said
 def test_another_thread_may_close_a_stream_that_is_being_read(run: Any) -> None:
     if run.colour != "sync":
         pytest.skip("threads")
-    from hookline import Pipeline
-
     go_on = threading.Event()
     first, rest = [START, BEGIN, HEL], [LO, STOP, *END]
 
@@ -493,9 +496,6 @@ def test_another_thread_may_close_a_stream_that_is_being_read(run: Any) -> None:
 def test_another_task_may_close_a_stream_that_waits(run: Any) -> None:
     if run.colour == "sync":
         pytest.skip("tasks")
-    import anyio
-
-    from hookline.testing import Stall
 
     async def body(line: Any) -> None:
         chat = line.conversation()

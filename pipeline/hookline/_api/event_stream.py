@@ -96,21 +96,36 @@ async def _events(  # noqa: C901, PLR0912 -- every layer of generators is paid f
                     turn.buffered = 0
                     await answer.finish(chunks)
                     return
-        for sse in decoder.flush():
-            for event in order.arranged(_event(sse.data.encode())):
-                yield event
+        for event in _last(decoder, order):
+            yield event
     except BaseException as ended:
         error = ended
         raise
     finally:
+        await _hang_up(answer, chunks, ending, error)
+
+
+async def _hang_up(
+    answer: RawResponse,
+    chunks: AsyncGenerator[bytes, None],
+    ending: Ending | None,
+    error: BaseException | None,
+) -> None:
+    """Close an answer and tell what ended it; a cancellation may strike in the middle of each."""
+    try:
+        await chunks.aclose()
+    finally:
         try:
-            await chunks.aclose()
-        finally:  # a cancellation may strike in the middle of it
-            try:
-                await answer.aclose()
-            finally:
-                if ending is not None:
-                    await ending.over(error)
+            await answer.aclose()
+        finally:
+            if ending is not None:
+                await ending.over(error)
+
+
+def _last(decoder: SSEDecoder, order: EventOrder) -> Iterator[Event]:
+    """Yield an event whose closing blank line is missing."""
+    for sse in decoder.flush():
+        yield from order.arranged(_event(sse.data.encode()))
 
 
 def _parsed(turn: Turn, payloads: Sequence[bytes], order: EventOrder) -> Iterator[Event]:
