@@ -57,6 +57,7 @@ class _Reading:
         self._first: Event | Reply | None = None
         self._entered = False
         self._closing = False
+        self._leaving = threading.Lock()
         self._prefill_shown = False
         self._reply: Reply | None = None
 
@@ -68,9 +69,17 @@ class _Reading:
         self._entered = True
 
     def _leave(self) -> None:
-        keeper, self._keeper = self._keeper, None
+        with self._leaving:
+            keeper, self._keeper = self._keeper, None
         if keeper is not None and self._entered:
             keeper.end(self._reply or self._turn.partial)
+
+    def _require_closing(self, error: RuntimeError) -> None:
+        """Raise what it means that the journey could not be read, unless it is being closed."""
+        if not _is_running(error):
+            raise error
+        if not self._closing:
+            raise HooklineError(_TWO_READERS) from error
 
     def _keep(self, item: Event | Reply) -> Event | None:
         """Return an event to hand on; keep the reply, which comes last."""
@@ -104,15 +113,16 @@ class _Reading:
         return GrowingOutput(self._turn.options.output)
 
 
+def _is_running(error: RuntimeError) -> bool:
+    """Say whether an error means that somebody else drives the generator at this moment."""
+    return not isinstance(error, HooklineError) and "already running" in str(error)
+
+
 class Stream(_Reading):
     """The reply of a ``Pipeline`` while it is written; a context manager.
 
     Leaving it early closes the connection.
     """
-
-    def __init__(self, items: Journey, turn: Turn, keeper: Keeper | None = None) -> None:
-        super().__init__(items, turn, keeper)
-        self._running = threading.Lock()  # held while the journey runs
 
     def __enter__(self) -> Self:
         self._enter()
@@ -185,29 +195,29 @@ class Stream(_Reading):
         Another thread may do it at any moment. If the stream is being read then, that read still
         brings what it waits for, and ends the stream.
         """
-        self._closing = True
-        if not self._running.acquire(blocking=False):
-            return
+        self._closing = True  # before the question, or the reader would not know
         try:
             drive(self._items.aclose())
-        finally:
-            try:
-                self._leave()
-            finally:
-                self._running.release()
+        except RuntimeError as error:
+            if _is_running(error):
+                return
+            self._leave()
+            raise
+        except BaseException:
+            self._leave()
+            raise
+        self._leave()
 
     def _pull(self) -> Event | Reply | None:
-        if not self._running.acquire(blocking=False):
-            if self._closing:
-                return None
-            raise HooklineError(_TWO_READERS)
         try:
             return drive(anext(self._items))
         except StopAsyncIteration:
             return None
+        except RuntimeError as error:
+            self._require_closing(error)
+            return None
         finally:
-            self._running.release()
-            if self._closing:  # asked for in the meantime: before the release, or it was done
+            if self._closing:  # asked for in the meantime
                 self.close()
 
 
@@ -217,7 +227,6 @@ class AsyncStream(_Reading):
     def __init__(self, items: Journey, turn: Turn, keeper: Keeper | None = None) -> None:
         super().__init__(items, turn, keeper)
         self._waits = Waits(turn)
-        self._running = False  # whether the journey is
         self._over: Event_ | None = None  # set once a closing that was left to the reader is done
 
     async def __aenter__(self) -> Self:
@@ -275,8 +284,7 @@ class AsyncStream(_Reading):
         Another task may do it at any moment; a read that waits then ends, with nothing.
         """
         self._closing = True
-        if not self._running:
-            self._running = True
+        if not getattr(self._items, "ag_running", False):  # which every generator has, not its type
             await self._end()
             return
         import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
@@ -289,36 +297,35 @@ class AsyncStream(_Reading):
     async def _end(self) -> None:
         try:
             await self._items.aclose()
+        except RuntimeError as error:
+            if _is_running(error):
+                return  # another task is at it
+            raise
         finally:
-            self._running = False
-            try:
-                self._leave()
-            finally:
-                if self._over is not None:
-                    self._over.set()
+            self._leave()
+            if self._over is not None:
+                self._over.set()
 
     async def _pull(self) -> Event | Reply | None:
-        if self._running:
-            if self._closing:
-                return None
-            raise HooklineError(_TWO_READERS)
-        self._running = True
         try:
             if self._turn.buffered > 0:  # a cancel scope costs more than all the rest of an event
                 return await anext(self._items, None)
             return await self._waits.on(anext(self._items, None))
+        except RuntimeError as error:
+            self._require_closing(error)
+            return None
         finally:
             if self._closing:
                 await self._end()
-            else:
-                self._running = False
 
     async def _next_event(self) -> Event | None:
         if not self._entered:
             raise HooklineError(_MISUSED)
         if self._reply is not None:
             return None
-        item, self._first = self._first or await self._pull(), None
+        item, self._first = self._first, None
+        if item is None:
+            item = await self._pull()
         return self._keep(item) if item is not None else None
 
     async def _next_text(self) -> str | None:

@@ -144,9 +144,9 @@ def _parsed(turn: Turn, payloads: Sequence[bytes], order: EventOrder) -> Iterato
                 continue  # a sign of life that some proxies send
             event = _event(payload)
         if (  # as of nearly all of them; a call costs more than the question
-            isinstance(event, ContentBlockDelta)
+            type(event) is ContentBlockDelta
             and event.index == order.open
-            and event.delta.__class__ in order.grows_by
+            and type(event.delta) in order.grows_by
         ):
             yield event
         else:

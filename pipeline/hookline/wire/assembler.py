@@ -178,11 +178,14 @@ class Assembler:
 
         """
         if isinstance(event, ContentBlockDelta):
-            self._growing(event, event.index).add(event.delta)
+            block = self._blocks.get(event.index)
+            if not isinstance(block, _OpenBlock):
+                raise self._misplaced(event, event.index, "is not open")
+            block.add(event.delta)
         elif isinstance(event, ContentBlockStart):
             self._begin_block(event)
         elif isinstance(event, ContentBlockStop):
-            self._blocks[event.index] = self._growing(event, event.index).build()
+            self._end_block(event)
         elif isinstance(event, MessageStart):
             self._begin(event)
         elif isinstance(event, MessageDelta):
@@ -205,11 +208,11 @@ class Assembler:
             raise self._misplaced(event, event.index, when)
         self._blocks[event.index] = _OpenBlock(event.content_block)
 
-    def _growing(self, event: Event, index: int) -> _OpenBlock:
-        block = self._blocks.get(index)
+    def _end_block(self, event: ContentBlockStop) -> None:
+        block = self._blocks.get(event.index)
         if not isinstance(block, _OpenBlock):
-            raise self._misplaced(event, index, "is not open")
-        return block
+            raise self._misplaced(event, event.index, "is not open")
+        self._blocks[event.index] = block.build()
 
     @staticmethod
     def _misplaced(event: Event, index: int, why: str) -> DecodeError:
