@@ -88,12 +88,12 @@ class Delivery:
         feed = self._assembler.feed
         try:
             async for arrived in source:
-                if isinstance(arrived, ErrorEvent):
-                    raise arrived.as_error(self._response.headers)
-                if unheard:
+                if unheard and type(arrived) is not ErrorEvent:
                     feed(arrived)
                     yield arrived
                     continue
+                if isinstance(arrived, ErrorEvent):
+                    raise arrived.as_error(self._response.headers)
                 for event in await self._passed(arrived):
                     if self._observers:
                         self._turn.buffered = 0  # an observer may take its time
