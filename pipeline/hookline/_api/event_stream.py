@@ -62,7 +62,7 @@ async def open_stream(turn: Turn, answer: RawResponse, ending: Ending) -> Respon
     return opened.evolve(events=events)
 
 
-async def _events(  # noqa: C901, PLR0912 -- every layer of generators is paid for with every event
+async def _events(
     turn: Turn, answer: RawResponse, ending: Ending | None = None
 ) -> AsyncGenerator[Event | list[Event], None]:
     """Yield the events of an answer.
