@@ -1,23 +1,27 @@
 """Streams: the reply while it is written, for both colours.
 
 Both classes read one async generator, the journey. ``Stream`` drives it step by step without an
-event loop; ``AsyncStream`` awaits it.
+event loop; ``AsyncStream`` awaits it. A generator that is running cannot be closed, so whoever closes a
+stream during a read leaves the closing to the reader, who does it as soon as the read is over.
 """
 
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from hookline._io import drive, within_deadline
+from hookline._io import Waits, drive
 from hookline._io.pulled import Pulled
 from hookline.errors import HooklineError, InputError
 from hookline.reply import Reply
 from hookline.turn import Turn
 from hookline.values.blocks import TextBlock
-from hookline.values.events import ContentBlockDelta, ContentBlockStart, Event, TextDelta
+from hookline.values.events import ContentBlockDelta, ContentBlockStart, Event, Ping, TextDelta
 from hookline.values.messages import Message
 
 if TYPE_CHECKING:
+    from anyio import Event as Event_
+
     from hookline.schema.output import GrowingOutput
 
 __all__ = ["AsyncStream", "Stream"]
@@ -27,6 +31,8 @@ Journey = AsyncGenerator[Event | Reply, None]
 _MISUSED: Final = (
     "enter the stream first: `with line.stream(…) as stream:` (`async with` in async code)"
 )
+_TWO_READERS: Final = "this stream is being read already; one thread or task reads a stream"
+_PATIENCE: Final = 5.0  # seconds that a closing waits for the reader
 
 
 class Keeper(Protocol):
@@ -50,20 +56,30 @@ class _Reading:
         self._keeper = keeper
         self._first: Event | Reply | None = None
         self._entered = False
+        self._closing = False
+        self._leaving = threading.Lock()
         self._prefill_shown = False
         self._reply: Reply | None = None
 
     def _enter(self) -> None:
-        if self._entered:
+        if self._entered or self._closing:
             raise HooklineError("a stream is read once; call line.stream(…) again")
         if self._keeper is not None:
             self._keeper.begin(self._turn.options.history)
         self._entered = True
 
     def _leave(self) -> None:
-        keeper, self._keeper = self._keeper, None
+        with self._leaving:
+            keeper, self._keeper = self._keeper, None
         if keeper is not None and self._entered:
             keeper.end(self._reply or self._turn.partial)
+
+    def _require_closing(self, error: RuntimeError) -> None:
+        """Raise what it means that the journey could not be read, unless it is being closed."""
+        if not _is_running(error):
+            raise error
+        if not self._closing:
+            raise HooklineError(_TWO_READERS) from error
 
     def _keep(self, item: Event | Reply) -> Event | None:
         """Return an event to hand on; keep the reply, which comes last."""
@@ -75,6 +91,10 @@ class _Reading:
     def _text_of(self, event: Event) -> str:
         """Return the text that an event adds to ``reply.text``, the prefill first."""
         text = ""
+        if isinstance(
+            event, Ping
+        ):  # a sign of life, while a rule may still decide about the prefill
+            return text
         if not self._prefill_shown and self._turn.prefill is not None:
             text = self._turn.prefill.text
         self._prefill_shown = True
@@ -93,6 +113,11 @@ class _Reading:
         return GrowingOutput(self._turn.options.output)
 
 
+def _is_running(error: RuntimeError) -> bool:
+    """Say whether an error means that somebody else drives the generator at this moment."""
+    return not isinstance(error, HooklineError) and "already running" in str(error)
+
+
 class Stream(_Reading):
     """The reply of a ``Pipeline`` while it is written; a context manager.
 
@@ -102,7 +127,7 @@ class Stream(_Reading):
     def __enter__(self) -> Self:
         self._enter()
         try:
-            self._first = drive(anext(self._items))
+            self._first = self._pull()
         except BaseException:
             self.close()
             raise
@@ -122,12 +147,9 @@ class Stream(_Reading):
         if not self._entered:
             raise HooklineError(_MISUSED)
         while self._reply is None:
-            item, self._first = self._first, None
+            item, self._first = self._first or self._pull(), None
             if item is None:
-                try:
-                    item = drive(anext(self._items))
-                except StopAsyncIteration:
-                    return
+                return
             event = self._keep(item)
             if event is not None:
                 yield event
@@ -168,20 +190,49 @@ class Stream(_Reading):
         return self._reply
 
     def close(self) -> None:
-        """Stop: close the connection and end the turn. Harmless after the end."""
+        """Stop: close the connection and end the turn. Harmless after the end.
+
+        Another thread may do it at any moment. If the stream is being read then, that read still
+        brings what it waits for, and ends the stream.
+        """
+        self._closing = True  # before the question, or the reader would not know
         try:
             drive(self._items.aclose())
-        finally:
+        except RuntimeError as error:
+            if _is_running(error):
+                return
             self._leave()
+            raise
+        except BaseException:
+            self._leave()
+            raise
+        self._leave()
+
+    def _pull(self) -> Event | Reply | None:
+        try:
+            return drive(anext(self._items))
+        except StopAsyncIteration:
+            return None
+        except RuntimeError as error:
+            self._require_closing(error)
+            return None
+        finally:
+            if self._closing:  # asked for in the meantime
+                self.close()
 
 
 class AsyncStream(_Reading):
     """The reply of an ``AsyncPipeline`` while it is written; an async context manager."""
 
+    def __init__(self, items: Journey, turn: Turn, keeper: Keeper | None = None) -> None:
+        super().__init__(items, turn, keeper)
+        self._waits = Waits(turn)
+        self._over: Event_ | None = None  # set once a closing that was left to the reader is done
+
     async def __aenter__(self) -> Self:
         self._enter()
         try:
-            self._first = await within_deadline(self._turn, anext(self._items))
+            self._first = await self._pull()
         except BaseException:
             await self.close()
             raise
@@ -228,11 +279,44 @@ class AsyncStream(_Reading):
         return self._reply
 
     async def close(self) -> None:
-        """Stop: close the connection and end the turn. Harmless after the end."""
+        """Stop: close the connection and end the turn. Harmless after the end.
+
+        Another task may do it at any moment; a read that waits then ends, with nothing.
+        """
+        self._closing = True
+        if not getattr(self._items, "ag_running", False):  # which every generator has, not its type
+            await self._end()
+            return
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        self._over = self._over or anyio.Event()
+        self._waits.stop()
+        with anyio.move_on_after(_PATIENCE):
+            await self._over.wait()
+
+    async def _end(self) -> None:
         try:
             await self._items.aclose()
+        except RuntimeError as error:
+            if _is_running(error):
+                return  # another task is at it
+            raise
         finally:
             self._leave()
+            if self._over is not None:
+                self._over.set()
+
+    async def _pull(self) -> Event | Reply | None:
+        try:
+            if self._turn.buffered > 0:  # a cancel scope costs more than all the rest of an event
+                return await anext(self._items, None)
+            return await self._waits.on(anext(self._items, None))
+        except RuntimeError as error:
+            self._require_closing(error)
+            return None
+        finally:
+            if self._closing:
+                await self._end()
 
     async def _next_event(self) -> Event | None:
         if not self._entered:
@@ -241,10 +325,7 @@ class AsyncStream(_Reading):
             return None
         item, self._first = self._first, None
         if item is None:
-            if self._turn.buffered > 0:  # a cancel scope costs more than all the rest of an event
-                item = await anext(self._items, None)
-            else:
-                item = await within_deadline(self._turn, anext(self._items, None))
+            item = await self._pull()
         return self._keep(item) if item is not None else None
 
     async def _next_text(self) -> str | None:

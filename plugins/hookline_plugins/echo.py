@@ -10,7 +10,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from hookline import Prefill, StreamFilter, Turn, hookimpl
+from hookline import Prefill, Response, StreamFilter, Turn, hookimpl
 from hookline.plugin import option
 from hookline.values import (
     ContentBlockDelta,
@@ -21,7 +21,7 @@ from hookline.values import (
     TextDelta,
 )
 
-__all__ = ["Echo"]
+__all__ = ["Echo", "may_repeat", "unrepeated"]
 
 
 @frozen
@@ -71,9 +71,7 @@ class EchoFilter(StreamFilter):
     def feed(self, event: Event) -> Iterator[Event]:
         """Pass events on; hold the first text back while it may still be the prefill."""
         if isinstance(event, MessageStart):
-            # Anthropic's API names every exchange; servers that repeat a prefill do not.
-            known = (event.message.request_id or "").startswith("req_")
-            self._looking = self._certain or self._instructed or not known
+            self._looking = self._certain or may_repeat(event.message, instructed=self._instructed)
         elif self._looking and isinstance(event, ContentBlockDelta | ContentBlockStart):
             text = _text(event)
             if text is not None:
@@ -88,14 +86,29 @@ class EchoFilter(StreamFilter):
     def _decide(self, event: ContentBlockDelta | ContentBlockStart) -> Iterator[Event]:
         if isinstance(event, ContentBlockStart):
             yield event.evolve(content_block=event.content_block.evolve(text=""))
-        # An instructed model may begin with white space that continues nothing.
         seen = self._held.lstrip() if self._instructed else self._held
         if len(seen) < len(self._words) and self._words.startswith(seen):
             return
-        rest = seen[len(self._words) :] if seen.startswith(self._words) else self._held
+        rest = unrepeated(self._words, self._held, instructed=self._instructed)
         self._held, self._looking = "", False
         if rest:
             yield ContentBlockDelta(event.index, TextDelta(rest))
+
+
+def may_repeat(answer: Response, *, instructed: bool) -> bool:
+    """Say whether an answer may begin with the prefill that it should only continue.
+
+    Anthropic's API names every exchange; servers that repeat a prefill do not. A model that was told
+    to continue may do it anywhere.
+    """
+    return instructed or not (answer.request_id or "").startswith("req_")
+
+
+def unrepeated(words: str, text: str, *, instructed: bool) -> str:
+    """Return a text without the prefill at its beginning, if it is there."""
+    # An instructed model may begin with white space that continues nothing.
+    seen = text.lstrip() if instructed else text
+    return seen[len(words) :] if seen.startswith(words) else text
 
 
 def _text(event: ContentBlockDelta | ContentBlockStart) -> str | None:

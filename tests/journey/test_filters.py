@@ -1,15 +1,16 @@
 """Stream filters: the same rule for a stream and a whole reply, wherever the chunks end."""
 
 import re
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hookline import PluginError, PolicyViolation, StreamFilter, TextBlock, hookimpl
+from hookline import PluginError, PolicyViolation, StreamFilter, TextBlock, ToolUseBlock, hookimpl
 from hookline.simulator import Rule
+from hookline.values.blocks import ThinkingBlock
 from hookline.values.events import (
     ContentBlockDelta,
     ContentBlockStart,
@@ -19,7 +20,7 @@ from hookline.values.events import (
     TextDelta,
     ThinkingDelta,
 )
-from hookline.wire.assembler import Assembler
+from hookline.wire.assembler import Assembler, assemble_block
 
 
 def chunked(text: str, cuts: list[int]) -> list[str]:
@@ -28,7 +29,7 @@ def chunked(text: str, cuts: list[int]) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def through(filter_: StreamFilter, pieces: list[str]) -> list[str]:
+def through(filter_: Any, pieces: list[str]) -> list[str]:
     """Feed text in pieces; return what comes out after each of them, and after the end."""
     out: list[str] = []
     events: list[Any] = [
@@ -96,6 +97,142 @@ def test_no_more_is_held_back_than_the_rule_needs(text: str) -> None:
         assert given_so_far - passed_so_far <= 2 * 6
 
 
+# Rules that shrink what repeats: a cut may look right at one end of the text and be wrong at the next.
+SHRINKERS = [
+    (r"(a)\1", r"\1", 2, "ab"),
+    (r"(a)\1\1", r"\1", 3, "ab"),
+    (r"([ab])\1\1?", r"\1", 3, "ab"),
+    (r"(ab){1,2}", "ab", 4, "ab"),
+    (r"(ant bee )(?:ant bee )", r"\1", 16, ["ant bee ", "ant ", "x"]),
+    (r"(a fine day )\1", r"\1", 22, ["a fine day ", "a ", "x"]),
+    (r"\w{1,20}", "x", 21, "ab "),
+    (r"[ab]{1,12}", "x", 12, "abc"),
+    (r"..", "*", 2, "ab"),
+    (r".{12}", "*", 12, "abc"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "replacement", "look_behind", "parts"), SHRINKERS)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_rules_that_shrink_what_repeats_agree_at_every_end(
+    pattern: str, replacement: str, look_behind: int, parts: Any, data: st.DataObject
+) -> None:
+    pieces = data.draw(st.lists(st.sampled_from(list(parts)), max_size=40), label="pieces")
+    repeated = data.draw(st.integers(1, 12), label="repeated")
+    text = "".join(pieces[:6]) * repeated + "".join(pieces)
+    size = data.draw(st.sampled_from([1, 2, 3, 7, 50]), label="size")
+
+    def rewrite(part: str) -> str:
+        return re.sub(pattern, replacement, part)
+
+    filter_ = StreamFilter.deltas(rewrite, look_behind=look_behind)
+    chunks = [text[start : start + size] for start in range(0, len(text), size)]
+    assert "".join(through(filter_, chunks)) == rewrite(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "look_behind"), [(r"(a)\1", 2), (r"(a)\1\1", 3), (r"a{2,3}", 3)]
+)
+def test_every_short_text_of_a_rule_that_halves_letter_by_letter(
+    pattern: str, look_behind: int
+) -> None:
+    def rewrite(part: str) -> str:
+        return re.sub(pattern, "a", part)
+
+    for letters in product("ab", repeat=8):
+        filter_ = StreamFilter.deltas(rewrite, look_behind=look_behind)
+        assert "".join(through(filter_, list(letters))) == rewrite("".join(letters))
+
+
+@pytest.mark.parametrize(("pattern", "replacement", "look_behind", "letters"), REDACTORS)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_prefill_counts_for_what_matches_and_stays_as_it_is(
+    pattern: str, replacement: str, look_behind: int, letters: str, data: st.DataObject
+) -> None:
+    words = data.draw(st.text(alphabet=letters, max_size=20), label="prefill")
+    text = data.draw(st.text(alphabet=letters, max_size=40), label="text")
+    cuts = data.draw(st.lists(st.integers(0, 40), max_size=12), label="cuts")
+    rule = re.compile(pattern)
+
+    def rewrite(part: str) -> str:
+        return rule.sub(replacement, part)
+
+    # On the whole text: of the prefill that part counts as done whose outcome nothing changes.
+    both = words + text
+    done = words
+    if not rewrite(both).startswith(words):
+        ends = range(len(words), len(both) + 1)
+        done = next(
+            head
+            for head in (rewrite(words[:cut]) for cut in range(len(words), -1, -1))
+            if all(rewrite(both[:end]).startswith(head) for end in ends)
+        )
+    wanted = rewrite(both)[len(done) :]
+
+    filters: list[Any] = []
+    for whole in (False, True):
+        filters.append(StreamFilter.deltas(rewrite, look_behind=look_behind))
+        filters[-1].begin(words, whole=whole)
+    streamed, plain = ("".join(through(each, chunked(text, cuts))) for each in filters)
+    assert streamed == plain
+    assert streamed == wanted
+
+
+@pytest.mark.parametrize("split", range(len("my secret is out") + 1))
+def test_a_word_that_the_prefill_begins_is_found_at_every_split(split: int) -> None:
+    words, text = "my secret is out"[:split], "my secret is out"[split:]
+    filter_ = StreamFilter.deltas(lambda part: part.replace("secret", "[..]"), look_behind=6)
+    filter_.begin(words, whole=False)
+    shown = words + "".join(through(filter_, list(text)))
+    begun = words[3:9] if 3 < split < 9 else ""  # it stands already; the rest does not follow
+    assert shown.replace("secret", "[..]") == f"my {begun}[..] is out"
+
+
+class Counts:
+    """A rule that counts how often it is asked, and about how much."""
+
+    def __init__(self, pattern: str) -> None:
+        self.rule, self.calls, self.characters = re.compile(pattern), 0, 0
+
+    def __call__(self, text: str) -> str:
+        self.calls += 1
+        self.characters += len(text)
+        return self.rule.sub("<>", text)
+
+
+MAIL = (r"[\w.]{1,30}@[\w.]{1,30}", 254)
+CARD_NUMBER = (r"\b\d{4}-\d{4}\b", 19)
+
+
+@pytest.mark.parametrize(("pattern", "look_behind"), [MAIL, CARD_NUMBER, (r"zzz", 2000)])
+@pytest.mark.parametrize("size", [4, 100, 10**9])
+def test_the_work_is_linear_in_the_text(pattern: str, look_behind: int, size: int) -> None:
+    def characters(count: int) -> int:
+        text = "".join(f"Write to jane{n}@ex.org or call 0123-4567. " for n in range(count))
+        rule = Counts(pattern)
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+        assert "".join(through(StreamFilter.deltas(rule, look_behind=look_behind), pieces)) == (
+            rule.rule.sub("<>", text)
+        )
+        return rule.characters // len(text)
+
+    few, many = characters(100), characters(400)
+    assert many <= 2 * few + 8
+    assert many < (25 if size > 10_000 else 150)
+
+
+def test_a_plain_reply_is_asked_about_once(run: Any, sim: Any) -> None:
+    text = "Write to jane@ex.org. " * 500
+    rule = Counts(MAIL[0])
+    server = sim(Rule(reply=text))
+    plugin = Redacts(lambda: StreamFilter.deltas(rule, look_behind=254))
+    reply = run.send(line={"base_url": server, "plugins": [plugin]})
+    assert reply.text == rule.rule.sub("<>", text)
+    assert (rule.calls, rule.characters) == (1, len(text))
+
+
 def test_text_that_no_rule_touches_is_held_back_by_look_behind_alone() -> None:
     filter_ = StreamFilter.deltas(lambda part: part, look_behind=3)
     assert through(filter_, ["abcdef", "g", "h"]) == ["", "abc", "d", "e", "fgh"]
@@ -113,7 +250,7 @@ def test_each_block_begins_afresh() -> None:
 
 
 def test_text_that_stands_in_the_start_of_a_block_is_rewritten_too() -> None:
-    filter_ = StreamFilter.deltas(lambda part: part.replace("secret", "……"), look_behind=6)
+    filter_: Any = StreamFilter.deltas(lambda part: part.replace("secret", "……"), look_behind=6)
     assembler = Assembler()
     from hookline import Response
 
@@ -129,18 +266,32 @@ def test_text_that_stands_in_the_start_of_a_block_is_rewritten_too() -> None:
     assert assembler.partial().text == "my ……"
 
 
-def test_only_the_wanted_kinds_of_deltas_are_touched() -> None:
-    deltas = [
-        ContentBlockDelta(0, TextDelta("a")),
-        ContentBlockDelta(1, ThinkingDelta("a")),
-        ContentBlockDelta(2, InputJSONDelta("a")),
-    ]
-    for kind, index in (("text", 0), ("thinking", 1), ("input_json", 2)):
-        filter_ = StreamFilter.deltas(str.upper, look_behind=0, kinds=(kind,))  # type: ignore[arg-type]  # one of three literals
-        out = [passed for delta in deltas for passed in filter_.feed(delta)]
-        assert [each != delta for each, delta in zip(out, deltas, strict=True)] == [
-            number == index for number in range(3)
-        ]
+KINDS: Any = (
+    ("text", TextBlock("a"), TextDelta("a")),
+    ("thinking", ThinkingBlock("a", "sig"), ThinkingDelta("a")),
+    ("input_json", ToolUseBlock("t", "n", {"a": "a"}), InputJSONDelta('{"a": "a"}')),
+)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_only_the_wanted_kinds_are_touched_in_deltas_and_in_blocks_that_bring_them_along(
+    number: int,
+) -> None:
+    kind = KINDS[number][0]
+    filter_: Any = StreamFilter.deltas(str.upper, look_behind=0, kinds=(kind,))
+    blocks = []
+    for _, begun, delta in KINDS:
+        attribute = next(name for name in ("text", "thinking", "input") if hasattr(begun, name))
+        empty = begun.evolve(**{attribute: {} if attribute == "input" else ""})
+        for events in (
+            [ContentBlockStart(0, begun), ContentBlockStop(0)],
+            [ContentBlockStart(0, empty), ContentBlockDelta(0, delta), ContentBlockStop(0)],
+        ):
+            passed = [each for event in events for each in filter_.feed(event)]
+            blocks.append(assemble_block(passed))
+    wanted = [TextBlock("A"), ThinkingBlock("A", "sig"), ToolUseBlock("t", "n", {"a": "A"})][number]
+    for at, (_, begun, _) in enumerate(KINDS):
+        assert blocks[2 * at : 2 * at + 2] == [wanted if at == number else begun] * 2
 
 
 # In a pipeline

@@ -13,12 +13,18 @@ from attrs import field, frozen, make_class, validators
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline import InputError, OutputError, Pipeline, StreamInterrupted
+from hookline import InputError, OutputError, Pipeline, StreamInterrupted, TextBlock
 from hookline.schema.output import GrowingOutput, Output
 from hookline.simulator import Rule
 from hookline.simulator.answers.instance import instance_of
 from hookline.simulator.rules.schema import check_schema
-from hookline.values.events import Ping
+from hookline.values.events import (
+    ContentBlockDelta,
+    ContentBlockStart,
+    ContentBlockStop,
+    Ping,
+    TextDelta,
+)
 from hookline.wire.partial_json import NOTHING
 
 MODEL = "claude-haiku-4-5"
@@ -624,3 +630,34 @@ def test_a_union_of_objects_and_arrays_grows() -> None:
 
 def test_a_reader_ignores_what_is_no_text() -> None:
     assert not GrowingOutput(Leg).feed(Ping())
+
+
+def test_a_growing_output_costs_its_length_and_not_its_square(monkeypatch: Any) -> None:
+    made: list[int] = []
+    plain = Output.plain
+
+    def counted(self: Any, value: Any) -> Any:
+        made.append(len(json.dumps(value)))
+        return plain(self, value)
+
+    monkeypatch.setattr(Output, "plain", counted)
+
+    def cost(count: int) -> float:
+        text = json.dumps({"value": [{"name": f"ant {n}", "legs": 6} for n in range(count)]})
+        growing = GrowingOutput(list[dict[str, str | int]])
+        made.clear()
+        values = []
+        for event in (
+            ContentBlockStart(0, TextBlock("")),
+            *(ContentBlockDelta(0, TextDelta(text[at : at + 4])) for at in range(0, len(text), 4)),
+            ContentBlockStop(0),
+        ):
+            if growing.feed(event):
+                values.append(growing.value)
+        assert len(values) > 64
+        assert values[-1] == growing.value != values[-2]
+        return sum(made) / len(text)
+
+    few, many = cost(200), cost(2000)
+    assert many < 1.5 * few
+    assert many < 80

@@ -26,8 +26,9 @@ from hookline.values.events import (
 )
 from hookline.values.messages import Response
 from hookline.values.usage import Usage
-from hookline.wire.assembler import Assembler, events_of
+from hookline.wire.assembler import Assembler
 from hookline.wire.codec import structure_event, structure_response, unstructure
+from hookline.wire.replay import events_of
 
 TEXT = st.text(st.characters(codec=None), max_size=8)
 JSON = st.recursive(
@@ -235,24 +236,38 @@ def test_blocks_of_unknown_types_grow_too() -> None:
     }  # fmt: skip
 
 
-def test_deltas_that_do_not_belong_are_ignored() -> None:
-    response = assemble(
-        stream(
-            {
-                "type": "content_block_delta",
-                "index": 9,
-                "delta": {"type": "text_delta", "text": "x"},
-            },
-            *block(0, {"type": "text", "text": "a"}, {"type": "thinking_delta", "thinking": "x"}),
-            {
-                "type": "content_block_delta",
-                "index": 0,
-                "delta": {"type": "text_delta", "text": "x"},
-            },
-            {"type": "content_block_stop", "index": 9},
-        )
-    )
-    assert response.content == (TextBlock("a"),)
+def delta(index: int, text: str = "x", kind: str = "text") -> dict[str, Any]:
+    inner = {"type": f"{kind}_delta", kind: text}
+    return {"type": "content_block_delta", "index": index, "delta": inner}
+
+
+TEXT_BLOCK = {"type": "text", "text": "a"}
+BEGUN = {"type": "content_block_start", "index": 0, "content_block": TEXT_BLOCK}
+
+
+@pytest.mark.parametrize(
+    ("events", "where"),
+    [
+        ([START, delta(9)], r"content\[9\].*not open"),
+        ([START, BEGUN, {"type": "content_block_stop", "index": 9}], r"content\[9\].*not open"),
+        ([START, *block(0, TEXT_BLOCK), delta(0)], r"content\[0\].*not open"),
+        ([START, *block(0, TEXT_BLOCK), BEGUN], r"content\[0\].*begun already"),
+        ([START, BEGUN, START], "second message_start"),
+        ([BEGUN], "before message_start"),
+        ([START, {"type": "message_stop"}, BEGUN], "after message_stop"),
+        ([START, BEGUN, delta(0, kind="thinking")], "text block does not grow by a thinking_delta"),
+    ],
+)
+def test_what_does_not_belong_is_refused_and_what_came_before_stands(
+    events: list[dict[str, Any]], where: str
+) -> None:
+    assembler = Assembler()
+    for event in events[:-1]:
+        assembler.feed(structure_event(event))
+    before = assembler.partial()
+    with pytest.raises(DecodeError, match=where):
+        assembler.feed(structure_event(events[-1]))
+    assert assembler.partial() == before
 
 
 def test_partial_at_every_point() -> None:

@@ -1,7 +1,6 @@
 """Bodies that are read whole, and the errors that an answer may stand for."""
 
 import re
-from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -34,7 +33,7 @@ async def read_json(answer: RawResponse) -> Any:
     except json.JSONDecodeError as error:
         raise _not_json(answer, body) from error
     if isinstance(data, dict) and data.get("type") == "error":
-        raise _from_body(answer, data)
+        raise APIError.from_body(data, status=answer.status, headers=answer.headers)
     return data
 
 
@@ -69,22 +68,9 @@ async def error_of(answer: RawResponse) -> APIError | TransportError:
         data = json.loads(body.removeprefix(_BOM))
     except json.JSONDecodeError:
         return _not_json(answer, body)
-    return _from_body(answer, data) if isinstance(data, dict) else _not_json(answer, body)
-
-
-def _from_body(answer: RawResponse, data: Mapping[str, Any]) -> APIError:
-    error = data.get("error")
-    fields = error if isinstance(error, Mapping) else {"message": str(error or data)}
-    details = fields.get("details")
-    request_id = data.get("request_id") or answer.headers.get("request-id")
-    return APIError(
-        str(fields.get("message", "")),
-        status=answer.status,
-        type=str(fields.get("type") or _type_of(answer.status)),
-        request_id=request_id if isinstance(request_id, str) else None,
-        details=details if isinstance(details, Mapping) else None,
-        headers=answer.headers,
-    )
+    if not isinstance(data, dict):
+        return _not_json(answer, body)
+    return APIError.from_body(data, status=answer.status, headers=answer.headers)
 
 
 def _not_json(answer: RawResponse, body: bytes) -> APIError:
@@ -93,28 +79,6 @@ def _not_json(answer: RawResponse, body: bytes) -> APIError:
     return APIError(
         f"non-JSON body, {len(body):,} bytes, {kind}: {shown.strip()[:_SHOWN]}",
         status=answer.status,
-        type=_type_of(answer.status),
         request_id=answer.headers.get("request-id"),
         headers=answer.headers,
-    )
-
-
-# Source: facts/messages-api section 8.1; for bodies that do not say it themselves.
-_TYPES: Final = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    404: "not_found_error",
-    409: "conflict_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    504: "timeout_error",
-    529: "overloaded_error",
-}
-
-
-def _type_of(status: int) -> str:
-    return _TYPES.get(
-        status, "api_error" if status not in range(400, 500) else "invalid_request_error"
     )

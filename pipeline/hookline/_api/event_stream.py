@@ -5,10 +5,10 @@ from contextlib import aclosing
 from typing import Final
 
 from hookline._http.transport import RawResponse
-from hookline._journey.delivery import api_error
-from hookline.errors import DecodeError, TransportError
+from hookline.errors import APIError, DecodeError, TransportError
 from hookline.turn import ENDED_EARLY, Ending, Turn
 from hookline.values.events import (
+    ContentBlockDelta,
     ErrorEvent,
     Event,
     MessageDelta,
@@ -21,6 +21,7 @@ from hookline.values.messages import Response
 from hookline.wire import json
 from hookline.wire.assembler import Assembler
 from hookline.wire.codec import structure_event
+from hookline.wire.event_order import EventOrder
 from hookline.wire.sse import SSEDecoder
 
 __all__ = ["open_stream", "read_whole"]
@@ -35,7 +36,7 @@ async def read_whole(turn: Turn, answer: RawResponse) -> Response:
     async with aclosing(_events(turn, answer)) as events:
         async for event in events:
             if isinstance(event, ErrorEvent):
-                raise api_error(event, answer.headers)
+                raise event.as_error(answer.headers)
             if isinstance(event, Event):
                 assembler.feed(event)
     if not assembler.complete:
@@ -53,7 +54,7 @@ async def open_stream(turn: Turn, answer: RawResponse, ending: Ending) -> Respon
     first = waiting[-1]
     if isinstance(first, ErrorEvent):
         await events.aclose()
-        raise api_error(first, answer.headers)
+        raise first.as_error(answer.headers)
     opened = first.message if isinstance(first, MessageStart) else Response()
     opened = opened.evolve(status=answer.status, headers=dict(answer.headers))
     if isinstance(first, MessageStart):  # filters may ask who answers, as in a whole response
@@ -61,7 +62,7 @@ async def open_stream(turn: Turn, answer: RawResponse, ending: Ending) -> Respon
     return opened.evolve(events=events)
 
 
-async def _events(  # noqa: C901, PLR0912 -- every layer of generators is paid for with every event
+async def _events(
     turn: Turn, answer: RawResponse, ending: Ending | None = None
 ) -> AsyncGenerator[Event | list[Event], None]:
     """Yield the events of an answer.
@@ -71,13 +72,14 @@ async def _events(  # noqa: C901, PLR0912 -- every layer of generators is paid f
     of generators is paid for with every event.)
     """
     decoder = SSEDecoder()
+    order = EventOrder(lambda what: turn.trace.note("stream", what))
     chunks = answer.chunks()
     held: list[Event] | None = [] if ending is not None else None
     error: BaseException | None = None
     try:
         async for chunk in chunks:
             turn.check_deadline("the stream")
-            for event in _parsed(turn, decoder.payloads(chunk)):
+            for event in _parsed(turn, decoder.payloads(chunk), order):
                 if ending is not None and event.__class__ in _TELLING:
                     _tell(ending, event)
                 if held is None:
@@ -94,25 +96,42 @@ async def _events(  # noqa: C901, PLR0912 -- every layer of generators is paid f
                     turn.buffered = 0
                     await answer.finish(chunks)
                     return
-        for sse in decoder.flush():
-            yield _event(sse.data.encode())
+        for event in _last(decoder, order):
+            yield event
     except BaseException as ended:
         error = ended
         raise
     finally:
+        await _hang_up(answer, chunks, ending, error)
+
+
+async def _hang_up(
+    answer: RawResponse,
+    chunks: AsyncGenerator[bytes, None],
+    ending: Ending | None,
+    error: BaseException | None,
+) -> None:
+    """Close an answer and tell what ended it; a cancellation may strike in the middle of each."""
+    try:
+        await chunks.aclose()
+    finally:
         try:
-            await chunks.aclose()
-        finally:  # a cancellation may strike in the middle of it
-            try:
-                await answer.aclose()
-            finally:
-                if ending is not None:
-                    await ending.over(error)
+            await answer.aclose()
+        finally:
+            if ending is not None:
+                await ending.over(error)
 
 
-def _parsed(turn: Turn, payloads: Sequence[bytes]) -> Iterator[Event]:
-    """Yield the events of some payloads, counting in ``turn.buffered`` how many are left."""
-    turn.buffered = len(payloads)
+def _last(decoder: SSEDecoder, order: EventOrder) -> Iterator[Event]:
+    """Yield an event whose closing blank line is missing."""
+    for sse in decoder.flush():
+        yield from order.arranged(_event(sse.data.encode()))
+
+
+def _parsed(turn: Turn, payloads: Sequence[bytes], order: EventOrder) -> Iterator[Event]:
+    """Yield the events of some payloads in order, counting in ``turn.buffered`` how many are left."""
+    # Behind a last one that says nothing the network is waited for, whatever the count.
+    turn.buffered = len(payloads) if payloads and payloads[-1].strip() else 0
     if payloads and b'"message_stop"' in payloads[-1]:
         turn.buffered -= 1  # after it comes the end of the turn, which may take its time
     read = json.reader(payloads)
@@ -124,7 +143,14 @@ def _parsed(turn: Turn, payloads: Sequence[bytes]) -> Iterator[Event]:
             if not payload.strip():
                 continue  # a sign of life that some proxies send
             event = _event(payload)
-        yield _error_or(event) if event.__class__ is UnknownEvent else event
+        if (  # as of nearly all of them; a call costs more than the question
+            type(event) is ContentBlockDelta
+            and event.index == order.open
+            and type(event.delta) in order.grows_by
+        ):
+            yield event
+        else:
+            yield from order.arranged(_error_or(event))
 
 
 _TELLING: Final = frozenset({MessageStart, MessageDelta, MessageStop, ErrorEvent})
@@ -140,15 +166,15 @@ def _tell(ending: Ending, event: Event) -> None:
     elif isinstance(event, MessageStop):
         ending.complete = True
     elif isinstance(event, ErrorEvent):
-        ending.error = api_error(event, {})
+        ending.error = event.as_error()
 
 
 def _error_or(event: Event) -> Event:
     """Return an error that does not have the API's shape as one that has, and others as they are."""
     if not isinstance(event, UnknownEvent) or event.type != "error":
         return event
-    said = event.data.get("error")
-    return ErrorEvent({"type": "api_error", "message": said if isinstance(said, str) else "error"})
+    error = APIError.from_body(event.data)
+    return ErrorEvent({"type": error.type, "message": error.message}, error.request_id)
 
 
 def _event(payload: bytes) -> Event:

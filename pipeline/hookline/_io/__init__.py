@@ -13,7 +13,7 @@ asked for now and then.
 """
 
 from hookline._io.asynchronous import AsyncIO
-from hookline._io.driver import drive, within_deadline
+from hookline._io.driver import Waits, drive, within_deadline
 from hookline._io.sync import SyncIO
 
-__all__ = ["AsyncIO", "SyncIO", "drive", "within_deadline"]
+__all__ = ["AsyncIO", "SyncIO", "Waits", "drive", "within_deadline"]

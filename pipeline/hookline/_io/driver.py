@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from hookline.errors import DeadlineExceeded, NeedsEventLoop
 
 if TYPE_CHECKING:
+    from anyio import CancelScope
+
     from hookline.turn import Turn
 
-__all__ = ["drive", "within_deadline"]
+__all__ = ["Waits", "drive", "within_deadline"]
 
 T = TypeVar("T")
 
@@ -57,7 +59,41 @@ async def within_deadline(turn: "Turn", awaitable: Awaitable[T]) -> T:
 
     with anyio.move_on_after(remaining):
         return await awaitable
+    raise _time_is_up(turn)
+
+
+class Waits:
+    """The waits of whoever reads a stream in async code: under the turn's deadline, and to be ended.
+
+    Args:
+        turn: the journey.
+
+    """
+
+    def __init__(self, turn: "Turn") -> None:
+        self._turn = turn
+        self._scope: CancelScope | None = None
+        self._stopped = False
+
+    async def on(self, awaitable: Awaitable[T]) -> T | None:
+        """Await something, as ``within_deadline`` does; None if another task said ``stop``."""
+        import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
+
+        with anyio.move_on_after(self._turn.remaining()) as self._scope:
+            return await awaitable
+        if self._stopped:
+            return None
+        raise _time_is_up(self._turn)
+
+    def stop(self) -> None:
+        """End the wait that is under way, and cancel what is waited for."""
+        self._stopped = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+
+def _time_is_up(turn: "Turn") -> DeadlineExceeded:
     error = DeadlineExceeded(turn.phase, turn.timeout)
     error.partial = turn.partial
     error.attempts = tuple(turn.trace.attempts)
-    raise error
+    return error

@@ -1,16 +1,18 @@
-"""From a response whose content is still arriving to events for the caller, rules applied.
+"""The way of a stream's events to the caller.
 
-Order of things for each event that arrives: filters, assembly, observers, caller. So what the
+Order of things for each event that arrives: its place in the stream, filters, assembly, observers,
+caller. So what the
 caller sees, what the conversation stores and what observers hear is the same text.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
 from attrs import evolve
 
-from hookline._journey.failures import absorbed, raise_failure, tell
-from hookline._journey.plugin_set import Implementation, PluginSet
+from hookline._journey.failures import tell
+from hookline._journey.filtering import Filters, rewrites_late
+from hookline._journey.plugin_set import PluginSet
 from hookline.errors import (
     APIError,
     DecodeError,
@@ -19,14 +21,15 @@ from hookline.errors import (
     StreamTruncated,
     TransportError,
 )
-from hookline.filters import StreamFilter
 from hookline.reply import Reply
 from hookline.turn import Turn
-from hookline.values.events import ErrorEvent, Event, MessageStop, Ping
+from hookline.values.events import ErrorEvent, Event, Ping
 from hookline.values.messages import Request, Response
-from hookline.wire.assembler import Assembler, events_of
+from hookline.wire.assembler import Assembler
+from hookline.wire.event_order import EventOrder
+from hookline.wire.replay import events_of, replayed
 
-__all__ = ["Delivery", "api_error", "settle", "shown_already"]
+__all__ = ["Delivery"]
 
 _PING_SECONDS: Final = 5.0  # clients give a silent stream up after 300 s, proxies after 60 or 30
 
@@ -57,11 +60,11 @@ class Delivery:
         self._response = response
         self._earlier = earlier
         self._observers = plugins.of("on_event")
-        self._filters = _filters(plugins, turn)
+        self._filters = Filters(plugins, turn)
         self._prefill = turn.prefill
         self._assembler = Assembler()
         self._spoke = turn.io.now()
-        self._holds_all = _rewrites_late(plugins)
+        self._holds_all = rewrites_late(plugins)
         # What the caller has got; text that still waits for a rule must not leave in a partial.
         self._delivered = Assembler() if self._holds_all else self._assembler
 
@@ -80,18 +83,18 @@ class Delivery:
             HooklineError: a filter refused or failed, or the time was up.
 
         """
-        source = self._response.events or _replayed(self._response)
+        source = self._source()
         unheard = not (self._filters or self._holds_all or self._observers)  # as in most streams
         feed = self._assembler.feed
         try:
             async for arrived in source:
-                if isinstance(arrived, ErrorEvent):
-                    raise api_error(arrived, self._response.headers)
-                if unheard:
+                if unheard and type(arrived) is not ErrorEvent:
                     feed(arrived)
                     yield arrived
                     continue
-                for event in self._passed(arrived):
+                if isinstance(arrived, ErrorEvent):
+                    raise arrived.as_error(self._response.headers)
+                for event in await self._passed(arrived):
                     if self._observers:
                         self._turn.buffered = 0  # an observer may take its time
                         await tell(self._observers, self._turn, event)
@@ -112,13 +115,24 @@ class Delivery:
         if not self._assembler.complete:
             raise StreamInterrupted(f"the stream broke off: {error}", self.partial()) from error
 
-    def _passed(self, arrived: Event) -> Iterable[Event]:
+    def _source(self) -> AsyncIterator[Event]:
+        """Return the events in the order of the protocol."""
+        events = self._response.events
+        if events is None:
+            return replayed(self._response)
+        if any(events is answer for answer in self._turn.open_streams):
+            return events  # straight from the API's answer, where they have been put in order
+        return _in_order(events, self._turn)
+
+    async def _passed(self, arrived: Event) -> Sequence[Event]:
         """Assemble what the filters let through; return what need not wait for ``post_process``."""
         if not self._filters and not self._holds_all:
             self._assembler.feed(arrived)
             return (arrived,)
         self._turn.check_deadline("the stream")
-        passed = list(_through(self._filters, arrived))
+        # Who waits for the next event may wait for the network, however much has arrived.
+        self._turn.buffered = 0
+        passed = await self._filters.passed(arrived)
         for event in passed:
             self._assembler.feed(event)
         if self._holds_all:
@@ -134,6 +148,7 @@ class Delivery:
         """Yield the events that waited for ``post_process``, as it left the reply."""
         if not self._holds_all:
             return
+        self._turn.prefill = self._prefill = reply.prefill  # a rewrite may have taken it out
         for event in events_of(reply.response):
             self._delivered.feed(event)
             if self._observers:
@@ -152,127 +167,14 @@ class Delivery:
         )
 
 
-def settle(plugins: PluginSet, turn: Turn, response: Response) -> Response:
-    """Run a whole response through the filters, all at once; return it as they leave it.
-
-    Raises:
-        HooklineError: a filter refused or failed.
-
-    """
-    filters = _filters(plugins, turn)
-    if not filters:
-        return response
-    assembler = Assembler()
-    for arrived in events_of(response):
-        for event in _through(filters, arrived):
-            assembler.feed(event)
-    filtered = assembler.response
-    if filtered == response:
-        return response
-    return evolve(filtered, status=response.status, headers=response.headers)
-
-
-def api_error(event: ErrorEvent, headers: Mapping[str, str]) -> APIError:
-    """Return the error that an ``error`` event inside a stream reports; its HTTP status was 200."""
-    details = event.error.get("details")
-    return APIError(
-        str(event.error.get("message", "")),
-        status=200,
-        type=str(event.error.get("type", "api_error")),
-        request_id=event.request_id or headers.get("request-id"),
-        details=details if isinstance(details, Mapping) else None,
-        headers=headers,
-    )
-
-
-class _Applied:
-    """A plugin's filter at work."""
-
-    def __init__(self, implementation: Implementation, filter_: StreamFilter, turn: Turn) -> None:
-        self._implementation = implementation
-        self._filter = filter_
-        self._turn = turn
-        self._silenced = False
-        # A shadow's output goes nowhere; it is only compared with what really passed.
-        self._compare = (Assembler(), Assembler()) if implementation.shadow else None
-
-    def feed(self, event: Event) -> Iterable[Event]:
-        if self._silenced:
-            return (event,)
-        try:
-            passed = tuple(self._filter.feed(event))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
-            self._silenced = True
-            if not absorbed(self._turn, self._implementation, error):
-                raise_failure(self._implementation, error)
-            return (event,)
-        if self._compare:
-            self._watch(event, passed, *self._compare)
-            return (event,)
-        return (event,) if self._implementation.role == "observer" else passed
-
-    def _watch(
-        self, event: Event, passed: Iterable[Event], real: Assembler, shadow: Assembler
-    ) -> None:
-        real.feed(event)
-        for each in passed:
-            shadow.feed(each)
-        if isinstance(event, MessageStop) and real.partial() != shadow.partial():
-            self._silenced = True
-            absorbed(self._turn, self._implementation, None, "the filtered reply differs")
-
-
-def _filters(plugins: PluginSet, turn: Turn) -> list[_Applied]:
-    """Ask every plugin for its filter of this step."""
-    applied: list[_Applied] = []
-    for implementation in plugins.of("filter_stream"):
-        try:
-            wanted = implementation.call(turn)
-            if wanted is not None and not isinstance(wanted, StreamFilter):
-                raise TypeError(  # noqa: TRY301 -- handled like any other failure of the plugin
-                    f"it gave {type(wanted).__name__!r}, where the hook wants a StreamFilter or None"
-                )
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- excused or blamed
-            if absorbed(turn, implementation, error):
-                continue
-            raise_failure(implementation, error)
-        if wanted is not None:
-            applied.append(_Applied(implementation, wanted, turn))
-    return applied
-
-
-def _through(filters: Sequence[_Applied], event: Event) -> Iterable[Event]:
-    """Pass one event through all filters, in order."""
-    events: Iterable[Event] = (event,)
-    for applied in filters:
-        events = [passed for arriving in events for passed in applied.feed(arriving)]
-    return events
-
-
-def shown_already(plugins: PluginSet, implementation: Implementation) -> str:
-    """Say why text is not held back for a plugin's ``post_process``; empty if it is.
-
-    Such a plugin must leave alone what the caller of a stream has seen by then.
-    """
-    if getattr(implementation.owner, "rewrites_text", True) is False:
-        return "its class says `rewrites_text = False`"
-    if any(other.plugin == implementation.plugin for other in plugins.of("filter_stream")):
-        return "its rules on text are those of its filter_stream"
-    return ""
-
-
-def _rewrites_late(plugins: PluginSet) -> bool:
-    """Say whether a plugin may rewrite text in ``post_process``, after it would have streamed."""
-    return any(
-        implementation.role != "observer"
-        and not implementation.shadow
-        and not shown_already(plugins, implementation)
-        for hook in ("post_process", "check_reply")
-        for implementation in plugins.of(hook)
-    )
-
-
-async def _replayed(response: Response) -> AsyncGenerator[Event, None]:
-    """Yield a whole response (from a cache, say) as the events of a stream."""
-    for event in events_of(response):
-        yield event
+async def _in_order(events: AsyncIterator[Event], turn: Turn) -> AsyncGenerator[Event, None]:
+    """Put the events of a plugin's own stream in order."""
+    order = EventOrder(lambda what: turn.trace.note("stream", what))
+    try:
+        async for event in events:
+            for each in order.arranged(event):
+                yield each
+    finally:
+        close = getattr(events, "aclose", None)  # a plugin's own iterator may have none
+        if close is not None:
+            await close()

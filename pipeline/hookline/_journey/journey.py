@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from hookline._journey.checks import check
-from hookline._journey.delivery import Delivery, settle
+from hookline._journey.delivery import Delivery
 from hookline._journey.engine import Engine
+from hookline._journey.filtering import settle
 from hookline._journey.life import Life
 from hookline._journey.sending import outgoing, send
 from hookline._journey.stages import fold, next_step, post_process, prepared
@@ -60,7 +61,7 @@ async def journey(  # noqa: C901, PLR0912 -- one function to read is the point o
                             yield event
                 response = delivery.response
             else:
-                response = settle(engine.plugins, turn, response)
+                response = await settle(engine.plugins, turn, response)
             reply = Reply(
                 response=response,
                 request=request,

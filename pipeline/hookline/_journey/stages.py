@@ -4,7 +4,6 @@ from inspect import isawaitable
 from time import perf_counter_ns
 from typing import Any
 
-from hookline._journey.delivery import shown_already
 from hookline._journey.engine import Engine
 from hookline._journey.failures import (
     absorbed,
@@ -13,6 +12,7 @@ from hookline._journey.failures import (
     result_error,
     result_of,
 )
+from hookline._journey.filtering import shown_already
 from hookline._journey.plugin_set import Implementation
 from hookline.errors import PluginError, TurnLimitExceeded
 from hookline.reply import Reply

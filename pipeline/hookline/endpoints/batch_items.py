@@ -7,14 +7,13 @@ result is a turn of its own: it may be read a day later, by another process. Bot
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from attrs import frozen
 
 from hookline._journey.checks import check
-from hookline._journey.delivery import settle
 from hookline._journey.engine import Engine
 from hookline._journey.failures import tell
+from hookline._journey.filtering import settle
 from hookline._journey.life import Life
 from hookline._journey.sending import attempt_record, outgoing
 from hookline._journey.stages import post_process, prepared
@@ -152,28 +151,14 @@ def read_result(line: bytes, number: int) -> BatchResult | tuple[str, Response]:
             raise DecodeError("a result that succeeded has no message", path) from None
         except DecodeError as error:
             raise DecodeError(f"in the message: {error}", path) from error
-    problem = _api_error(result["error"]) if isinstance(result.get("error"), dict) else None
+    failed = result.get("error")
+    problem = APIError.from_body(failed) if isinstance(failed, dict) else None
     return BatchResult(
         custom_id=custom_id,
         type=kind,
         error=problem,
         request_id=problem.request_id if problem is not None else None,
         extra={key: value for key, value in result.items() if key not in ("type", "error")},
-    )
-
-
-def _api_error(body: Mapping[str, Any]) -> APIError:
-    """Return the error that a result reports: a whole error body, which came without a status."""
-    inner = body.get("error")
-    error: Mapping[str, Any] = inner if isinstance(inner, dict) else body
-    details = error.get("details")
-    request_id = body.get("request_id")
-    return APIError(
-        str(error.get("message", "")),
-        status=200,
-        type=str(error.get("type", "api_error")),
-        request_id=request_id if isinstance(request_id, str) else None,
-        details=details if isinstance(details, dict) else None,
     )
 
 
@@ -197,7 +182,7 @@ async def arrived(
     try:
         async with Life(engine, turn, request) as life:
             reply = Reply(
-                response=settle(engine.plugins, turn, response),
+                response=await settle(engine.plugins, turn, response),
                 request=request,
                 prefill=turn.prefill,
                 trace=turn.trace,

@@ -18,6 +18,7 @@ from hookline.values.blocks import TextBlock
 from hookline.values.events import (
     ContentBlockDelta,
     ContentBlockStart,
+    ContentBlockStop,
     Event,
     MessageStart,
     TextDelta,
@@ -28,6 +29,7 @@ from hookline.wire.partial_json import NOTHING, PartialJSON
 
 __all__ = ["GrowingOutput", "Output"]
 
+_SHARE: Final = 64  # of a growing value is new, at least, when it is made anew
 _VALUE: Final = "value"
 _ENTRY: Final = ("key", "value")
 _DEFINITIONS: Final = ("$defs", "definitions")
@@ -144,6 +146,9 @@ class Output:
 class GrowingOutput:
     """Reads a stream's events as an output that grows.
 
+    A value costs as much as it is long. So a long one is not made anew for every few letters but once
+    it has grown by a sixty-fourth, and at its end: the work is linear in its length.
+
     Args:
         wanted: what ``output=`` asked for.
 
@@ -161,6 +166,8 @@ class GrowingOutput:
         self._reader = PartialJSON()
         self._begun = False
         self._index: int | None = None  # of the block that holds the JSON: the first with text
+        self._length = 0
+        self._made_at = 0  # the length at which a value was made last
 
     def feed(self, event: Event) -> bool:
         """Take in the next event; return whether there is a new value.
@@ -175,14 +182,22 @@ class GrowingOutput:
         if text and isinstance(event, ContentBlockStart | ContentBlockDelta):
             self._index = event.index if self._index is None else self._index
             if event.index == self._index:
-                return self._grow(text)
-        return False
+                self._reader.feed(self._opened(text))
+                self._length += len(text)
+                return self._length - self._made_at >= self._length // _SHARE and self._made()
+        ended = isinstance(event, ContentBlockStop) and event.index == self._index
+        return ended and self._made_at < self._length and self._made()
 
-    def _grow(self, text: str) -> bool:
-        if not self._begun:  # a model that was only asked for JSON may put it into a fence
-            _, brace, rest = text.partition("{")
-            self._begun, text = bool(brace), brace + rest
-        self._reader.feed(text)
+    def _opened(self, text: str) -> str:
+        """Return the text from where the JSON begins: a model that was asked for it may fence it."""
+        if self._begun:
+            return text
+        _, brace, rest = text.partition("{")
+        self._begun = bool(brace)
+        return brace + rest
+
+    def _made(self) -> bool:
+        self._made_at = self._length
         raw = self._reader.value
         value = NOTHING if raw is NOTHING else self._output.plain(raw)
         if value is NOTHING or value == self.value:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from attrs import Attribute, field, frozen
 
+from hookline.errors import APIError
 from hookline.values.blocks import Block
 from hookline.values.citations import Citation
 from hookline.values.frozen import Model, freeze
@@ -193,6 +194,17 @@ class ErrorEvent(Event):
     type: ClassVar[str] = "error"
     error: Mapping[str, Any] = field(converter=freeze)
     request_id: str | None = None
+
+    def as_error(self, headers: Mapping[str, str] | None = None) -> APIError:
+        """Return the error that the event reports.
+
+        Args:
+            headers: those of the stream, names in lower case.
+
+        """
+        return APIError.from_body(
+            {"error": self.error, "request_id": self.request_id}, headers=headers
+        )
 
 
 @frozen(eq=False, repr=False, field_transformer=unchecked)

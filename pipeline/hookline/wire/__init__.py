@@ -1,8 +1,9 @@
 """Values to JSON bytes and back.
 
 Read ``codec`` first: the functions that encode a request and read what comes back. ``convert`` holds
-the rules, ``json`` the bytes. A stream comes in through ``sse``, and ``assembler`` makes a response of its
-events (and events of a response); ``partial_json`` and ``json_lines`` read JSON while it arrives.
+the rules, ``json`` the bytes. A stream comes in through ``sse``, ``event_order`` holds its events to the
+order of the protocol, ``assembler`` makes a response of them, and ``replay`` events of a response;
+``partial_json`` and ``json_lines`` read JSON while it arrives.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from hookline._faces import face
 
 if TYPE_CHECKING:
-    from hookline.wire.assembler import Assembler, assemble_block, events_of, events_of_block
+    from hookline.wire.assembler import Assembler, assemble_block
     from hookline.wire.codec import (
         JSONDecodeError,
         decode_request,
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
         structure_response,
         unstructure,
     )
+    from hookline.wire.event_order import EventOrder
     from hookline.wire.json_lines import lines
     from hookline.wire.partial_json import NOTHING, PartialJSON
+    from hookline.wire.replay import events_of, events_of_block, replayed
     from hookline.wire.sse import ServerSentEvent, SSEDecoder
 
 __all__ = [
     "NOTHING",
     "Assembler",
+    "EventOrder",
     "JSONDecodeError",
     "PartialJSON",
     "SSEDecoder",
@@ -47,6 +51,7 @@ __all__ = [
     "lines",
     "loads",
     "loads_unique",
+    "replayed",
     "structure_block",
     "structure_event",
     "structure_message",
@@ -73,12 +78,9 @@ __getattr__, __dir__ = face(
             "structure_response",
             "unstructure",
         ),
-        "hookline.wire.assembler": (
-            "Assembler",
-            "assemble_block",
-            "events_of",
-            "events_of_block",
-        ),
+        "hookline.wire.assembler": ("Assembler", "assemble_block"),
+        "hookline.wire.event_order": ("EventOrder",),
+        "hookline.wire.replay": ("events_of", "events_of_block", "replayed"),
         "hookline.wire.sse": (
             "SSEDecoder",
             "ServerSentEvent",

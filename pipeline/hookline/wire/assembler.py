@@ -1,12 +1,15 @@
-"""From a stream of events to the response that the plain call would have given, and back.
+"""From a stream of events to the response that the plain call would have given.
 
-Both work on the JSON of a block: what grew in a stream is put into the fields of the block as it
+It works on the JSON of a block: what grew in a stream is put into the fields of the block as it
 began, and the result is read like any other block. So blocks of types that we do not know grow by
 the same rules, and nothing is lost. Pieces are kept in lists and joined once: the work is linear in
-the length of the reply.
+the length of the reply. The way back is in `replay`.
+
+What an assembler took in silently although it does not belong would be text that one reader sees
+and another does not. So it refuses it; `event_order` mends what can be mended before.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from hookline.errors import DecodeError
@@ -43,15 +46,13 @@ from hookline.values.messages import Response
 from hookline.wire import json
 from hookline.wire.codec import (
     structure_block,
-    structure_event,
     structure_response,
     unstructure,
 )
 
-__all__ = ["Assembler", "assemble_block", "events_of", "events_of_block"]
+__all__ = ["Assembler", "assemble_block", "grows_by"]
 
-# The deltas that each class of block grows by. Others are ignored (facts 6.6), except on blocks of
-# unknown type, where all are applied.
+# The deltas that each class of block grows by; on blocks of unknown type all are applied.
 _GROWS_BY: Final[Mapping[type[Block], tuple[type[Delta], ...]]] = {
     TextBlock: (TextDelta, CitationsDelta),
     ThinkingBlock: (ThinkingDelta, SignatureDelta),
@@ -69,10 +70,13 @@ _GROWS_BY: Final[Mapping[type[Block], tuple[type[Delta], ...]]] = {
         UnknownDelta,
     ),
 }
-# What `message_delta` may set, and `message_start` therefore shows as null (facts 6.2).
-_SET_AT_THE_END: Final = ("stop_reason", "stop_sequence", "stop_details", "container")
 # Fields of the message that the API may send beside the delta of `message_delta`.
 _BESIDE_THE_DELTA: Final = ("context_management", "input_transformations", "diagnostics")
+
+
+def grows_by(block: Block) -> tuple[type[Delta], ...]:
+    """Return the classes of deltas that a block grows by (facts 6.2)."""
+    return _GROWS_BY.get(type(block), ())
 
 
 def _overlay(data: dict[str, Any], patch: Mapping[str, Any]) -> None:
@@ -95,13 +99,15 @@ class _OpenBlock:
 
     def __init__(self, start: Block) -> None:
         self.start = start
-        self.allowed = _GROWS_BY.get(type(start), ())
+        self.allowed = grows_by(start)
         self.text: list[str] = []  # by far the most pieces
         self.others: list[Delta] = []
 
     def add(self, delta: Delta) -> None:
         if type(delta) not in self.allowed:
-            return
+            if isinstance(delta, UnknownDelta):
+                return  # facts 6.6: ignored where the block is known
+            raise DecodeError(f"a {self.start.type} block does not grow by a {delta.type}", "")
         if isinstance(delta, TextDelta):
             self.text.append(delta.text)
         else:
@@ -147,6 +153,7 @@ class Assembler:
     Tool input that turns out to be no JSON object, because the stream ended within it or the tool
     streams raw text, becomes ``{"INVALID_JSON": raw}``; `ToolUseBlock.invalid_json` tells.
     Events of unknown types are ignored, and so are pings and errors: those are for the caller.
+    Blocks stand in the order in which they began.
 
     Attributes:
         complete: whether ``message_stop`` has come.
@@ -165,27 +172,51 @@ class Assembler:
         Args:
             event: any event.
 
+        Raises:
+            DecodeError: it does not belong here by the order of the protocol (facts 6.2). What
+                came before stands, as if the event had not been fed.
+
         """
         if isinstance(event, ContentBlockDelta):
             block = self._blocks.get(event.index)
-            if isinstance(block, _OpenBlock):
-                block.add(event.delta)
+            if not isinstance(block, _OpenBlock):
+                raise self._misplaced(event, event.index, "is not open")
+            block.add(event.delta)
         elif isinstance(event, ContentBlockStart):
-            self._blocks[event.index] = _OpenBlock(event.content_block)
+            self._begin_block(event)
         elif isinstance(event, ContentBlockStop):
-            block = self._blocks.get(event.index)
-            if isinstance(block, _OpenBlock):
-                self._blocks[event.index] = block.build()
+            self._end_block(event)
         elif isinstance(event, MessageStart):
-            self._start = event.message
-            self._head = unstructure(event.message)
-            self._blocks = {
-                index: _OpenBlock(block) for index, block in enumerate(event.message.content)
-            }
+            self._begin(event)
         elif isinstance(event, MessageDelta):
             self._change(event)
         elif isinstance(event, MessageStop):
             self.complete = True
+
+    def _begin(self, event: MessageStart) -> None:
+        if self._start is not None:
+            raise DecodeError("a second message_start in one stream")
+        self._start = event.message
+        self._head = unstructure(event.message)
+        self._blocks = dict(enumerate(event.message.content))
+
+    def _begin_block(self, event: ContentBlockStart) -> None:
+        if self._start is None:
+            raise self._misplaced(event, event.index, "comes before message_start")
+        if self.complete or event.index in self._blocks:
+            when = "comes after message_stop" if self.complete else "has begun already"
+            raise self._misplaced(event, event.index, when)
+        self._blocks[event.index] = _OpenBlock(event.content_block)
+
+    def _end_block(self, event: ContentBlockStop) -> None:
+        block = self._blocks.get(event.index)
+        if not isinstance(block, _OpenBlock):
+            raise self._misplaced(event, event.index, "is not open")
+        self._blocks[event.index] = block.build()
+
+    @staticmethod
+    def _misplaced(event: Event, index: int, why: str) -> DecodeError:
+        return DecodeError(f"{event.type} for a block that {why}", f"$.content[{index}]")
 
     def _change(self, event: MessageDelta) -> None:
         _overlay(self._head, unstructure(event.delta))
@@ -221,58 +252,12 @@ class Assembler:
             return Response()
         content = [
             block.build() if isinstance(block, _OpenBlock) else block
-            for _, block in sorted(self._blocks.items())
+            for block in self._blocks.values()
         ]
         response = structure_response({**self._head, "content": []})
         return response.evolve(
             content=content, status=self._start.status, headers=self._start.headers
         )
-
-
-def events_of(response: Response) -> Iterator[Event]:
-    """Stream a response that is already there.
-
-    Args:
-        response: any response.
-
-    Yields:
-        Its events in the documented order, each text in one delta. An `Assembler` makes an equal
-        response of them.
-
-    """
-    data = unstructure(response)
-    final = {key: data[key] for key in _SET_AT_THE_END if data.get(key) is not None}
-    start = {**data, **dict.fromkeys(final), "content": []}
-    usage = data.get("usage")
-    if isinstance(usage, dict) and isinstance(usage.get("output_tokens"), int):
-        start["usage"] = {**usage, "output_tokens": min(1, usage["output_tokens"])}
-    yield MessageStart(
-        structure_response(start).evolve(status=response.status, headers=response.headers)
-    )
-    for index, block in enumerate(response.content):
-        yield from events_of_block(index, block)
-    # Read as an event, because a value that does not fit its field must survive here too.
-    totals = {"usage": usage} if isinstance(usage, dict) else {}
-    yield structure_event({"type": "message_delta", "delta": final, **totals})
-    yield MessageStop()
-
-
-def events_of_block(index: int, block: Block) -> Iterator[Event]:
-    """Stream one content block that is already there.
-
-    Args:
-        index: its position in the response.
-        block: any block.
-
-    Yields:
-        Its start, its deltas and its stop.
-
-    """
-    begun, deltas = _taken_apart(block)
-    yield ContentBlockStart(index, begun)
-    for delta in deltas:
-        yield ContentBlockDelta(index, delta)
-    yield ContentBlockStop(index)
 
 
 def assemble_block(events: Iterable[Event]) -> Block:
@@ -297,30 +282,3 @@ def assemble_block(events: Iterable[Event]) -> Block:
         if isinstance(event, ContentBlockDelta):
             block.add(event.delta)
     return block.build()
-
-
-def _taken_apart(block: Block) -> tuple[Block, list[Delta]]:
-    """Split a block into how it begins and the deltas that complete it."""
-    deltas: list[Delta] = []
-    empty: dict[str, Any] = {}
-    if isinstance(block, TextBlock):
-        empty["text"] = ""
-        deltas = [TextDelta(block.text)]
-        if block.citations:
-            empty["citations"] = []
-            deltas += [CitationsDelta(citation) for citation in block.citations]
-    elif isinstance(block, ThinkingBlock):
-        empty = {"thinking": "", "signature": ""}
-        # Thinking that is not shown streams only its signature.
-        deltas = [ThinkingDelta(block.thinking)] if block.thinking else []
-        deltas.append(SignatureDelta(block.signature))
-    elif isinstance(block, ToolUseBlock | ServerToolUseBlock | MCPToolUseBlock):
-        empty["input"] = {}
-        raw = json.dumps(block.input).decode() if block.input else ""
-        deltas = [InputJSONDelta(raw)]
-    elif isinstance(block, CompactionBlock) and block.content is not None:
-        empty["content"] = None
-        deltas = [CompactionDelta(block.content)]
-    if not deltas:
-        return block, []
-    return structure_block({**unstructure(block), **empty}), deltas

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hookline.wire import json
 
-__all__ = ["NOTHING", "PartialJSON"]
+__all__ = ["NOTHING", "PartialJSON", "read_escape"]
 
 
 class _Nothing:
@@ -118,7 +118,10 @@ class PartialJSON:
         """
         if self._root is not NOTHING:
             return self._root
-        value: Any = "".join(self._pieces) if self._in_text else NOTHING
+        value: Any = NOTHING
+        if self._in_text:
+            value = "".join(self._pieces)
+            self._pieces[:] = [value]  # the next time there are few to join
         for level in reversed(self._open):
             value = level.with_value(value)
         return value
@@ -206,25 +209,11 @@ class PartialJSON:
         return end + 1
 
     def _escape(self, text: str, position: int) -> int:
-        kind = text[position + 1 : position + 2]
-        if kind in _ESCAPES:
-            self._pieces.append(_ESCAPES[kind])
-            return position + 2
-        if len(text) < position + _UNIT_LENGTH and kind in ("", "u"):
+        found = read_escape(text, position)
+        if found is None:
             return self._wait(text, position)
-        code, end = _code(text, position), position + _UNIT_LENGTH
-        if code is None:
-            raise _no_json(text, position)
-        if code in _HIGH:  # the first half of a character beyond 16 bits, or a half left alone
-            second = _code(text, end)
-            following = text[end : end + _UNIT_LENGTH]
-            if len(following) < _UNIT_LENGTH and following[:2] == "\\u"[: len(following)]:
-                return self._wait(text, position)
-            if second in _LOW:
-                pair = code.to_bytes(2, "big") + (second or 0).to_bytes(2, "big")
-                self._pieces.append(pair.decode("utf-16-be"))
-                return end + _UNIT_LENGTH
-        self._pieces.append(chr(code))
+        character, end = found
+        self._pieces.append(character)
         return end
 
     def _wait(self, text: str, position: int) -> int:
@@ -257,6 +246,39 @@ class PartialJSON:
 def _after_space(text: str, position: int) -> int:
     space = _SPACE.match(text, position)
     return space.end() if space else position
+
+
+def read_escape(text: str, position: int) -> tuple[str, int] | None:
+    """Read the escape of a JSON string that begins at a place, which may be cut.
+
+    Args:
+        text: what has come.
+        position: that of the backslash.
+
+    Returns:
+        The character that it stands for, and where it ends; None if more must come to tell.
+
+    Raises:
+        JSONDecodeError: it is none.
+
+    """
+    kind = text[position + 1 : position + 2]
+    if kind in _ESCAPES:
+        return _ESCAPES[kind], position + 2
+    if len(text) < position + _UNIT_LENGTH and kind in ("", "u"):
+        return None
+    code, end = _code(text, position), position + _UNIT_LENGTH
+    if code is None:
+        raise _no_json(text, position)
+    if code in _HIGH:  # the first half of a character beyond 16 bits, or a half left alone
+        second = _code(text, end)
+        following = text[end : end + _UNIT_LENGTH]
+        if len(following) < _UNIT_LENGTH and following[:2] == "\\u"[: len(following)]:
+            return None
+        if second in _LOW:
+            pair = code.to_bytes(2, "big") + (second or 0).to_bytes(2, "big")
+            return pair.decode("utf-16-be"), end + _UNIT_LENGTH
+    return chr(code), end
 
 
 def _code(text: str, position: int) -> int | None:

@@ -266,13 +266,7 @@ async def _peeked(response: Response) -> Response:
         async for event in source:
             waiting.append(event)
             if isinstance(event, ErrorEvent):
-                raise APIError(  # noqa: TRY301 -- the stream is closed like for any error
-                    str(event.error.get("message", "")),
-                    status=200,
-                    type=str(event.error.get("type", "api_error")),
-                    request_id=event.request_id or response.request_id,
-                    headers=response.headers,
-                )
+                raise event.as_error(response.headers)  # noqa: TRY301 -- the stream is closed like for any error
             if isinstance(event, MessageDelta) and event.delta.stop_reason == "refusal":
                 return await _whole(response, waiting)
             if not isinstance(event, MessageStart | Ping):

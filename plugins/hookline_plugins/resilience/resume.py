@@ -4,7 +4,7 @@ Outside ``fallback`` and ``retry``, so that the continuation is sent as carefull
 request. It wraps the events that ``send`` returns; the caller sees one stream.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Final, Literal
 
 from attrs import field, frozen
@@ -25,7 +25,8 @@ from hookline import (
 )
 from hookline.plugin import Layer, Relay, close, option
 from hookline.values import ErrorEvent, Event
-from hookline.wire import events_of
+from hookline.wire import replayed
+from hookline_plugins.echo import may_repeat, unrepeated
 from hookline_plugins.prefill import INSTRUCTION, continues, instructed
 from hookline_plugins.resilience.model_adaptation import native_prefill
 from hookline_plugins.resilience.stream_splice import Splice
@@ -83,7 +84,7 @@ class Resume:
         splice = Splice()
         left = self.attempts
         while True:
-            source = response.events or _replayed(response)
+            source = response.events or replayed(response)
             failure: ErrorEvent | HooklineError | None = None
             try:
                 async for event in source:
@@ -98,7 +99,7 @@ class Resume:
                 await close(source)
             if splice.stopped:
                 return
-            following = self._following(turn, request, splice, failure) if left else None
+            following = self._following(turn, request, response, splice, failure) if left else None
             if following is None:
                 break
             left -= 1
@@ -114,6 +115,7 @@ class Resume:
         self,
         turn: Turn,
         request: Request,
+        response: Response,
         splice: Splice,
         failure: ErrorEvent | HooklineError | None,
     ) -> Request | None:
@@ -127,7 +129,7 @@ class Resume:
             turn.trace.note("resume", told)
             splice.seam()
             return request
-        base, words = _unprefilled(turn, request, text)
+        base, words = _unprefilled(turn, request, response, text)
         if base is None:
             return None
         turn.trace.note("resume", told)
@@ -142,14 +144,18 @@ class Resume:
         return instructed(base, words)
 
 
-def _unprefilled(turn: Turn, request: Request, text: str) -> tuple[Request | None, str]:
+def _unprefilled(
+    turn: Turn, request: Request, response: Response, text: str
+) -> tuple[Request | None, str]:
     """Return the request without its prefill, and the whole reply so far, the prefill included."""
     if not request.messages:
         return None, text
     *earlier, last = request.messages
     if last.role == "assistant":
         whole = native_prefill(request) and all(isinstance(b, TextBlock) for b in last.blocks)
-        return (request.evolve(messages=earlier), last.text + text) if whole else (None, text)
+        if not whole:
+            return None, text
+        return request.evolve(messages=earlier), _behind(last.text, text, response)
     prefill = turn.prefill
     if prefill is None or prefill.mode != "instructed":
         return request, text
@@ -158,7 +164,14 @@ def _unprefilled(turn: Turn, request: Request, text: str) -> tuple[Request | Non
     if len(kept) == len(last.blocks):
         return request, text
     messages = (*earlier, last.evolve(content=kept)) if kept else tuple(earlier)
-    return request.evolve(messages=messages), prefill.text + text
+    return request.evolve(messages=messages), _behind(prefill.text, text, response, instructed=True)
+
+
+def _behind(words: str, text: str, response: Response, *, instructed: bool = False) -> str:
+    """Put a text behind the prefill; a repetition of the prefill in it is not the model's word."""
+    if may_repeat(response, instructed=instructed):
+        text = unrepeated(words, text, instructed=instructed)
+    return words + text
 
 
 def _worth_it(turn: Turn, failure: ErrorEvent | HooklineError | None) -> bool:
@@ -167,8 +180,7 @@ def _worth_it(turn: Turn, failure: ErrorEvent | HooklineError | None) -> bool:
     if remaining is not None and remaining <= 0:
         return False
     if isinstance(failure, ErrorEvent):
-        kind = str(failure.error.get("type", "api_error"))
-        return APIError("", status=200, type=kind).retryable
+        return failure.as_error().retryable
     return failure is None or isinstance(failure, DecodeError) or failure.retryable
 
 
@@ -190,8 +202,3 @@ def _told(splice: Splice, failure: ErrorEvent | HooklineError | None) -> str:
     else:
         why = "it ended early" if failure is None else type(failure).__name__
     return f"the stream broke after {len(splice.text):,} characters ({why}); continued from there"
-
-
-async def _replayed(response: Response) -> AsyncIterator[Event]:
-    for event in events_of(response):
-        yield event

@@ -19,6 +19,15 @@ from hookline import (
     hookimpl,
 )
 from hookline.simulator import Rule
+from hookline.testing import (
+    Close,
+    FaultServer,
+    Reset,
+    Send,
+    stream_events,
+    stream_head,
+    stream_parts,
+)
 from hookline.values.blocks import ToolUseBlock
 from hookline.values.events import (
     ContentBlockDelta,
@@ -218,6 +227,26 @@ def test_a_prefill_stands_once(run: Any, sim: Any, model: str) -> None:
     last = server.bodies[1]["messages"]
     assert str(last).count("Well:The quick brown") == 1
     assert str(last).count("Well:") == 1
+
+
+@pytest.mark.parametrize("model", [OLD, NEW])
+def test_a_prefill_that_the_server_repeats_is_not_taken_for_the_models_words(
+    run: Any, model: str
+) -> None:
+    """The server names no exchange, so it may repeat; the continuation is asked for without it."""
+    events = stream_events("The quick", " brown ")[:-3]
+    head = stream_head({"request-id": "local"})
+    rest = stream_events("The quick brown fox.")
+    with FaultServer(
+        (Send(head + b"".join(stream_parts(events))), Reset()),
+        (Send(head + b"".join(stream_parts(rest))), Close()),
+    ) as server:
+        text, reply = run.stream(line={**line_of(server.url, model), "api_key": "k"}, prefill="The")
+        assert text == reply.text == "The quick brown fox."
+        last = server.requests[1].json["messages"][-1]
+    told = last["content"] if model == OLD else last["content"][-1]["text"]
+    assert "The quick brown" in told
+    assert "TheThe" not in told
 
 
 def test_filters_see_one_stream(run: Any, sim: Any) -> None:
