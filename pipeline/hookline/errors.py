@@ -355,6 +355,7 @@ def _without(value: Any, secrets: Collection[str]) -> Any:
         return {name: _without(item, secrets) for name, item in value.items()}
     return [_without(item, secrets) for item in value] if isinstance(value, list | tuple) else value
 
+
 # Source: facts/messages-api section 8.1; for answers that do not say it themselves.
 _TYPES: Mapping[int, str] = {
     400: "invalid_request_error",
@@ -441,6 +442,7 @@ class APIError(HooklineError):
     def throttled(self) -> bool:
         """Whether the server has too much to do and has done nothing: any request may be sent again."""
         return self.status in _THROTTLED_STATUS or self.type in _THROTTLED_TYPES
+
     @classmethod
     def from_body(
         cls, body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
