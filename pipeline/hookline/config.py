@@ -25,16 +25,17 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from attrs import evolve, field, fields, frozen
 
-from hookline._http.transport import Library
 from hookline.errors import ConfigError
 from hookline.values.secret import Secret, as_secret
 
-__all__ = ["FILE_NAME", "Settings", "load_settings"]
+__all__ = ["FILE_NAME", "Library", "Settings", "load_settings"]
+
+Library: TypeAlias = Literal["auto", "httpcore2", "aiohttp", "httpx", "httpx2"]
 
 FILE_NAME: Final = "hookline.toml"
 _PREFIX: Final = "HOOKLINE_"
@@ -63,7 +64,7 @@ class Settings:
         max_connections: connections to one address at most; further calls wait for one.
         max_steps: requests that one turn may make (tool calls).
         unknown_models: ``"refuse"`` or ``"allow"`` model names that the table does not know.
-        http: the HTTP library: ``"auto"``, ``"httpx"``, ``"httpx2"`` or ``"aiohttp"``.
+        http: what our own connections stand on: ``"auto"``, ``"httpcore2"`` or ``"aiohttp"``.
         ca_bundle: a PEM file of certificate authorities, instead of the usual ones.
         enable: if not empty, only these installed plugins are loaded.
         disable: installed plugins that are not loaded.
