@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from weakref import WeakSet
 
 import aiohttp
-from aiohttp.abc import ResolveResult
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from hookline._http.certificates import Certificates
@@ -187,7 +187,7 @@ class AiohttpHTTP:
         return aiohttp.ClientSession(connector=connector, auto_decompress=False)
 
 
-class _Resolver(aiohttp.abc.AbstractResolver):
+class _Resolver(AbstractResolver):
     """Looks names up in threads of our own: those of the loop are few, and a look-up may hang."""
 
     async def resolve(

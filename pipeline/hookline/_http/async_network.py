@@ -80,7 +80,8 @@ async def _connect_asyncio(
 
 
 async def _connect_trio(address: str, port: int, local_address: str | None, options: Any) -> Any:
-    return await httpcore2.AnyIOBackend().connect_tcp(
+    backend: Any = httpcore2.AnyIOBackend()
+    return await backend.connect_tcp(
         address, port, local_address=local_address, socket_options=options
     )
 
