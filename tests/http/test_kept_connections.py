@@ -1,18 +1,17 @@
 """A kept connection that has gone stale is housekeeping: no attempt, no wait, no note."""
 
-import asyncio
 import socket
 import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
+import anyio
 import httpx
 import httpx2
 import pytest
-import trio
 from attrs import define, field
 
 from hookline import AsyncPipeline, Pipeline, TransportError, hookimpl
@@ -155,45 +154,36 @@ def turns(way: tuple[str, Any], server: Server, count: int, *, streamed: bool) -
         "config": NO_RETRIES,
         "plugins": [witness],
     }
-    said: list[str] = []
+    if colour == "sync":
+        with nullcontext() if isinstance(library, str) else library.Client() as client:
+            own = {"http": library} if client is None else {"client": client}
+            with Pipeline(**options, **own) as line:
+                said = [blocking_turn(line, streamed=streamed) for _ in range(count)]
+        return said, witness.attempts
 
-    def blocking(**own: Any) -> None:
-        with Pipeline(**options, **own) as line:
-            for _ in range(count):
-                if streamed:
-                    with line.stream("Hi") as stream:
-                        said.append("".join(stream.text))
-                else:
-                    said.append(line.send("Hi").text)
+    async def main() -> list[str]:
+        async with nullcontext() if isinstance(library, str) else library.AsyncClient() as client:
+            own = {"http": library} if client is None else {"client": client}
+            async with AsyncPipeline(**options, **own) as line:
+                return [await turn(line, streamed=streamed) for _ in range(count)]
 
-    async def concurrent(**own: Any) -> None:
-        async with AsyncPipeline(**options, **own) as line:
-            for _ in range(count):
-                if streamed:
-                    async with line.stream("Hi") as stream:
-                        said.append("".join([piece async for piece in stream.text]))
-                else:
-                    said.append((await line.send("Hi")).text)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Async generator '(httpx|httpcore)", ResourceWarning)
+        return anyio.run(main, backend=colour), witness.attempts
 
-    async def main() -> None:
-        if isinstance(library, str):
-            await concurrent(http=library)
-        else:
-            async with library.AsyncClient() as client:
-                await concurrent(client=client)
 
-    if colour == "asyncio":
-        asyncio.run(main())
-    elif colour == "trio":
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Async generator '(httpx|httpcore)", ResourceWarning)
-            trio.run(main)
-    elif isinstance(library, str):
-        blocking(http=library)
-    else:
-        with library.Client() as client:
-            blocking(client=client)
-    return said, witness.attempts
+def blocking_turn(line: Pipeline, *, streamed: bool) -> str:
+    if not streamed:
+        return line.send("Hi").text
+    with line.stream("Hi") as stream:
+        return "".join(stream.text)
+
+
+async def turn(line: AsyncPipeline, *, streamed: bool) -> str:
+    if not streamed:
+        return (await line.send("Hi")).text
+    async with line.stream("Hi") as stream:
+        return "".join([piece async for piece in stream.text])
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}-{getattr(way[1], '__name__', way[1])}")

@@ -12,7 +12,7 @@ import pytest
 
 from hookline import AsyncPipeline, DeadlineExceeded, Pipeline
 from hookline._http.async_network import AsyncStream
-from hookline._http.network import BoundedBackend, Deadline
+from hookline._http.network import BoundedStream, Deadline
 from hookline._io import drive
 from hookline.testing import Delay, Drip, FaultServer, json_answer, message, no_leaks
 
@@ -37,31 +37,21 @@ def test_connections_are_kept_alive() -> None:
 
 
 class Wire:
-    """A stream of either colour that keeps what is written."""
+    """A socket, or a stream, that keeps what is written."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    def recv(self, max_bytes: int) -> bytes:
         return b"read after " + b"|".join(self.written)
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if buffer:
-            self.written.append(buffer)
+    def send(self, buffer: bytes) -> int:
+        self.written.append(bytes(buffer))
+        return len(buffer)
+
+    def settimeout(self, seconds: float | None) -> None: ...
 
     def close(self) -> None: ...
-
-    def get_extra_info(self, name: str) -> None: ...
-
-
-class Backend:
-    """A network backend with one stream."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    def connect_tcp(self, *args: Any, **kwargs: Any) -> Wire:
-        return self._wire
 
 
 class Awaited:
@@ -69,20 +59,19 @@ class Awaited:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self.aclose = wire.close
-        self.get_extra_info = wire.get_extra_info
 
-    async def read(self, *args: Any) -> bytes:
-        return self._wire.read(*args)
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- the interface of httpcore
+        return self._wire.recv(max_bytes)
 
-    async def write(self, *args: Any) -> None:
-        self._wire.write(*args)
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- as above
+        if buffer:
+            self._wire.send(buffer)
 
 
 def connected(wire: Wire, *, asynchronous: bool) -> Any:
     """Return a stream of one colour over the wire, to be used like a blocking one."""
     if not asynchronous:
-        return BoundedBackend(Deadline(), backend=Backend(wire)).connect_tcp("127.0.0.1", 1)
+        return BoundedStream(wire, Deadline())
     awaited = AsyncStream(Awaited(wire))
     return SimpleNamespace(
         read=lambda size: drive(awaited.read(size)), write=lambda data: drive(awaited.write(data))
@@ -129,7 +118,7 @@ def test_a_large_body_is_not_copied_behind_its_head(asynchronous: bool) -> None:
 
 def test_a_deadline_that_is_over_is_noticed_though_there_is_always_more() -> None:
     limit = Deadline()
-    stream = BoundedBackend(limit, backend=Backend(Wire())).connect_tcp("127.0.0.1", 1)
+    stream = BoundedStream(Wire(), limit)
     with limit.until(time.monotonic() + 60):
         stream.read(1)
         stream.write(b"x")

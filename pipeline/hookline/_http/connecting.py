@@ -4,13 +4,18 @@ As RFC 8305 ("happy eyeballs") says: the kinds of addresses alternate, and where
 for a moment the next is tried while it goes on. The first connection wins, the others are closed.
 """
 
-import queue
+import errno
+import os
+import selectors
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from itertools import chain, zip_longest
-from typing import Any, Final, TypeVar
+from time import monotonic
+from typing import Any, Final, TypeVar, cast
 
-from hookline._io.threads import Errand, Remaining, call_elsewhere, call_within
+from hookline._io.threads import call_elsewhere, call_within
 
 __all__ = [
     "STAGGER",
@@ -25,6 +30,23 @@ __all__ = [
 T = TypeVar("T")
 
 STAGGER: Final = 0.25  # seconds; the "connection attempt delay" that RFC 8305 recommends
+_UNDER_WAY: Final = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
+
+
+class Remaining:
+    """The seconds until a moment that is so many seconds away.
+
+    Args:
+        seconds: from now; None for never.
+
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else monotonic() + seconds
+
+    def __call__(self) -> float | None:
+        """Return the seconds that are left, never less than none; None for no limit."""
+        return None if self._end is None else max(0.0, self._end - monotonic())
 
 
 def numeric(host: str) -> bool:
@@ -63,65 +85,65 @@ async def look_up_async(host: str, port: int) -> tuple[str, ...]:
 
 
 def connect_first(
-    addresses: Sequence[str],
-    connect: Callable[[str, float | None], T],
-    close: Callable[[T], object],
-    seconds: float | None,
-) -> T:
+    addresses: Sequence[str], port: int, local_address: str | None, seconds: float | None
+) -> socket.socket:
     """Connect to the address that takes a connection first, in blocking code.
 
     Args:
         addresses: best first.
-        connect: connects to one address, within so many seconds.
-        close: closes a connection that came too late.
+        port: of all of them.
+        local_address: from where; None for anywhere.
         seconds: for all of them together; None for no limit.
 
     Raises:
         TimeoutError: none did in time.
-        Exception: none did; what the last one had to say.
+        OSError: none did; what the last one had to say.
 
     """
     remaining = Remaining(seconds)
-    if len(addresses) == 1:  # which needs no thread
-        return connect(addresses[0], seconds)
-    ended: queue.SimpleQueue[Errand[T]] = queue.SimpleQueue()
-    waiting = list(reversed(addresses))
-    running: list[Errand[T]] = []
-    failure: Exception = TimeoutError("no address took a connection in time")
-    try:
-        while waiting or running:
+    waiting = deque(addresses)
+    failure: OSError = TimeoutError("no address took a connection in time")
+    with ExitStack() as losers, selectors.DefaultSelector() as running:
+        while waiting or running.get_map():
             if waiting:
-                running.append(_attempt(waiting.pop(), connect, close, remaining, ended))
+                try:
+                    made = _begun(waiting.popleft(), port, local_address)
+                except OSError as error:
+                    failure = error
+                    continue
+                losers.callback(made.close)
+                running.register(made, selectors.EVENT_WRITE)
             left = remaining()
+            if left == 0:
+                break
             patience = left if not waiting else STAGGER if left is None else min(STAGGER, left)
-            try:
-                errand = ended.get(timeout=patience)
-            except queue.Empty:
-                if left is not None and left <= STAGGER and remaining() == 0:
-                    break
-                continue  # it hangs: the next one is tried at its side
-            running.remove(errand)
-            try:
-                return errand.result()
-            except Exception as error:  # noqa: BLE001 -- raised below if no address is left
-                failure = error
-    finally:
-        for each in running:
-            each.abandon()
+            for key, _ in running.select(patience):
+                made = cast("socket.socket", key.fileobj)
+                running.unregister(made)
+                number = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if number == 0:
+                    return socket.socket(fileno=made.detach())
+                failure = OSError(number, os.strerror(number))
     raise failure
 
 
-def _attempt(
-    address: str,
-    connect: Callable[[str, float | None], T],
-    close: Callable[[T], object],
-    remaining: Remaining,
-    ended: "queue.SimpleQueue[Errand[T]]",
-) -> Errand[T]:
-    errand: Errand[T] = Errand(
-        lambda: connect(address, remaining()), close, lambda: ended.put(errand)
-    )
-    return errand.start()
+def _begun(address: str, port: int, local_address: str | None) -> socket.socket:
+    """Return a socket that is being connected."""
+    options = {"type": socket.SOCK_STREAM, "flags": socket.AI_NUMERICHOST}
+    family, kind, protocol, _, where = socket.getaddrinfo(address, port, **options)[0]
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.settimeout(0)
+        if local_address is not None:
+            made.bind((local_address, 0))
+        number = made.connect_ex(where)
+    except BaseException:
+        made.close()
+        raise
+    if number not in _UNDER_WAY:
+        made.close()
+        raise OSError(number, os.strerror(number))
+    return made
 
 
 async def connect_first_async(

@@ -1,21 +1,22 @@
 """Where the network is really touched, in blocking code; and what both colours do alike.
 
-A network backend of httpcore2, around the one that it ships. Every single wait ends with the turn's
-deadline. The head of a request leaves together with its body. A kept connection that ends before
+A network backend for httpcore2. Every single wait ends with the turn's deadline. The head of a request leaves together with its body. A kept connection that ends before
 the first byte of an answer says so.
 """
 
+import select
 import socket
+import ssl
 import threading
 from time import monotonic
 from typing import Any, Final
 
 import httpcore2
 
-from hookline._http.connecting import connect_first, look_up, numeric
-from hookline._io.threads import Remaining
+from hookline._http.connecting import Remaining, connect_first, look_up, numeric
+from hookline._http.tls_in_tls import TLSInTLS
 
-__all__ = ["BoundedBackend", "Deadline", "Exchanges", "Stale", "keep_alive"]
+__all__ = ["BoundedBackend", "BoundedStream", "Deadline", "Exchanges", "Stale", "keep_alive"]
 
 _IDLE, _INTERVAL, _COUNT = 60, 60, 5  # seconds, seconds, probes; those of the official SDK
 _LARGE: Final = 64 * 1024  # bytes; what is smaller is gone before anybody could refuse it
@@ -125,14 +126,12 @@ class BoundedBackend(httpcore2.NetworkBackend):
     Args:
         deadline: of whatever the thread is doing.
         address: where every connection goes, whatever the name of the host; None to look it up.
-        backend: what really connects; None for the engine's own.
 
     """
 
-    def __init__(self, deadline: Deadline, address: str | None = None, backend: Any = None) -> None:
+    def __init__(self, deadline: Deadline, address: str | None = None) -> None:
         self._deadline = deadline
         self._address = address
-        self._backend = httpcore2.SyncBackend() if backend is None else backend
 
     def connect_tcp(
         self,
@@ -141,73 +140,110 @@ class BoundedBackend(httpcore2.NetworkBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Any = None,
-    ) -> "_BoundedStream":
+    ) -> "BoundedStream":
         """Connect to the address of the host that answers first."""
-
-        def connect(address: str, seconds: float | None) -> Any:
-            return self._backend.connect_tcp(
-                address,
-                port,
-                timeout=None if seconds is None else max(_LEAST, seconds),
-                local_address=local_address,
-                socket_options=socket_options,
-            )
-
         remaining = Remaining(self._deadline.within(timeout))
         host = self._address or host
         try:
             addresses = (host,) if numeric(host) else look_up(host, port, remaining())
-            stream = connect_first(addresses, connect, _close, remaining())
+            made = connect_first(addresses, port, local_address, remaining())
+            for option in socket_options or ():
+                made.setsockopt(*option)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except TimeoutError as error:
             late = "the look-up of the name, or the connection, took too long"
             raise httpcore2.ConnectTimeout(late) from error
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
-        return _BoundedStream(stream, self._deadline)
+        return BoundedStream(made, self._deadline)
 
 
-def _close(stream: Any) -> None:
-    stream.close()
+class BoundedStream(Exchanges, httpcore2.NetworkStream):
+    """A connection whose waits end with the deadline of the current thread.
 
+    Args:
+        made: a connected socket, or what has its methods.
+        deadline: of whatever the thread is doing.
 
-class _BoundedStream(Exchanges, httpcore2.NetworkStream):
-    def __init__(self, stream: Any, deadline: Deadline) -> None:
+    """
+
+    def __init__(self, made: Any, deadline: Deadline) -> None:
         super().__init__()
-        self._stream = stream
+        self._socket = made
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what has arrived, or wait for it."""
         if self._head:  # no body came
             self.write(b"", timeout)
         if self._deadline.over:
             raise httpcore2.ReadTimeout("the time is up, though there is more to read")
         try:
-            data: bytes = self._stream.read(max_bytes, self._deadline.within(timeout))
-        except httpcore2.ReadError as error:
-            if self._stale:
-                raise Stale(str(error)) from error
-            raise
+            self._socket.settimeout(self._deadline.within(timeout))
+            data: bytes = self._socket.recv(max_bytes)
+        except TimeoutError as error:
+            raise httpcore2.ReadTimeout(str(error)) from error
+        except OSError as error:
+            ended = Stale if self._stale else httpcore2.ReadError
+            raise ended(str(error)) from error
         return self._heard(data)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write all of it, each piece within the time-out."""
         for due in self._due(buffer):
-            # Piece by piece, since the engine gives each bit that a slow reader takes the same time.
-            for at in range(0, len(due), _LARGE):
+            view = memoryview(due)
+            while view:
                 if self._deadline.over:
                     raise httpcore2.WriteTimeout("the time is up, though there is more to write")
-                piece = due[at : at + _LARGE] if len(due) > _LARGE else due
-                self._stream.write(piece, self._deadline.within(timeout))
+                try:
+                    self._socket.settimeout(self._deadline.within(timeout))
+                    view = view[self._socket.send(view[:_LARGE]) :]
+                except TimeoutError as error:
+                    raise httpcore2.WriteTimeout(str(error)) from error
+                except OSError as error:
+                    raise httpcore2.WriteError(str(error)) from error
 
     def close(self) -> None:
-        self._stream.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        """Close the connection."""
+        self._socket.close()
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> "_BoundedStream":
-        limit = self._deadline.within(timeout)
-        return _BoundedStream(
-            self._stream.start_tls(ssl_context, server_hostname, limit), self._deadline
-        )
+    ) -> "BoundedStream":
+        """Shake hands, and return the stream that is encrypted from now on."""
+        made = self._socket
+        try:
+            made.settimeout(self._deadline.within(timeout))
+            if isinstance(made, ssl.SSLSocket):  # to an HTTPS proxy
+                secured: Any = TLSInTLS(made, ssl_context, server_hostname)
+            else:
+                secured = ssl_context.wrap_socket(made, server_hostname=server_hostname)
+        except TimeoutError as error:
+            made.close()
+            raise httpcore2.ConnectTimeout("the TLS handshake took too long") from error
+        except OSError as error:
+            made.close()
+            raise httpcore2.ConnectError(str(error)) from error
+        except BaseException:
+            made.close()
+            raise
+        return BoundedStream(secured, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore asks a stream for."""
+        if info == "is_readable":  # of a connection that is kept: the server has ended it
+            return _readable(self._socket.fileno())
+        if info == "ssl_object":
+            return self._socket if hasattr(self._socket, "selected_alpn_protocol") else None
+        return self._socket if info == "socket" else None
+
+
+def _readable(descriptor: int) -> bool:
+    """Say whether a read would return at once, as it does at the end of a connection."""
+    if descriptor < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from time import monotonic
 from typing import Any, Final, Generic, Self, TypeVar
 
 __all__ = ["Errand", "call_elsewhere", "call_within"]
@@ -191,19 +190,3 @@ def _waker(wake: Callable[[], Any]) -> Callable[[], None]:
             soon(wake)
 
     return tell
-
-
-class Remaining:
-    """The seconds until a moment that is so many seconds away.
-
-    Args:
-        seconds: from now; None for never.
-
-    """
-
-    def __init__(self, seconds: float | None) -> None:
-        self._end = None if seconds is None else monotonic() + seconds
-
-    def __call__(self) -> float | None:
-        """Return the seconds that are left, never less than none; None for no limit."""
-        return None if self._end is None else max(0.0, self._end - monotonic())
