@@ -115,7 +115,7 @@ def _privates(path: Path) -> set[str]:
         if isinstance(node, ast.Attribute) and not own and node.attr.startswith("_"):
             found.add(node.attr)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "hasattr"):
-            names = [each.value for each in node.args[1:2] if isinstance(each, ast.Constant)]
+            names = [str(each.value) for each in node.args[1:2] if isinstance(each, ast.Constant)]
             found |= {name for name in names if name.startswith("_")}
     return {name for name in found if not name.endswith("__")}
 

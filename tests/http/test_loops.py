@@ -59,7 +59,7 @@ def test_a_loop_that_has_ended_leaves_its_place_to_the_next(library: str) -> Non
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # nobody closed the loops' sockets
             for _ in range(3):
-                assert asyncio.run(line.send("Hi")).text == "Hello!"  # type: ignore[arg-type]  # a coroutine
+                assert asyncio.run(line.send("Hi")).text == "Hello!"
                 gc.collect()
             asyncio.run(line.close())
             gc.collect()

@@ -235,9 +235,9 @@ class _AsyncioStream(httpcore2.AsyncNetworkStream):
             raise httpcore2.WriteError(str(wire.error)) from wire.error
 
     async def aclose(self) -> None:
-        # Not close(), which lets go only when all has been written: of a server that does not read, never.
+        # Not close(), which lets go only when all has been written: of a server that does not read,
+        # never. And without a wait, so that no cancellation can strike in the middle of a closing.
         self._transport.abort()
-        await asyncio.sleep(0)
 
     async def start_tls(
         self,

@@ -129,8 +129,9 @@ def connect_first(
 
 def _begun(address: str, port: int, local_address: str | None) -> socket.socket:
     """Return a socket that is being connected."""
-    options = {"type": socket.SOCK_STREAM, "flags": socket.AI_NUMERICHOST}
-    family, kind, protocol, _, where = socket.getaddrinfo(address, port, **options)[0]
+    family, kind, protocol, _, where = socket.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+    )[0]
     made = socket.socket(family, kind, protocol)
     try:
         made.settimeout(0)
