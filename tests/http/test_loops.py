@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from hookline import AsyncPipeline, ConfigError, Pipeline
+from hookline import AsyncPipeline, InputError, Pipeline
 from hookline._http.homes import MOST_POOLS, Pools, home_of_process
 from hookline.testing import Delay, FaultServer, json_answer, message, no_leaks
 
@@ -71,7 +71,7 @@ def test_auto_takes_the_fastest_of_each_loop() -> None:
         async def engine() -> str:
             async with AsyncPipeline(base_url=server.url, api_key="k", config=NO_RETRIES) as line:
                 assert (await line.send("Hi")).text == "Hello!"
-                transport: Any = line._transport
+                transport: Any = line._upstreams.transports[0]
                 (made,) = transport._made.values()
                 return type(made).__name__
 
@@ -95,14 +95,14 @@ def test_a_closed_pipeline_says_so_when_it_is_used(library: str) -> None:
     async def main() -> None:
         async with AsyncPipeline(base_url="http://127.0.0.1:9", api_key="k", http=library) as line:
             pass
-        with pytest.raises(ConfigError, match="has been closed"):
+        with pytest.raises(InputError, match="is closed"):
             await line.send("Hi")
 
     asyncio.run(main())
     if library != "aiohttp":
         with Pipeline(base_url="http://127.0.0.1:9", api_key="k", http=library) as line:
             pass
-        with pytest.raises(ConfigError, match="has been closed"):
+        with pytest.raises(InputError, match="is closed"):
             line.send("Hi")
 
 
@@ -115,7 +115,7 @@ def test_one_transport_serves_many_addresses(library: str) -> None:
         for _ in range(3):
             for url in urls:
                 outgoing = Outgoing("GET", f"{url}/v1/x", {"x-api-key": url})
-                answer = await line._transport.open(outgoing)
+                answer = await line._upstreams.transports[0].open(outgoing)
                 assert answer.status == 200
                 async for _chunk in answer.chunks():
                     pass

@@ -77,7 +77,7 @@ async def _events(  # noqa: C901, PLR0912 -- every layer of generators is paid f
     try:
         async for chunk in chunks:
             turn.check_deadline("the stream")
-            for event in _parsed(turn, decoder.payloads(chunk)):
+            for event in _parsed(turn, decoder.payloads(chunk), answer.bounded):
                 if ending is not None and event.__class__ in _TELLING:
                     _tell(ending, event)
                 if held is None:
@@ -110,11 +110,16 @@ async def _events(  # noqa: C901, PLR0912 -- every layer of generators is paid f
                     await ending.over(error)
 
 
-def _parsed(turn: Turn, payloads: Sequence[bytes]) -> Iterator[Event]:
-    """Yield the events of some payloads, counting in ``turn.buffered`` how many are left."""
-    turn.buffered = len(payloads)
+def _parsed(turn: Turn, payloads: Sequence[bytes], bounded: bool) -> Iterator[Event]:  # noqa: FBT001 -- one of three
+    """Yield the events of some payloads, counting in ``turn.buffered`` how many are left.
+
+    The one after them counts, too, where the wait for it is ``bounded`` by itself.
+    """
+    turn.buffered = len(payloads) + bounded
     if payloads and b'"message_stop"' in payloads[-1]:
-        turn.buffered -= 1  # after it comes the end of the turn, which may take its time
+        turn.buffered = (
+            len(payloads) - 1
+        )  # after it comes the end of the turn, which may take its time
     read = json.reader(payloads)
     for payload in payloads:
         turn.buffered -= 1

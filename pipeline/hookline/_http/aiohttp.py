@@ -290,6 +290,8 @@ def _kept_alive(address: Any) -> Any:
 
 
 class _AiohttpAnswer:
+    bounded = False
+
     def __init__(self, response: aiohttp.ClientResponse, body: _Body | None) -> None:
         self._response = response
         self._body = body

@@ -8,6 +8,7 @@ trio, which has neither trouble, the stream is that of httpcore2.
 
 import asyncio
 from collections import deque
+from time import monotonic
 from typing import Any, Final
 
 import httpcore2
@@ -100,6 +101,9 @@ class AsyncStream(Exchanges, httpcore2.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- the interface of httpcore
         if self._head:  # no body came
             await self.write(b"", timeout)
+        if self.deadline is not None:
+            left = max(0.0, self.deadline - monotonic())
+            timeout = left if timeout is None else min(timeout, left)
         try:
             data: bytes = await self._stream.read(max_bytes, timeout)
         except httpcore2.ReadError as error:

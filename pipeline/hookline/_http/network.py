@@ -86,12 +86,17 @@ class Exchanges:
     Holds the head of a request back until its body comes, so that both leave in one packet.
     httpcore writes them one after the other: two system calls here, two packets on the way, and two
     wake-ups of the server, the first of them in vain.
+
+    Attributes:
+        deadline: the monotonic second at which the reading of the present answer must be over.
+
     """
 
     def __init__(self) -> None:
         self._head = b""
         self._asked = 0
         self._answered = False
+        self.deadline: float | None = None
 
     def _due(self, buffer: bytes) -> tuple[bytes, ...]:
         """Return what is to be written now; nothing for a head, whose body follows at once."""
@@ -103,6 +108,7 @@ class Exchanges:
             self._head = buffer
             self._asked += 1
             self._answered = False
+            self.deadline = None
             return ()
         return (buffer,)
 

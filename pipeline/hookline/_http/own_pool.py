@@ -11,12 +11,13 @@ The simulator stands in for the engine's pool, so that everything else here is w
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib.util import find_spec
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import httpcore2
 
-from hookline._http.async_network import AsyncBackend
+from hookline._http.async_network import AsyncBackend, AsyncStream
 from hookline._http.certificates import Certificates
 from hookline._http.errors import translated
 from hookline._http.homes import Pools, elsewhere, home_of_loop, home_of_process
@@ -234,10 +235,14 @@ class AsyncPool(_Pool[Any]):
 
     async def open(self, outgoing: Outgoing) -> RawResponse:
         """See ``Transport.open``."""
-        return await self.send(*self._request(outgoing))
+        return await self.send(*self._request(outgoing), deadline=outgoing.deadline)
 
-    async def send(self, origin: str, request: httpcore2.Request) -> RawResponse:
+    async def send(
+        self, origin: str, request: httpcore2.Request, *, deadline: float | None = None
+    ) -> RawResponse:
         """Send a request of the engine's kind; see ``open``."""
+        import anyio  # noqa: PLC0415 -- only async code needs it
+
         require_open(closed=self._closed)
         pool = self._stand_in
         if pool is None:
@@ -245,14 +250,30 @@ class AsyncPool(_Pool[Any]):
             for each in surplus:
                 await each.aclose()
         with translated():
-            try:
-                response = await pool.handle_async_request(request)
-            except Stale:  # as above
-                for connection in pool.connections:
-                    if connection.is_idle():
-                        await connection.aclose()
-                response = await pool.handle_async_request(request)
-        return AsyncRawResponse(response, response.status, response.headers, response.stream)
+            if deadline is None:
+                response = await self._answered(pool, request)
+            else:
+                response = None
+                with anyio.move_on_after(deadline - monotonic()):
+                    response = await self._answered(pool, request)
+                if response is None:
+                    raise httpcore2.ReadTimeout("the time is up, though no answer has come")
+        stream = response.extensions.get("network_stream")
+        bounded = isinstance(stream, AsyncStream) and deadline is not None
+        if bounded:
+            stream.deadline = deadline
+        return AsyncRawResponse(
+            response, response.status, response.headers, response.stream, bounded=bounded
+        )
+
+    async def _answered(self, pool: Any, request: httpcore2.Request) -> Any:
+        try:
+            return await pool.handle_async_request(request)
+        except Stale:  # as above
+            for connection in pool.connections:
+                if connection.is_idle():
+                    await connection.aclose()
+            return await pool.handle_async_request(request)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""

@@ -59,6 +59,8 @@ class SyncRawResponse(_Answer):
 
     """
 
+    bounded = True
+
     def __init__(self, *arguments: Any, limit: Limit, deadline: float | None) -> None:
         super().__init__(*arguments)
         self._limit = limit
@@ -97,12 +99,16 @@ class AsyncRawResponse(_Answer):
 
     Args:
         *arguments: see the base.
+        bounded: see ``RawResponse``.
         repair: of the pool that it came from, where that needs one.
 
     """
 
-    def __init__(self, *arguments: Any, repair: Repair | None = None) -> None:
+    def __init__(
+        self, *arguments: Any, bounded: bool = False, repair: Repair | None = None
+    ) -> None:
         super().__init__(*arguments)
+        self.bounded = bounded
         self._repair = repair
 
     async def _raw(self) -> AsyncGenerator[bytes, None]:

@@ -14,7 +14,7 @@ from typing import Final, Protocol, get_args
 from attrs import frozen
 
 from hookline.config import Library
-from hookline.errors import ConfigError, MissingExtra, PoolTimeout, TransportError
+from hookline.errors import ConfigError, InputError, MissingExtra, PoolTimeout, TransportError
 
 __all__ = [
     "MOST_CONNECTIONS",
@@ -85,6 +85,8 @@ class RawResponse(Protocol):
 
     status: int
     headers: Mapping[str, str]
+    bounded: bool
+    """Whether the waits for its chunks end with the exchange's deadline, without a cancellation."""
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it arrives, without its content encoding, in pieces of bounded size."""
@@ -132,11 +134,11 @@ def require_open(*, closed: bool) -> None:
     """Say that a transport has been closed, if it is used nevertheless.
 
     Raises:
-        ConfigError: it has.
+        InputError: it has.
 
     """
     if closed:
-        raise ConfigError("this pipeline has been closed; make a new one to send more")
+        raise InputError("this pipeline is closed; make another one")
 
 
 def choose(wanted: Library, *, asynchronous: bool) -> str:
