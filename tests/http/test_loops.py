@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from hookline import AsyncPipeline, InputError, Pipeline
+from hookline import AsyncPipeline, ConfigError, InputError, Pipeline, TransportError
 from hookline._http.homes import MOST_POOLS, Pools, home_of_process
 from hookline.testing import Delay, FaultServer, json_answer, message, no_leaks
 
@@ -80,14 +80,41 @@ def test_auto_takes_the_fastest_of_each_loop() -> None:
 
 
 def test_auto_leaves_socks_to_httpcore2(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hookline._http.by_name import _takes_aiohttp
-
-    async def taken() -> bool:
-        return _takes_aiohttp("http://api.example")
-
-    assert asyncio.run(taken())
     monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
-    assert not asyncio.run(taken())
+
+    async def main() -> str:
+        async with AsyncPipeline(
+            base_url="http://api.example", api_key="k", config=NO_RETRIES
+        ) as line:
+            with pytest.raises(TransportError):
+                await line.send("Hi")
+            transport: Any = line._upstreams.transports[0]
+            (made,) = transport._made.values()
+            return type(made).__name__
+
+    assert asyncio.run(main()) == "AsyncPool"
+
+
+def test_a_session_that_was_handed_in_stays_in_its_loop() -> None:
+    import aiohttp
+
+    with no_leaks(), FaultServer(ANSWER) as server:
+        made: list[Any] = []
+
+        async def first() -> None:
+            made.append(aiohttp.ClientSession())
+            made.append(
+                AsyncPipeline(base_url=server.url, api_key="k", client=made[0], config=NO_RETRIES)
+            )
+            assert (await made[1].send("Hi")).text == "Hello!"
+            await made[0].close()
+
+        async def second() -> None:
+            with pytest.raises(ConfigError, match="another event loop"):
+                await made[1].send("Hi")
+
+        asyncio.run(first())
+        asyncio.run(second())
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -14,7 +14,7 @@ from yarl import URL
 
 from hookline._http.certificates import Certificates
 from hookline._http.connecting import look_up_async
-from hookline._http.homes import MOST_POOLS, Pools, elsewhere, home_of_loop
+from hookline._http.homes import MOST_POOLS, Home, Pools, elsewhere, home_of_loop
 from hookline._http.inflate import ACCEPTED, inflated
 from hookline._http.network import keep_alive
 from hookline._http.proxies import proxy_for
@@ -88,6 +88,7 @@ class AiohttpHTTP:
     ) -> None:
         self._most = max_connections
         self._given: aiohttp.ClientSession | None = client
+        self._given_home: Home | None = None
         self._certificates = certificates or Certificates()
         self._own: Pools[aiohttp.ClientSession] = Pools(lambda _: self.in_use)
         self._closed = False
@@ -173,11 +174,23 @@ class AiohttpHTTP:
     async def _session(self) -> aiohttp.ClientSession:
         """Return the session of this event loop; one session serves all addresses."""
         if self._given is not None:
-            return self._given
+            return self._own_of_loop(self._given)
         session, surplus = self._own.get(home_of_loop(), "", self._new_session)
         for each in surplus:
             await each.close()
         return session
+
+    def _own_of_loop(self, given: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        """Return the session that was handed in, in the loop in which it has been used first."""
+        here = home_of_loop()
+        if self._given_home is None:
+            self._given_home = here
+        elif self._given_home != here:
+            raise ConfigError(
+                "the aiohttp session that was handed in as client= belongs to another event loop; "
+                "without client= each loop gets one of its own"
+            )
+        return given
 
     def _new_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -263,7 +276,8 @@ class _Body(aiohttp.Payload):
         self._carrier = carrier = writer.transport
         if carrier is not None:
             self._reused = carrier in self._kept
-            self._kept.add(carrier)
+            with suppress(TypeError):  # a loop whose transports take no weak reference
+                self._kept.add(carrier)
         try:
             for at in range(0, len(self._value), _PIECE):
                 if at:  # what the server may have said already is read before more is written

@@ -8,6 +8,7 @@ import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
+from hookline._http.homes import MOST_POOLS
 from hookline._http.own_pool import AsyncPool
 from hookline._http.proxies import proxy_for
 from hookline._http.transport import Outgoing, RawResponse, Transport, require_open
@@ -43,6 +44,7 @@ class Fastest:
     def __init__(self, **options: Any) -> None:
         self._options = options
         self._made: dict[str, Transport] = {}
+        self._spoken: dict[str, bool] = {}
         self._closed = False
 
     @property
@@ -53,11 +55,23 @@ class Fastest:
     async def open(self, outgoing: Outgoing) -> RawResponse:
         """See ``Transport.open``."""
         require_open(closed=self._closed)
-        engine = "aiohttp" if _takes_aiohttp(outgoing.url) else "httpcore2"
+        engine = "aiohttp" if _on_asyncio() and self._speaks(outgoing.url) else "httpcore2"
         transport = self._made.get(engine)
         if transport is None:
             transport = self._made.setdefault(engine, connections(engine, **self._options))
         return await transport.open(outgoing)
+
+    def _speaks(self, url: str) -> bool:
+        """Say whether aiohttp knows the way to an address: it speaks no SOCKS."""
+        base_url = url.partition("/v1/")[0]
+        known = self._spoken.get(base_url)
+        if known is None:
+            if len(self._spoken) >= MOST_POOLS:
+                self._spoken.clear()
+            proxy = proxy_for(url)
+            known = proxy is None or urlsplit(proxy).scheme in ("http", "https")
+            self._spoken[base_url] = known
+        return known
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
@@ -66,11 +80,9 @@ class Fastest:
             await transport.aclose()
 
 
-def _takes_aiohttp(url: str) -> bool:
-    """Say whether aiohttp can serve here: it knows asyncio alone, and no SOCKS."""
+def _on_asyncio() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return False
-    proxy = proxy_for(url)
-    return proxy is None or urlsplit(proxy).scheme in ("http", "https")
+    return True
