@@ -56,15 +56,16 @@ class TLSInTLS:
             try:
                 result = step()
             except ssl.SSLWantReadError:
-                done = False
+                self._flush()
+                data = self._outer.recv(_RECORD)
+                if data:
+                    self._arrived.write(data)
+                else:
+                    self._arrived.write_eof()
             else:
-                done = True
-            if self._leaving.pending:
-                self._outer.sendall(self._leaving.read())
-            if done:
+                self._flush()
                 return result
-            data = self._outer.recv(_RECORD)
-            if data:
-                self._arrived.write(data)
-            else:
-                self._arrived.write_eof()
+
+    def _flush(self) -> None:
+        if self._leaving.pending:
+            self._outer.sendall(self._leaving.read())
