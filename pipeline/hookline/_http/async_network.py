@@ -184,6 +184,12 @@ class _Wire(asyncio.Protocol):
             self._transport.resume_reading()
         return data
 
+    def end(self) -> None:
+        """Be of no further use: nothing is read from here any more."""
+        self.ended = True
+        self.unread.clear()
+        self._wake()
+
     def _wake(self) -> None:
         if self.waiting is not None and not self.waiting.done():
             self.waiting.set_result(None)
@@ -242,6 +248,7 @@ class _AsyncioStream(httpcore2.AsyncNetworkStream):
         # Not close(), which lets go only when all has been written: of a server that does not read,
         # never. And without a wait, so that no cancellation can strike in the middle of a closing.
         self._transport.abort()
+        self._wire.end()  # at once: the pool asks before the loop has told
 
     async def start_tls(
         self,
