@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias
 from weakref import WeakSet
@@ -94,7 +94,7 @@ class AiohttpHTTP:
         self._closed = False
         self._proxies: dict[str, _Proxy] = {}
         self._kept: WeakSet[Any] = WeakSet()  # transports that have carried a request of ours
-        self._answers: WeakSet[aiohttp.ClientResponse] = WeakSet()
+        self._answers: set[aiohttp.ClientResponse] = set()  # until they are closed
 
     @property
     def in_use(self) -> int:
@@ -115,7 +115,7 @@ class AiohttpHTTP:
                 body = self._body(outgoing)
                 response = await self._sent(session, outgoing, body)
         self._answers.add(response)
-        return _AiohttpAnswer(response, body)
+        return _AiohttpAnswer(response, body, self._answers.discard)
 
     def _body(self, outgoing: Outgoing) -> "_Body | None":
         if outgoing.content is None:
@@ -276,8 +276,9 @@ class _Body(aiohttp.Payload):
         self._carrier = carrier = writer.transport
         if carrier is not None:
             self._reused = carrier in self._kept
-            with suppress(TypeError):  # a loop whose transports take no weak reference
-                self._kept.add(carrier)
+            if not self._reused:
+                with suppress(TypeError):  # a loop whose transports take no weak reference
+                    self._kept.add(carrier)
         try:
             for at in range(0, len(self._value), _PIECE):
                 if at:  # what the server may have said already is read before more is written
@@ -306,7 +307,13 @@ def _kept_alive(address: Any) -> Any:
 class _AiohttpAnswer:
     bounded = False
 
-    def __init__(self, response: aiohttp.ClientResponse, body: _Body | None) -> None:
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        body: _Body | None,
+        closed: Callable[[aiohttp.ClientResponse], None],
+    ) -> None:
+        self._closed = closed
         self._response = response
         self._body = body
         self.status: int = response.status
@@ -328,6 +335,7 @@ class _AiohttpAnswer:
                 await drained(chunks)
 
     async def aclose(self) -> None:
+        self._closed(self._response)
         if self._response.content.at_eof():
             self._response.release()  # the connection goes back to the pool
         else:
