@@ -29,7 +29,6 @@ from hookline.values.principal import NOBODY, Principal
 
 if TYPE_CHECKING:
     from hookline._http.transport import Transport
-    from hookline.config import Library
     from hookline.conversation import ConversationBase
     from hookline.endpoints.access import Access
     from hookline.endpoints.batches import Journeys
@@ -176,17 +175,13 @@ class PipelineBase:
 
     def _connections(self) -> dict[str, Any]:
         """Return the options that all adapters for connections of ours take."""
+        from hookline._http.certificates import Certificates  # noqa: PLC0415 -- the HTTP library comes last
+
         settings = self.settings
         return {
-            "ca_bundle": settings.ca_bundle or None,
+            "certificates": Certificates(settings.ca_bundle or None),
             "max_connections": settings.max_connections,
         }
-
-    @property
-    def _library(self) -> "Library":
-        """The library for what speaks httpx: aiohttp has another adapter."""
-        http = self.settings.http
-        return "auto" if http == "aiohttp" else http
 
     def _simulator(self) -> "Simulator | None":
         """Return the simulator that ``base_url`` asks for, or None."""

@@ -52,8 +52,8 @@ class Pipeline(PipelineBase):
         disable: installed plugins to leave out; nothing else can switch off an installed enforcer.
         policy: enforcers that no other setting can switch off.
         client: an ``httpx.Client`` or ``httpx2.Client`` of your own; it stays yours to close.
-        http: the library for a client of ours: ``"auto"`` (httpx2 where installed), ``"httpx"``,
-            ``"httpx2"`` or, in ``AsyncPipeline``, ``"aiohttp"``.
+        http: what our own connections stand on: ``"auto"`` (the fastest that is installed),
+            ``"httpcore2"`` or, in ``AsyncPipeline`` under asyncio, ``"aiohttp"``.
         ca_bundle: a PEM file of certificate authorities to trust instead of the usual ones.
         context: your own facts, which plugins see in ``turn.context``. A call's ``context`` may add
             keys, and override none.
@@ -69,19 +69,21 @@ class Pipeline(PipelineBase):
     """
 
     def _make_io(self) -> SyncIO:
-        from hookline._http.pinned import SyncPinned  # noqa: PLC0415 -- the HTTP library comes last
+        from hookline._http.pinned import sync_fetch  # noqa: PLC0415 -- the HTTP library comes last
 
-        return SyncIO(SyncPinned())
+        return SyncIO(sync_fetch(self.settings.ca_bundle or None))
 
     def _open(self, client: Any, simulator: "Simulator | None") -> Transport:
         choose(self.settings.http, asynchronous=False)
-        if client is None and simulator is None:
-            from hookline._http.own_pool import SyncPool  # noqa: PLC0415 -- the HTTP library comes last
+        if client is not None:
+            from hookline._http.handed_in import SyncHTTP  # noqa: PLC0415 -- as above
 
-            return SyncPool(wanted=self._library, **self._connections())
-        from hookline._http.handed_in import SyncHTTP  # noqa: PLC0415 -- as above
+            return SyncHTTP(client)
+        from hookline._http.own_pool import SyncPool  # noqa: PLC0415 -- as above
 
-        return SyncHTTP(client, simulator=simulator, wanted=self._library)
+        if simulator is None:
+            return SyncPool(**self._connections())
+        return SyncPool(stand_in=simulator.pool())
 
     def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send a message and return the reply.
@@ -250,24 +252,27 @@ class AsyncPipeline(PipelineBase):
     """
 
     def _make_io(self) -> AsyncIO:
-        from hookline._http.pinned import AsyncPinned  # noqa: PLC0415 -- the HTTP library comes last
+        from hookline._http.pinned import async_fetch  # noqa: PLC0415 -- the HTTP library comes last
 
-        return AsyncIO(AsyncPinned())
+        return AsyncIO(async_fetch(self.settings.ca_bundle or None))
 
     def _open(self, client: Any, simulator: "Simulator | None") -> Transport:
         wanted = choose(self.settings.http, asynchronous=True)
-        given = type(client).__module__.partition(".")[0] == "aiohttp"
-        if given or (wanted == "aiohttp" and client is None and simulator is None):
+        if type(client).__module__.partition(".")[0] == "aiohttp":
             from hookline._http.aiohttp import AiohttpHTTP  # noqa: PLC0415 -- an extra
 
-            return AiohttpHTTP(client, **self._connections())
-        if client is None and simulator is None:
-            from hookline._http.own_pool import AsyncPool  # noqa: PLC0415 -- the HTTP library comes last
+            return AiohttpHTTP(client)
+        if client is not None:
+            from hookline._http.handed_in import AsyncHTTP  # noqa: PLC0415 -- as above
 
-            return AsyncPool(wanted=self._library, **self._connections())
-        from hookline._http.handed_in import AsyncHTTP  # noqa: PLC0415 -- as above
+            return AsyncHTTP(client)
+        if simulator is not None:
+            from hookline._http.own_pool import AsyncPool  # noqa: PLC0415 -- as above
 
-        return AsyncHTTP(client, simulator=simulator, wanted=self._library)
+            return AsyncPool(stand_in=simulator.async_pool())
+        from hookline._http.by_name import connections  # noqa: PLC0415 -- as above
+
+        return connections(wanted, **self._connections())
 
     async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
         """Send a message and return the reply; see ``Pipeline.send``."""

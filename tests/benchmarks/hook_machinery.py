@@ -8,7 +8,7 @@ from attrs import frozen
 
 from benchmarks import interleaved, row
 from hookline import Request, Response, Turn, hookimpl
-from hookline._http.pinned import SyncPinned
+from hookline._http.pinned import sync_fetch
 from hookline._io import SyncIO, drive
 from hookline._journey.engine import Engine
 from hookline._journey.journey import journey
@@ -67,7 +67,7 @@ async def _answer(*_given: Any) -> Response:
 def _turns(count: int) -> Callable[[], float]:
     plugins = PluginSet([Plugin(f"busy{number}", Busy()) for number in range(count)])
     engine = Engine(plugins, _answer)
-    io, models = SyncIO(SyncPinned()), load_models()
+    io, models = SyncIO(sync_fetch()), load_models()
     request = Request("stub", 16, (Message("user", "Hello"),))
 
     def measure() -> float:

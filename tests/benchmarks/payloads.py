@@ -1,5 +1,6 @@
 """What history, a large image and a long stream cost, and the first answer of a cold process."""
 
+import asyncio
 import base64
 import json
 import subprocess
@@ -23,7 +24,7 @@ _COLD = {
     ),
     "hookline": (
         "from hookline import Pipeline; line = Pipeline(base_url={url!r}, api_key='none', "
-        "http='httpx', model='claude-haiku-4-5'); line.send('Hello').text"
+        "model='claude-haiku-4-5'); line.send('Hello').text"
     ),
     "anthropic SDK": (
         "import anthropic; c = anthropic.Anthropic(base_url={url!r}, api_key='none'); "
@@ -154,6 +155,49 @@ def _stream(url: str, rounds: int) -> Iterator[str]:
     yield from row("  the SDK's helper", per["sdk"], "bare lines and json", per["bare"], "none")
 
 
+def _async_stream(url: str, rounds: int) -> Iterator[str]:
+    import httpx2
+
+    async def bare() -> float:
+        async with httpx2.AsyncClient() as client:
+            headers = {**_HEADERS, "accept": "text/event-stream", "x-chunked": "1"}
+            began = process_time()
+            async with client.stream(
+                "POST", f"{url}/v1/messages", json=_BODY, headers=headers
+            ) as response:
+                async for text in response.aiter_lines():
+                    if text.startswith("data:"):
+                        json.loads(text[5:])
+            return process_time() - began
+
+    async def ours(http: str) -> float:
+        from hookline import AsyncPipeline
+
+        async with AsyncPipeline(
+            base_url=url, api_key="none", model=_MODEL, http=http, headers={"x-chunked": "1"}
+        ) as line:
+            began = process_time()
+            async with line.stream("Hello") as stream:
+                async for _ in stream.text:
+                    pass
+            return process_time() - began
+
+    found = interleaved(
+        {
+            "bare": lambda: asyncio.run(bare()),
+            **{
+                http: lambda http=http: asyncio.run(ours(http))  # type: ignore[misc]  # mypy infers no defaults
+                for http in ("httpcore2", "aiohttp")
+            },
+        },
+        rounds,
+    )
+    per = {name: seconds / _DELTAS for name, seconds in found.items()}
+    for http in ("httpcore2", "aiohttp"):
+        what = f"an event in a chunk of its own, http={http!r}"
+        yield from row(what, per[http], "bare httpx2, lines and json", per["bare"], "at most 1.4")
+
+
 # What httpx and its engine import where it is installed, and an installation of the core alone lacks.
 _ALONE = "import sys; sys.modules.update(dict.fromkeys(('click', 'rich', 'trio'))); "
 
@@ -190,5 +234,5 @@ def _cold(url: str, rounds: int) -> Iterator[str]:
 def report(rounds: int = 5) -> Iterator[str]:
     """Yield the report's lines."""
     with stub_server(_DELTAS) as url:
-        for part in (_history, _image, _stream, _cold):
+        for part in (_history, _image, _stream, _async_stream, _cold):
             yield from part(url, rounds)

@@ -1,7 +1,7 @@
 """A hand-written keep-alive HTTP server in a process of its own: the floor that costs nothing.
 
-It answers every request with the same bytes: a small message, or a stream of text deltas when the
-body asks for one. asyncio protocols, no HTTP library, so that a client's cost is what is measured.
+It answers every request with the same bytes: a small message, or a stream of text deltas when it is
+asked for one, in chunks of one event where the header ``x-chunked`` says so. asyncio protocols, no HTTP library, so that a client's cost is what is measured.
 """
 
 import asyncio
@@ -70,9 +70,10 @@ def _stream(deltas: int) -> bytes:
 
 
 class _Stub(asyncio.Protocol):
-    def __init__(self, plain: bytes, streamed: bytes) -> None:
+    def __init__(self, plain: bytes, streamed: bytes, chunked: bytes) -> None:
         self._plain = plain
         self._streamed = streamed
+        self._chunked = chunked
         self._buffer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -90,8 +91,23 @@ class _Stub(asyncio.Protocol):
             if len(self._buffer) < end + 4 + length:
                 return
             streamed = b"text/event-stream" in head
+            chunked = b"x-chunked:" in head
             del self._buffer[: end + 4 + length]
-            self._transport.write(self._streamed if streamed else self._plain)
+            self._transport.write(
+                self._chunked if chunked else self._streamed if streamed else self._plain
+            )
+
+
+def _chunked(events: bytes) -> bytes:
+    """Return an answer in which each event is a chunk, as a server sends what it has just written."""
+    frames = [b"%s\n\n" % frame for frame in events.split(b"\n\n") if frame]
+    return b"".join(
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+            *(b"%x\r\n%s\r\n" % (len(frame), frame) for frame in frames),
+            b"0\r\n\r\n",
+        )
+    )
 
 
 def _serve(port: Any, deltas: int) -> None:
@@ -99,8 +115,9 @@ def _serve(port: Any, deltas: int) -> None:
         events = _stream(deltas)
         plain = _head(b"application/json", len(_MESSAGE)) + _MESSAGE
         streamed = _head(b"text/event-stream", len(events)) + events
+        chunked = _chunked(events)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Stub(plain, streamed), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: _Stub(plain, streamed, chunked), "127.0.0.1", 0)
         port.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 

@@ -3,15 +3,17 @@
 Whether a turn is streamed makes no difference yet; most rows take plain turns.
 """
 
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import pytest
 
-from hookline import DeadlineExceeded
+from hookline import AsyncPipeline, DeadlineExceeded, TransportError
 from hookline.testing import (
     AtOnce,
     Authority,
@@ -22,6 +24,9 @@ from hookline.testing import (
     Send,
     Stall,
     http_answer,
+    json_answer,
+    message,
+    no_leaks,
 )
 
 
@@ -115,6 +120,119 @@ def test_f04_a_resolver_that_hangs_is_bounded_by_the_deadline(
     outcome = plain.meet(base_url="http://api.test:9", asked={"timeout": 0.15}, real_time=True)
     assert isinstance(outcome.error, DeadlineExceeded)
     assert outcome.seconds < 0.4
+
+
+@pytest.fixture
+def hanging_address(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
+    """A server at 127.0.0.1; ``api.test`` has a second address, named first, where connections hang."""
+    with FaultServer(json_answer(message("Hello!"))) as server, ExitStack() as sockets:
+        hanging = sockets.enter_context(socket.socket())
+        try:
+            hanging.bind(("127.0.0.2", server.port))
+        except OSError:
+            pytest.skip("this system has no second loopback address")
+        hanging.listen(0)
+        for _ in range(4):  # the backlog is full from the second on
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.2", server.port))
+        real = socket.getaddrinfo
+
+        def getaddrinfo(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
+            if host not in ("api.test", b"api.test"):
+                return real(host, port, *arguments, **options)
+            both = [real(each, port, *arguments, **options) for each in ("127.0.0.2", "127.0.0.1")]
+            return both[0] + both[1]
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield server
+
+
+OWN = [
+    ("sync", "httpcore2"),
+    ("asyncio", "httpcore2"),
+    ("asyncio", "aiohttp"),
+    ("trio", "httpcore2"),
+]
+
+
+def test_f05_the_next_address_is_tried_while_the_first_hangs(
+    plain: Any, hanging_address: FaultServer
+) -> None:
+    if (plain.colour, plain.http) not in OWN:
+        pytest.skip("a client that was handed in connects as it does")
+    outcome = plain.meet(
+        base_url=f"http://api.test:{hanging_address.port}", connect_timeout=20, real_time=True
+    )
+    assert outcome.text == "Hello!"
+    assert len(outcome.attempts) == 1
+    assert outcome.seconds < 5
+
+
+def test_f05_an_address_that_refuses_is_passed_by_at_once(
+    plain: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultServer(plain.good) as server:
+        real = socket.getaddrinfo
+
+        def getaddrinfo(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
+            if host not in ("api.test", b"api.test"):
+                return real(host, port, *arguments, **options)
+            both = [real(each, port, *arguments, **options) for each in ("127.0.0.2", "127.0.0.1")]
+            return both[0] + both[1]
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        outcome = plain.meet(base_url=f"http://api.test:{server.port}")
+    assert outcome.text == "Hello!"
+    assert len(outcome.attempts) == 1
+
+
+@pytest.mark.parametrize("http", ["httpcore2", "aiohttp"])
+def test_look_ups_that_hang_leave_the_others_their_threads(
+    monkeypatch: pytest.MonkeyPatch, http: str
+) -> None:
+    """More of them than a loop has threads, and a turn to another host that wants one."""
+    over = threading.Event()
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        if name.startswith("hangs"):
+            over.wait(20)
+            raise socket.gaierror(socket.EAI_AGAIN, "too late")
+        return real("127.0.0.1" if name == "api.test" else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    options: dict[str, Any] = {
+        "api_key": "k",
+        "http": http,
+        "config": {"plugins": {"enable": ["history"]}},
+    }
+
+    async def main(port: int) -> str:
+        async with AsyncExitStack() as lines:
+            hanging = [
+                asyncio.ensure_future(
+                    (
+                        await lines.enter_async_context(
+                            AsyncPipeline(base_url=f"http://hangs{number}.test", **options)
+                        )
+                    ).send("Hi", timeout=10)
+                )
+                for number in range(50)
+            ]
+            await asyncio.sleep(0)
+            line = await lines.enter_async_context(
+                AsyncPipeline(base_url=f"http://api.test:{port}", **options)
+            )
+            text = (await line.send("Hi", timeout=5)).text
+            over.set()
+            await asyncio.wait(hanging)
+            assert {type(each.exception()) for each in hanging} == {TransportError}
+        return text
+
+    with no_leaks(), FaultServer(json_answer(message("Hello!"))) as server:
+        assert asyncio.run(main(server.port)) == "Hello!"
 
 
 @pytest.mark.parametrize(

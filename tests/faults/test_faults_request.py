@@ -45,7 +45,7 @@ def test_f14_an_early_413_is_reported_and_not_the_reset(plain: Any, end: Any) ->
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("size", [8_000_000, 200_000])
-@pytest.mark.parametrize("library", ["httpx2", "aiohttp"])
+@pytest.mark.parametrize("library", ["httpcore2", "aiohttp"])
 def test_f15_a_cancelled_upload_leaves_nothing(library: str, size: int, secure: bool) -> None:
     async def main(server: FaultServer, ca_bundle: str) -> None:
         async with AsyncPipeline(

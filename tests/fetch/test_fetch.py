@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hookline._fetch.fetch import fetch
 from hookline._fetch.ip_ranges import is_public
 from hookline._fetch.url_grammar import FetchRefused, check_url
+from hookline._http.pinned import GuardedFetch, look_up
 from hookline._io import SyncIO, drive
 from hookline.errors import ConfigError, InputError, TransportError
 from hookline.turn import Fetched
@@ -371,7 +372,8 @@ class Network:
 
     def fetch(self, url: str, **options: Any) -> Fetched:
         options = {"resolver": self.resolve, **options}
-        return drive(fetch(url, io=SyncIO(self.exchange), exchange=self.exchange, **options))
+        guarded = GuardedFetch(self.exchange, look_up)
+        return drive(guarded(url, io=SyncIO(guarded), **options))
 
     def refuses(self, url: str, **options: Any) -> FetchRefused:
         with pytest.raises(FetchRefused) as caught:
@@ -613,8 +615,9 @@ def test_the_time_of_all_hops_is_one_budget() -> None:
         drive(
             fetch(
                 "https://images.example.com/",
-                io=Slow(network.exchange),
+                io=Slow(GuardedFetch(network.exchange, look_up)),
                 exchange=network.exchange,
+                look_up=look_up,
                 resolver=network.resolve,
                 redirects=20,
                 timeout=10.0,

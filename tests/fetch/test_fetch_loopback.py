@@ -1,5 +1,6 @@
 """The guarded fetch over real sockets, with both exchanges and both event loops."""
 
+import logging
 import shutil
 import socketserver
 import ssl
@@ -14,11 +15,10 @@ from typing import Any
 import anyio
 import pytest
 
-from hookline._fetch.fetch import fetch
 from hookline._fetch.url_grammar import FetchRefused
-from hookline._http.pinned import AsyncPinned, SyncPinned
-from hookline._http.watchdog import Watchdog
+from hookline._http.pinned import async_fetch, sync_fetch
 from hookline._io import AsyncIO, SyncIO, drive
+from hookline.testing import Authority
 from hookline.turn import Fetched
 
 HOST = "files.internal"  # a name that only the test's resolver knows
@@ -85,15 +85,15 @@ def door(request: pytest.FixtureRequest, server: Server) -> Doer:
         assert host == HOST
         return ["127.0.0.1"]
 
-    def do(url: str, **options: Any) -> Fetched:
+    def do(url: str, ca_bundle: str | None = None, **options: Any) -> Fetched:
         options = {"resolver": resolver, "allow_hosts": [HOST], **options}
         if request.param == "sync":
-            pinned = SyncPinned()
-            return drive(fetch(url, io=SyncIO(pinned), exchange=pinned, **options))
+            fetch = sync_fetch(ca_bundle)
+            return drive(fetch(url, io=SyncIO(fetch), **options))
 
         async def main() -> Fetched:
-            pinned = AsyncPinned()
-            return await fetch(url, io=AsyncIO(pinned), exchange=pinned, **options)
+            fetch = async_fetch(ca_bundle)
+            return await fetch(url, io=AsyncIO(fetch), **options)
 
         return anyio.run(main, backend=request.param)
 
@@ -212,32 +212,6 @@ def test_s62_a_slow_drip_meets_the_deadline(head: bytes, server: Server, door: D
     assert time.monotonic() - began < 1.5
 
 
-@pytest.mark.parametrize("name", ["httpx", "httpx2"])
-@pytest.mark.parametrize("head", [OK + b"\r\n", OK + b"X-Slow: "], ids=["body", "head"])
-def test_s62_a_watchdog_ends_a_blocking_exchange(name: str, head: bytes, server: Server) -> None:
-    module = pytest.importorskip(name)
-    server.answers["/"] = dripping(server, head)
-    began = time.monotonic()
-    url = f"http://127.0.0.1:{server.port}/"
-    with (
-        pytest.raises((module.TransportError, TimeoutError)),
-        module.Client(trust_env=False) as client,
-        Watchdog(0.3) as watchdog,
-    ):
-        client.get(url, extensions={"trace": watchdog.trace})
-    assert time.monotonic() - began < 1.5
-
-
-def test_a_watchdog_is_quiet_when_the_exchange_is_quick(server: Server) -> None:
-    server.says("/", OK, b"Content-Length: 2\r\n\r\nok")
-    module = pytest.importorskip("httpx")
-    with module.Client(trust_env=False) as client, Watchdog(60) as watchdog:
-        url = f"http://127.0.0.1:{server.port}/"
-        assert client.get(url, extensions={"trace": watchdog.trace}).text == "ok"
-    watchdog._timer.join(5)
-    assert not watchdog._timer.is_alive()
-
-
 def dripping(server: Server, head: bytes) -> Callable[[Callable[[bytes], Any]], object]:
     """A byte now and then for two seconds."""
 
@@ -283,3 +257,34 @@ def test_s55_a_certificate_of_somebody_else_is_refused(door: Doer, tmp_path: Pat
         thread.join()
     assert names == [HOST]
     assert tls.requests == []
+
+
+def test_the_authorities_of_the_settings_count_here_too(door: Doer) -> None:
+    with Authority() as authority, Server() as tls:
+        tls.socket = authority.valid().wrap_socket(
+            tls.socket, server_side=True, do_handshake_on_connect=False
+        )
+        tls.says("/", OK, b"Content-Length: 2\r\n\r\nok")
+        thread = threading.Thread(target=tls.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            url = f"https://localhost:{tls.port}/"
+            trusted: dict[str, Any] = {
+                "allow_hosts": ["localhost"],
+                "resolver": lambda host, port: ["127.0.0.1"],
+            }
+            assert door(url, ca_bundle=authority.ca_bundle, **trusted).body == b"ok"
+            with pytest.raises(FetchRefused):
+                door(url, **trusted)
+        finally:
+            tls.shutdown()
+            thread.join()
+
+
+def test_a_signed_url_is_in_no_log(
+    server: Server, door: Doer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    server.says("/a.png?sig=s3cr3t", OK, b"Content-Length: 2\r\n\r\nok")
+    assert door(server.url("/a.png?sig=s3cr3t")).body == b"ok"
+    assert "s3cr3t" not in caplog.text

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 HEAVY = (
     "httpx",
     "httpx2",
+    "httpcore2",
     "aiohttp",
     "cattrs",
     "orjson",

@@ -2,83 +2,56 @@
 
 import asyncio
 import socket
-import ssl
 import threading
 import time
 from types import SimpleNamespace
 from typing import Any
 
+import httpcore2
 import pytest
 
 from hookline import AsyncPipeline, DeadlineExceeded, Pipeline
-from hookline._http.network import BoundedBackend, Deadline, ListeningBackend
-from hookline._http.own_pool import engine, tls_context
-from hookline._http.pool_repair import pools
+from hookline._http.async_network import AsyncStream
+from hookline._http.network import BoundedStream, Deadline
 from hookline._io import drive
-from hookline.testing import Authority, Delay, Drip, FaultServer, json_answer, message, no_leaks
+from hookline.testing import Delay, Drip, FaultServer, json_answer, message, no_leaks
 
-LIBRARIES = ["httpx", "httpx2"]
 ONLY = {"plugins": {"enable": ["history"]}}
 
 
-def pool_of(sender: Any) -> Any:
-    found = list(pools(sender))
-    assert found, "the pool is no longer where we look for it: see hookline._http.pool_repair.pools"
-    return found[0]
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_a_client_without_a_pool_is_no_trouble(library: str) -> None:
-    module = pytest.importorskip(library)
-    with module.Client(transport=module.MockTransport(lambda request: None)) as client:
-        assert list(pools(client)) == []
-    with module.Client() as client:
-        assert len(list(pools(client))) >= 1
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_connections_are_kept_alive(library: Any) -> None:
+def test_connections_are_kept_alive() -> None:
     with (
         no_leaks(),
         FaultServer(json_answer(message("Hello!"))) as server,
-        Pipeline(base_url=server.url, api_key="test", http=library, config=ONLY) as line,
+        Pipeline(base_url=server.url, api_key="test", config=ONLY) as line,
     ):
         for _ in range(5):
             line.send("Hi")
         assert server.accepted == 1
         transport: Any = line._upstreams.transports[0]
-        (connection,) = pool_of(transport.pooled).connections
+        (pool,) = transport._pools
+        (connection,) = pool.connections
         stream: Any = connection._connection._network_stream
         made = stream.get_extra_info("socket")
         assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
 
 class Wire:
-    """A stream of either colour that keeps what is written."""
+    """A socket, or a stream, that keeps what is written."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    def recv(self, max_bytes: int) -> bytes:
         return b"read after " + b"|".join(self.written)
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if buffer:
-            self.written.append(buffer)
+    def send(self, buffer: bytes) -> int:
+        self.written.append(bytes(buffer))
+        return len(buffer)
+
+    def settimeout(self, seconds: float | None) -> None: ...
 
     def close(self) -> None: ...
-
-    def get_extra_info(self, name: str) -> None: ...
-
-
-class Backend:
-    """A network backend with one stream."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    def connect_tcp(self, *args: Any, **kwargs: Any) -> Wire:
-        return self._wire
 
 
 class Awaited:
@@ -86,32 +59,20 @@ class Awaited:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self.aclose = wire.close
-        self.get_extra_info = wire.get_extra_info
 
-    async def read(self, *args: Any) -> bytes:
-        return self._wire.read(*args)
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- the interface of httpcore
+        return self._wire.recv(max_bytes)
 
-    async def write(self, *args: Any) -> None:
-        self._wire.write(*args)
-
-
-class AwaitedBackend:
-    """A network backend of the other colour."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    async def connect_tcp(self, *args: Any, **kwargs: Any) -> Awaited:
-        return Awaited(self._wire)
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- as above
+        if buffer:
+            self._wire.send(buffer)
 
 
 def connected(wire: Wire, *, asynchronous: bool) -> Any:
     """Return a stream of one colour over the wire, to be used like a blocking one."""
     if not asynchronous:
-        core = SimpleNamespace(SyncBackend=lambda: Backend(wire))
-        return BoundedBackend(core, Deadline()).connect_tcp("127.0.0.1", 1)
-    awaited: Any = drive(ListeningBackend(AwaitedBackend(wire)).connect_tcp("127.0.0.1", 1))
+        return BoundedStream(wire, Deadline())
+    awaited = AsyncStream(Awaited(wire))
     return SimpleNamespace(
         read=lambda size: drive(awaited.read(size)), write=lambda data: drive(awaited.write(data))
     )
@@ -156,43 +117,17 @@ def test_a_large_body_is_not_copied_behind_its_head(asynchronous: bool) -> None:
 
 
 def test_a_deadline_that_is_over_is_noticed_though_there_is_always_more() -> None:
-    class TooLate(Exception): ...
-
     limit = Deadline()
-    core = SimpleNamespace(
-        SyncBackend=lambda: Backend(Wire()), ReadTimeout=TooLate, WriteTimeout=TooLate
-    )
-    stream = BoundedBackend(core, limit).connect_tcp("127.0.0.1", 1)
+    stream = BoundedStream(Wire(), limit)
     with limit.until(time.monotonic() + 60):
         stream.read(1)
         stream.write(b"x")
     with limit.until(time.monotonic() - 1):
-        with pytest.raises(TooLate):
+        with pytest.raises(httpcore2.ReadTimeout):
             stream.read(1)
-        with pytest.raises(TooLate):
+        with pytest.raises(httpcore2.WriteTimeout):
             stream.write(b"x")
     stream.read(1)  # the deadline was the block's only
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_a_context_that_is_not_needed_trusts_nobody(
-    monkeypatch: pytest.MonkeyPatch, library: Any
-) -> None:
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    core = engine(library)
-    context = tls_context(core, needed=False, ca_bundle=None)
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-    assert context.get_ca_certs() == []
-    usual = tls_context(core, needed=True, ca_bundle=None)
-    assert usual.verify_mode is ssl.CERT_REQUIRED
-    assert usual.check_hostname
-    with Authority() as authority:
-        named = tls_context(core, needed=True, ca_bundle=authority.ca_bundle)
-        monkeypatch.setenv("SSL_CERT_FILE", authority.ca_bundle)
-        found = tls_context(core, needed=True, ca_bundle=None)
-    assert len(named.get_ca_certs()) == len(found.get_ca_certs()) == 1
 
 
 def test_a_deadline_belongs_to_its_thread() -> None:
@@ -209,8 +144,7 @@ def test_a_deadline_belongs_to_its_thread() -> None:
     assert 0 < (deadline.within(30.0) or 0) < 0.01
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_two_turns_of_one_thread_have_their_own_deadlines(library: Any) -> None:
+def test_two_turns_of_one_thread_have_their_own_deadlines() -> None:
     """A stream that is read between other calls ends at its own deadline, not at theirs."""
     from hookline.testing import Send, stream_events, stream_head, stream_parts
 
@@ -219,7 +153,7 @@ def test_two_turns_of_one_thread_have_their_own_deadlines(library: Any) -> None:
     slow = (Send(stream_head() + parts[0]), Drip(body[len(parts[0]) :], 0.002))
     with (
         FaultServer(slow, json_answer(message("Hello!"))) as server,
-        Pipeline(base_url=server.url, api_key="test", http=library, config=ONLY) as line,
+        Pipeline(base_url=server.url, api_key="test", config=ONLY) as line,
         line.stream("Hi", timeout=0.4) as stream,
     ):
         began = time.monotonic()
@@ -229,7 +163,7 @@ def test_two_turns_of_one_thread_have_their_own_deadlines(library: Any) -> None:
         assert time.monotonic() - began < 0.65
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpx2", "aiohttp"])
+@pytest.mark.parametrize("library", ["httpcore2", "aiohttp"])
 def test_more_calls_than_connections_wait_their_turn(library: str) -> None:
     async def main(url: str) -> list[str]:
         async with AsyncPipeline(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hookline import AsyncPipeline
-from hookline._http.pool_repair import drop_orphans, pools
+from hookline._http.pool_repair import Repair, pool_of
 from hookline.testing import (
     Bandwidth,
     Close,
@@ -129,11 +129,9 @@ async def interrupt(client: Any, url: str, steps: int) -> None:
     await asyncio.wait(tasks)
 
 
-def lost(client: Any) -> int:
+def lost(pool: Any) -> int:
     return sum(
-        not (each.is_idle() or each.is_closed() or each.is_available())
-        for pool in pools(client)
-        for each in pool._connections
+        not (each.is_idle() or each.is_closed() or each.is_available()) for each in pool.connections
     )
 
 
@@ -143,14 +141,14 @@ def test_canary_bare_httpx_loses_slots(library: str) -> None:
 
     async def main(url: str) -> tuple[int, int, int]:
         async with module.AsyncClient(limits=module.Limits(max_connections=1)) as client:
+            pool = pool_of(client, module.URL(url))
             for steps in range(300):
                 await interrupt(client, url, steps % 60)
-                if lost(client):
+                if lost(pool):
                     break
-            before = lost(client)
-            for orphan in drop_orphans(client):
-                await orphan.aclose()
-            after = lost(client)
+            before = lost(pool)
+            await Repair(pool).drop_orphans()
+            after = lost(pool)
             status = (await client.get(url)).status_code
             return before, after, status
 
@@ -159,8 +157,6 @@ def test_canary_bare_httpx_loses_slots(library: str) -> None:
         before, after, status = asyncio.run(main(server.url))
     assert (after, status) == (0, 200)
     if library == "httpx":
-        assert before, (
-            "httpx loses no slot any more: remove hookline._http.pool_repair.drop_orphans"
-        )
+        assert before, "httpx loses no slot any more: remove hookline._http.pool_repair.Repair"
     else:
         assert not before, "httpx2 loses slots now: let AsyncHTTP repair its pool as well"

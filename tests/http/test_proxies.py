@@ -71,7 +71,7 @@ def test_the_environment_names_the_proxy(
 
 @pytest.mark.parametrize(
     ("library", "asynchronous"),
-    [("httpx", False), ("httpx2", False), ("httpx", True), ("httpx2", True), ("aiohttp", True)],
+    [("auto", False), ("auto", True), ("httpcore2", True), ("aiohttp", True)],
 )
 def test_a_call_goes_through_it_with_its_credentials(
     monkeypatch: pytest.MonkeyPatch, library: str, asynchronous: bool
@@ -154,7 +154,7 @@ class Tunnel:
 @pytest.mark.parametrize("socks", [False, True], ids=["connect", "socks"])
 @pytest.mark.parametrize(
     ("library", "asynchronous"),
-    [("httpx", False), ("httpx2", False), ("httpx", True), ("httpx2", True), ("aiohttp", True)],
+    [("auto", False), ("auto", True), ("httpcore2", True), ("aiohttp", True)],
 )
 def test_tls_goes_through_a_tunnel(
     monkeypatch: pytest.MonkeyPatch, library: str, asynchronous: bool, socks: bool
@@ -189,7 +189,7 @@ def test_tls_goes_through_a_tunnel(
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize("library", ["httpcore2"])
 def test_the_proxy_itself_may_be_spoken_to_by_tls(
     monkeypatch: pytest.MonkeyPatch, library: str, asynchronous: bool
 ) -> None:
@@ -214,7 +214,7 @@ def test_a_socks_proxy_without_its_extra_names_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
     monkeypatch.setattr("hookline._http.own_pool.find_spec", lambda name: None)
     with (
-        Pipeline(base_url="https://api.example", api_key="none", http="httpx") as line,
+        Pipeline(base_url="https://api.example", api_key="none", http="httpcore2") as line,
         pytest.raises(MissingExtra, match=r"pip install 'hookline\[socks\]'"),
     ):
         line.send("Hi")

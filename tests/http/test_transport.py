@@ -76,7 +76,7 @@ def test_a_client_of_the_wrong_colour_is_refused(library: Any) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize("library", ["auto", "httpcore2", "httpx", "httpx2"])
 def test_either_library_serves_as_our_own(
     run: Any, loopback: Any, http: Any, message: Any, streamed: Any, library: str
 ) -> None:
@@ -104,18 +104,14 @@ def test_threads_that_begin_together_share_one_pool(
     server = loopback(lambda request: http(200, message("Hi!")))
     made: list[Any] = []
 
-    class Engine:
-        """The module httpcore2 with a slow ``ConnectionPool``."""
+    real = httpcore2.ConnectionPool
 
-        def ConnectionPool(self, **options: Any) -> Any:  # noqa: N802 -- the engine's name
-            made.append(httpcore2.ConnectionPool(**options))
-            time.sleep(0.01)  # so that the others come in between
-            return made[-1]
+    def slow(**options: Any) -> Any:
+        made.append(real(**options))
+        time.sleep(0.01)  # so that the others come in between
+        return made[-1]
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(httpcore2, name)
-
-    monkeypatch.setattr("hookline._http.own_pool.engine", lambda wanted: Engine())
+    monkeypatch.setattr(httpcore2, "ConnectionPool", slow)
     with Pipeline(**server.line) as line:
         together = threading.Barrier(8)
 

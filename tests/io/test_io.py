@@ -15,8 +15,8 @@ from hookline._io.sync import _MOST_THREADS
 from hookline.errors import NeedsEventLoop
 
 
-async def nothing(**wanted: Any) -> Any:
-    raise AssertionError(wanted)
+async def nothing(url: str, **wanted: Any) -> Any:
+    raise AssertionError(url)
 
 
 def sync_io() -> SyncIO:

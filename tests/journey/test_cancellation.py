@@ -27,7 +27,7 @@ from hookline.testing import (
 PIECES = [f"{number} " for number in range(6)]
 EVENTS = stream_parts(stream_events(*PIECES, end=False))
 INDEXES = range(1, len(EVENTS) + 1)
-ASYNC = [("asyncio", "httpx"), ("asyncio", "httpx2"), ("asyncio", "aiohttp"), ("trio", "httpx2")]
+ASYNC = [("asyncio", "httpcore2"), ("asyncio", "aiohttp"), ("trio", "httpcore2")]
 
 
 @define
@@ -75,7 +75,7 @@ def read_until(stream: Any, count: int, then: BaseException | None) -> None:
             break
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize("library", ["httpcore2"])
 @pytest.mark.parametrize("then", [None, Stop(), KeyboardInterrupt(), SystemExit(), GeneratorExit()])
 def test_a_blocking_stream_is_left_at_every_event(library: str, then: Any) -> None:
     for count in INDEXES:
@@ -108,7 +108,7 @@ def ctrl_c(seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize("library", ["httpcore2"])
 def test_ctrl_c_while_a_read_waits(library: str) -> None:
     ends = Ends()
     with (
@@ -210,7 +210,7 @@ def test_an_async_stream_is_left_at_every_event(colour: str, library: str, then:
         run(colour, main)
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpx2", "aiohttp"])
+@pytest.mark.parametrize("library", ["httpcore2", "aiohttp"])
 @pytest.mark.parametrize("count", [-1, 0, *INDEXES])
 def test_an_asyncio_task_is_cancelled_while_it_waits_for_the_next_event(
     library: str, count: int
@@ -260,7 +260,7 @@ def test_a_trio_scope_is_cancelled_while_it_waits_for_the_next_event(count: int)
         ends = Ends()
         script = (Send(stream_head() + b"".join(EVENTS[:count])), Stall())
         with FaultServer(script if count else Stall()) as server:
-            async with AsyncPipeline(**options(server, ends, http="httpx2")) as line:
+            async with AsyncPipeline(**options(server, ends, http="httpcore2")) as line:
                 with trio.CancelScope() as scope:
                     async with trio.open_nursery() as nursery:
 
@@ -282,7 +282,7 @@ def test_a_trio_scope_is_cancelled_while_it_waits_for_the_next_event(count: int)
         trio.run(main)
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpx2", "aiohttp"])
+@pytest.mark.parametrize("library", ["httpcore2", "aiohttp"])
 def test_a_plain_call_is_cancelled_after_every_number_of_steps(library: str) -> None:
     async def main() -> None:
         ends = Ends()

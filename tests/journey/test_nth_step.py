@@ -307,7 +307,7 @@ def one_blocking_turn(library: str, steps: Steps, *, streamed: bool) -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["plain", "stream"])
-@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize("library", ["httpcore2"])
 @pytest.mark.parametrize("fault", ["raise", "interrupt"])
 def test_every_step_of_a_blocking_turn(library: str, fault: str, streamed: bool) -> None:
     number = 0
@@ -324,14 +324,11 @@ def test_every_step_of_a_blocking_turn(library: str, fault: str, streamed: bool)
 @pytest.mark.parametrize(
     ("library", "fault"),
     [
-        ("httpx2", "raise"),
-        ("httpx", "cancel"),
-        ("httpx2", "cancel"),
+        ("httpcore2", "raise"),
+        ("httpcore2", "cancel"),
         ("aiohttp", "cancel"),
-        ("httpx2", "hang"),
-        pytest.param("httpx", "raise", marks=pytest.mark.slow),
+        ("httpcore2", "hang"),
         pytest.param("aiohttp", "raise", marks=pytest.mark.slow),
-        pytest.param("httpx", "hang", marks=pytest.mark.slow),
         pytest.param("aiohttp", "hang", marks=pytest.mark.slow),
     ],
 )

@@ -77,7 +77,7 @@ def forget_the_peak() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("library", ["httpx2", "aiohttp"])
+@pytest.mark.parametrize("library", ["httpcore2", "aiohttp"])
 def test_f80_a_thousand_streams_with_flat_memory(library: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 2048:

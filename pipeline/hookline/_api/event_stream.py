@@ -79,7 +79,7 @@ async def _events(
     try:
         async for chunk in chunks:
             turn.check_deadline("the stream")
-            for event in _parsed(turn, decoder.payloads(chunk), order):
+            for event in _parsed(turn, decoder.payloads(chunk), order, answer.bounded):
                 if ending is not None and event.__class__ in _TELLING:
                     _tell(ending, event)
                 if held is None:
@@ -128,12 +128,23 @@ def _last(decoder: SSEDecoder, order: EventOrder) -> Iterator[Event]:
         yield from order.arranged(_event(sse.data.encode()))
 
 
-def _parsed(turn: Turn, payloads: Sequence[bytes], order: EventOrder) -> Iterator[Event]:
-    """Yield the events of some payloads in order, counting in ``turn.buffered`` how many are left."""
+def _parsed(
+    turn: Turn,
+    payloads: Sequence[bytes],
+    order: EventOrder,
+    bounded: bool,  # noqa: FBT001 -- what a raw response says of itself
+) -> Iterator[Event]:
+    """Yield the events of some payloads in order, counting in ``turn.buffered`` how many are left.
+
+    The one after them counts, too, where the wait for it is ``bounded`` by itself.
+    """
     # Behind a last one that says nothing the network is waited for, whatever the count.
-    turn.buffered = len(payloads) if payloads and payloads[-1].strip() else 0
+    says = bool(payloads) and bool(payloads[-1].strip())
+    turn.buffered = len(payloads) + bounded if says or bounded else 0
     if payloads and b'"message_stop"' in payloads[-1]:
-        turn.buffered -= 1  # after it comes the end of the turn, which may take its time
+        turn.buffered = (
+            len(payloads) - 1
+        )  # after it comes the end of the turn, which may take its time
     read = json.reader(payloads)
     for payload in payloads:
         turn.buffered -= 1

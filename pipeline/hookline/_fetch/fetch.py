@@ -11,27 +11,47 @@ So the door works in three steps that no caller can split:
 A redirect starts again at step 1, and only when the caller allows redirects.
 """
 
-import queue
 import re
 import socket
-import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
 
 from loguru import logger
 
 from hookline._fetch.ip_ranges import is_public
 from hookline._fetch.url_grammar import FetchRefused, Target, check_url, refusal
-from hookline._io.door import Exchange
 from hookline.errors import InputError, TransportError
 from hookline.turn import IO, Fetched
 
-__all__ = ["Resolver", "fetch"]
-
-T = TypeVar("T")
+__all__ = ["Exchange", "Lookup", "Resolver", "fetch"]
 
 Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
 """Host and port to addresses in text form, best first; raises OSError where there is none."""
+
+Lookup: TypeAlias = Callable[[Callable[[], Sequence[str]], float], Awaitable[Sequence[str]]]
+"""Calls a resolver, which may hang, and waits for it so many seconds; raises TimeoutError."""
+
+
+class Exchange(Protocol):
+    """One HTTP exchange with one given address; ``fetch`` says what each argument is."""
+
+    async def __call__(
+        self,
+        *,
+        method: str,
+        scheme: str,
+        host: str,
+        port: int,
+        target: str,
+        address: str,
+        headers: dict[str, str],
+        content: bytes | None,
+        timeout: float,  # noqa: ASYNC109 -- handed on to the HTTP library
+        max_bytes: int,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send one request to ``address`` and return status, headers and body."""
+        ...
+
 
 _MOST_ADDRESSES: Final = 64  # in one DNS answer; more is no host but an attempt at something
 _MOST_CONNECTS: Final = 3  # enough to get past a machine with broken IPv6
@@ -51,6 +71,7 @@ async def fetch(
     *,
     io: IO,
     exchange: Exchange,
+    look_up: Lookup,
     method: str = "GET",
     content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
@@ -66,6 +87,7 @@ async def fetch(
         url: see ``check_url``.
         io: the turn's io.
         exchange: makes one HTTP exchange with one given address.
+        look_up: waits for the resolver, whose call may hang.
         method: HTTP method. Only GET and HEAD follow redirects.
         content: request body.
         headers: sent to the first origin only. Cookies and credentials are never added.
@@ -89,7 +111,7 @@ async def fetch(
     for followed in range(redirects + 1):
         status, found, body = await _exchange(
             target,
-            await _addresses(target, io, resolver or _system_resolver, deadline),
+            await _addresses(target, look_up, resolver or _system_resolver, deadline - io.now()),
             io,
             exchange,
             deadline,
@@ -113,14 +135,14 @@ async def fetch(
     )
 
 
-async def _addresses(target: Target, io: IO, resolver: Resolver, deadline: float) -> Sequence[str]:
+async def _addresses(
+    target: Target, look_up: Lookup, resolver: Resolver, seconds: float
+) -> Sequence[str]:
     """Look the host up once, and let through all of its addresses or none."""
     if target.address is not None:
         return (target.host,)
     try:
-        found = await io.run_blocking(
-            _within, deadline - io.now(), lambda: resolver(target.host, target.port)
-        )
+        found = await look_up(lambda: resolver(target.host, target.port), seconds)
     except (OSError, UnicodeError) as error:
         raise _failure(target, error) from _cause(target, error)
     if not 0 < len(found) <= _MOST_ADDRESSES:
@@ -194,34 +216,3 @@ def _system_resolver(host: str, port: int) -> Sequence[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     # A dict drops doubles and keeps the system's order of preference.
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Run ``call`` on a thread of its own and stop waiting after ``seconds``.
-
-    ``getaddrinfo`` takes no time-out and cannot be interrupted, and a resolver that hangs must not
-    hang the turn. The thread is left to end by itself.
-    """
-    answers: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            value = call()
-        except Exception as error:  # noqa: BLE001 -- carried over to the waiting thread as it is
-            answers.put(_raiser(error))
-        else:
-            answers.put(lambda: value)
-
-    threading.Thread(target=run, name="hookline-resolver", daemon=True).start()
-    try:
-        answer = answers.get(timeout=max(seconds, 0.0))
-    except queue.Empty:
-        raise TimeoutError("the resolver did not answer in time") from None
-    return answer()
-
-
-def _raiser(error: Exception) -> Callable[[], Any]:
-    def raise_it() -> Any:
-        raise error
-
-    return raise_it

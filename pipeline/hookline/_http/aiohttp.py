@@ -2,20 +2,32 @@
 
 import asyncio
 import base64
-import os
-import ssl
-from collections.abc import AsyncGenerator, Iterator, Mapping
+import socket
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from hookline._http.certificates import Certificates
+from hookline._http.connecting import look_up_async
+from hookline._http.homes import MOST_POOLS, Home, Pools, elsewhere, home_of_loop
 from hookline._http.inflate import ACCEPTED, inflated
 from hookline._http.network import keep_alive
 from hookline._http.proxies import proxy_for
-from hookline._http.transport import GRACE, Outgoing, RawResponse, bare, drained, failed
+from hookline._http.transport import (
+    GRACE,
+    Outgoing,
+    RawResponse,
+    bare,
+    drained,
+    failed,
+    require_open,
+)
 from hookline.config import MOST_CONNECTIONS
 from hookline.errors import ConfigError
 
@@ -70,11 +82,11 @@ def _bare(error: BaseException) -> BaseException:
 
 
 class AiohttpHTTP:
-    """The transport of an ``AsyncPipeline`` with ``http="aiohttp"``.
+    """The transport of an ``AsyncPipeline`` under asyncio.
 
     Args:
         client: an ``aiohttp.ClientSession`` of the user's, or None.
-        ca_bundle: PEM file of certificate authorities, instead of the usual ones.
+        certificates: whom TLS connections trust.
         max_connections: to one address; further requests wait.
 
     """
@@ -83,80 +95,145 @@ class AiohttpHTTP:
         self,
         client: Any = None,
         *,
-        ca_bundle: str | None = None,
+        certificates: Certificates | None = None,
         max_connections: int = MOST_CONNECTIONS,
     ) -> None:
         self._most = max_connections
         self._given: aiohttp.ClientSession | None = client
-        self._ca_bundle = ca_bundle
-        self._own: tuple[tuple[int, object], aiohttp.ClientSession] | None = None
-        self._proxies: dict[str, _Proxy] = {}  # one entry for each address, which are few
+        self._given_home: Home | None = None
+        self._certificates = certificates or Certificates()
+        self._own: Pools[aiohttp.ClientSession] = Pools(lambda _: self.in_use)
+        self._closed = False
+        self._proxies: dict[str, _Proxy] = {}
+        self._kept: WeakSet[Any] = WeakSet()  # transports that have carried a request of ours
+        self._answers: set[aiohttp.ClientResponse] = set()  # until they are closed
 
     @property
-    def pooled(self) -> Any:
-        """Whatever holds the connections, or None before there are any."""
-        return self._given if self._own is None else self._own[1]
+    def in_use(self) -> int:
+        """See ``Transport.in_use``."""
+        return sum(answer.connection is not None for answer in self._answers)
 
     async def open(self, outgoing: Outgoing) -> RawResponse:
         """See ``Transport.open``."""
+        require_open(closed=self._closed)
+        session = await self._session()
+        body = self._body(outgoing)
+        with _translated():
+            try:
+                response = await self._sent(session, outgoing, body)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if body is None or not body.met_stale(error):
+                    raise  # without a body, aiohttp sees to it by itself
+                body = self._body(outgoing)
+                response = await self._sent(session, outgoing, body)
+        self._answers.add(response)
+        return _AiohttpAnswer(response, body, self._answers.discard)
+
+    def _body(self, outgoing: Outgoing) -> "_Body | None":
+        if outgoing.content is None:
+            return None
+        return _Body(outgoing.content, outgoing.timeouts.write, self._kept)
+
+    async def _sent(
+        self, session: aiohttp.ClientSession, outgoing: Outgoing, body: "_Body | None"
+    ) -> aiohttp.ClientResponse:
         times = outgoing.timeouts
-        body = None if outgoing.content is None else _Body(outgoing.content, times.write)
-        proxy, proxy_headers = self._proxy(outgoing.url)
+        own: dict[str, Any] = {}
+        if self._given is None:  # a session that was handed in has its own
+            own["proxy"], own["proxy_headers"] = self._proxy(outgoing.url)
+            if outgoing.url.startswith("https:") or own["proxy"] is not None:
+                own["ssl"] = self._certificates.context()
         try:
-            with _translated():
-                response = await self._session().request(
-                    outgoing.method,
-                    outgoing.url,
-                    headers={"accept-encoding": ACCEPTED, **outgoing.headers},
-                    data=body,
-                    proxy=proxy,
-                    proxy_headers=proxy_headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(
-                        total=None,
-                        connect=times.pool + times.connect,
-                        sock_connect=times.connect,
-                        sock_read=times.read,
-                    ),
-                )
+            return await session.request(
+                outgoing.method,
+                outgoing.url,
+                headers={"accept-encoding": ACCEPTED, **outgoing.headers},
+                data=body,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    connect=times.pool + times.connect,
+                    sock_connect=times.connect,
+                    sock_read=times.read,
+                ),
+                **own,
+            )
         except BaseException:
             if body is not None:
                 body.abort()
             raise
-        return _AiohttpAnswer(response, body)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
-        if self._own is not None:
-            (_, session), self._own = self._own, None
-            await session.close()
+        self._closed = True
+        here = home_of_loop()
+        for home, session in self._own.take_all():
+            if home == here:
+                await session.close()
+            else:
+                await elsewhere(home[1], session.close)
 
     def _proxy(self, url: str) -> _Proxy:
-        """Return the proxy that the environment names; a session handed in knows its own."""
-        if self._given is not None:
-            return None, None
+        """Return the proxy that the environment names, if it does."""
         base_url = url.partition("/v1/")[0]
-        if base_url not in self._proxies:
-            self._proxies[base_url] = _proxy_of(base_url)
-        return self._proxies[base_url]
+        known = self._proxies.get(base_url)
+        if known is None:
+            if len(self._proxies) >= MOST_POOLS:
+                self._proxies.clear()
+            known = self._proxies[base_url] = _proxy_of(base_url)
+        return known
 
-    def _session(self) -> aiohttp.ClientSession:
+    async def _session(self) -> aiohttp.ClientSession:
+        """Return the session of this event loop; one session serves all addresses."""
         if self._given is not None:
-            return self._given
-        home = (os.getpid(), asyncio.get_running_loop())  # sockets survive neither fork nor loop
-        if self._own is None or self._own[0] != home:
-            context: ssl.SSLContext | bool = True
-            if self._ca_bundle:
-                context = ssl.create_default_context(cafile=self._ca_bundle)
-            connector = aiohttp.TCPConnector(
-                limit=self._most, ssl=context, socket_factory=_kept_alive
+            return self._own_of_loop(self._given)
+        session, surplus = self._own.get(home_of_loop(), "", self._new_session)
+        for each in surplus:
+            await each.close()
+        return session
+
+    def _own_of_loop(self, given: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        """Return the session that was handed in, in the loop in which it has been used first."""
+        here = home_of_loop()
+        if self._given_home is None:
+            self._given_home = here
+        elif self._given_home != here:
+            raise ConfigError(
+                "the aiohttp session that was handed in as client= belongs to another event loop; "
+                "without client= each loop gets one of its own"
             )
-            self._own = (
-                home,
-                # trust_env would look for proxies and .netrc in two threads, at every call.
-                aiohttp.ClientSession(connector=connector, auto_decompress=False),
-            )
-        return self._own[1]
+        return given
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=0, limit_per_host=self._most, socket_factory=_kept_alive, resolver=_Resolver()
+        )
+        # trust_env would look for proxies and .netrc in two threads, at every call.
+        return aiohttp.ClientSession(connector=connector, auto_decompress=False)
+
+
+class _Resolver(AbstractResolver):
+    """Looks names up in threads of our own: those of the loop are few, and a look-up may hang."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await look_up_async(host, port)
+        return [
+            {
+                "hostname": host,
+                "host": address,
+                "port": port,
+                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+                "proto": 0,
+                "flags": socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            }
+            for address in found
+            if family in (socket.AF_UNSPEC, socket.AF_INET6 if ":" in address else socket.AF_INET)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept."""
 
 
 def _proxy_of(base_url: str) -> _Proxy:
@@ -167,7 +244,7 @@ def _proxy_of(base_url: str) -> _Proxy:
     if proxy.scheme not in ("http", "https"):
         raise ConfigError(
             f"the environment names a {proxy.scheme}: proxy, and aiohttp takes http and https ones; "
-            "http='httpx2' takes SOCKS too"
+            "http='httpcore2' takes SOCKS too"
         )
     if proxy.user is None:
         return proxy, None
@@ -186,17 +263,34 @@ class _Body(aiohttp.Payload):
 
     _value: bytes
 
-    def __init__(self, content: bytes, seconds: float) -> None:
+    def __init__(self, content: bytes, seconds: float, kept: "WeakSet[Any]") -> None:
         super().__init__(content)
         self._size = len(content)
         self._seconds = seconds
+        self._kept = kept
         self._carrier: asyncio.Transport | None = None
+        self._reused = False
+
+    def met_stale(self, error: Exception) -> bool:
+        """Say whether the error means that a kept connection ended before the answer began.
+
+        Only a connection that this transport has used before counts as kept.
+        """
+        begun = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(
+            error.message, str
+        )  # then it is what had arrived of a head
+        return self._reused and not begun and not isinstance(error, TimeoutError)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self._value.decode(encoding, errors)
 
     async def write(self, writer: Any) -> None:
-        self._carrier = writer.transport
+        self._carrier = carrier = writer.transport
+        if carrier is not None:
+            self._reused = carrier in self._kept
+            if not self._reused:
+                with suppress(TypeError):  # a loop whose transports take no weak reference
+                    self._kept.add(carrier)
         try:
             for at in range(0, len(self._value), _PIECE):
                 if at:  # what the server may have said already is read before more is written
@@ -215,8 +309,6 @@ class _Body(aiohttp.Payload):
 
 
 def _kept_alive(address: Any) -> Any:
-    import socket  # noqa: PLC0415 -- asyncio has loaded it already
-
     family, kind, protocol, _, _ = address
     made = socket.socket(family=family, type=kind, proto=protocol)
     for option in keep_alive():
@@ -225,7 +317,15 @@ def _kept_alive(address: Any) -> Any:
 
 
 class _AiohttpAnswer:
-    def __init__(self, response: aiohttp.ClientResponse, body: _Body | None) -> None:
+    bounded = False
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        body: _Body | None,
+        closed: Callable[[aiohttp.ClientResponse], None],
+    ) -> None:
+        self._closed = closed
         self._response = response
         self._body = body
         self.status: int = response.status
@@ -247,6 +347,7 @@ class _AiohttpAnswer:
                 await drained(chunks)
 
     async def aclose(self) -> None:
+        self._closed(self._response)
         if self._response.content.at_eof():
             self._response.release()  # the connection goes back to the pool
         else:

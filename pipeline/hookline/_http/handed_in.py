@@ -1,39 +1,36 @@
-"""The adapter for clients of httpx and httpx2, which share one interface.
+"""The adapter for a client of httpx or httpx2 that somebody handed in; both share one interface.
 
-For a client that the user hands in, whatever it brings along (a proxy, mounts, a mock, an ASGI
-application), and for the simulator, which takes the place of the library's own transport. Without
-either, ``hookline._http.own_pool`` does the work.
+It is used with whatever it brings along (a proxy, mounts, a mock, an ASGI application), and is
+afterwards as it was before: all that we want differently is said with each request. Without a
+client, ``hookline._http.own_pool`` does the work.
 """
 
 import sys
-import threading
-from abc import ABC, abstractmethod
-from importlib import import_module
+from collections.abc import AsyncGenerator
+from time import monotonic
 from typing import Any, Final
 
+from hookline._http.cutoff import Cutoff, exchanged_within, shut
 from hookline._http.errors import translated
 from hookline._http.inflate import ACCEPTED
-from hookline._http.network import BoundedBackend, Deadline
-from hookline._http.pool_repair import drop_orphans, pools
+from hookline._http.pool_repair import Repair, engine_stream, pool_of
 from hookline._http.responses import AsyncRawResponse, SyncRawResponse
-from hookline._http.transport import Outgoing, RawResponse, choose
-from hookline.config import Library
-from hookline.errors import ConfigError
+from hookline._http.transport import Outgoing, RawResponse
+from hookline.errors import ConfigError, TransportError
 
-__all__ = ["AsyncHTTP", "SyncHTTP", "library"]
+__all__ = ["AsyncHTTP", "SyncHTTP"]
 
 _LIBRARIES: Final = ("httpx2", "httpx")
+_LEAST: Final = 0.001  # seconds; a time-out of 0 would mean "do not wait at all"
 
 
-def library(client: Any = None, wanted: Library = "auto") -> Any:
-    """Return the HTTP module to use: the one that ``client`` came from, or the wanted one.
+def _library(client: Any) -> Any:
+    """Return the module that a client came from.
 
     Raises:
-        ConfigError: ``client`` is of neither library.
+        ConfigError: it is of neither library.
 
     """
-    if client is None:
-        return import_module(choose(wanted, asynchronous=False))
     for name in _LIBRARIES:
         module = sys.modules.get(name)
         if module is not None and isinstance(client, module.Client | module.AsyncClient):
@@ -44,65 +41,85 @@ def library(client: Any = None, wanted: Library = "auto") -> Any:
     )
 
 
-class _HTTP(ABC):
-    """What both colours share: the user's client, or one that the simulator answers.
+class _Steps:
+    """What a request went through, as the libraries tell it to the extension ``trace``.
+
+    A mock or an ASGI application tells nothing, and has no connection that could have been kept.
+    """
+
+    __slots__ = ("_answered", "_asked", "_connected", "_cut", "_stream")
+
+    def __init__(self) -> None:
+        self._connected = self._asked = self._answered = self._cut = False
+        self._stream: Any = None
+
+    def note(self, step: str, info: Any) -> None:
+        """Take note of a step."""
+        path, _, state = step.rpartition(".")
+        name = path.rpartition(".")[2]
+        if name in ("connect_tcp", "connect_unix_socket", "start_tls"):
+            self._connected = True
+            if state == "complete":
+                self._stream = info["return_value"]
+                if self._cut:
+                    self.cut()
+        elif name == "send_request_headers":
+            self._asked = True
+        elif name == "receive_response_headers" and state == "complete":
+            self._answered = True
+
+    def cut(self) -> None:
+        """Shut the connection down that was made for the request; also one that is made later."""
+        self._cut = True
+        if self._stream is not None:
+            shut(self._stream.get_extra_info("socket"))
+
+    async def anote(self, step: str, info: Any) -> None:
+        """Take note of a step, in async code."""
+        self.note(step, info)
+
+    def show_stale(self, error: TransportError) -> bool:
+        """Say whether the error means that a kept connection ended before the answer began."""
+        cause = error.__cause__
+        ended = type(cause).__name__ in ("ReadError", "WriteError") or (
+            type(cause).__name__ == "RemoteProtocolError" and "disconnected" in str(cause)
+        )
+        return ended and self._asked and not (self._connected or self._answered)
+
+
+class _HTTP:
+    """What both colours share.
 
     Args:
-        client: a client of the user's, or None.
-        simulator: who answers in-process, if there is no client.
-        wanted: the library for the simulator's client.
+        client: the user's.
 
     """
 
     kind = "Client"
     other = "AsyncPipeline takes an AsyncClient"
 
-    def __init__(
-        self, client: Any = None, *, simulator: Any = None, wanted: Library = "auto"
-    ) -> None:
-        self._given = client
-        self._simulator = simulator
-        self._wanted: Library = wanted
-        self._making = threading.Lock()
-        self._module: Any = None
-        self._client: Any = None
-        if client is not None:
-            self._module = library(client)
-            if not isinstance(client, getattr(self._module, self.kind)):
-                raise ConfigError(f"this pipeline's client= takes a {self.kind}; {self.other}")
-            self._client = client
+    def __init__(self, client: Any) -> None:
+        self._module = _library(client)
+        if not isinstance(client, getattr(self._module, self.kind)):
+            raise ConfigError(f"this pipeline's client= takes a {self.kind}; {self.other}")
+        self._client = client
+        self._last_url = ""
 
     @property
-    def pooled(self) -> Any:
-        """Whatever holds the connections, or None before there are any."""
-        return self._client
+    def in_use(self) -> int:
+        """See ``Transport.in_use``."""
+        pool = pool_of(self._client, self._module.URL(self._last_url)) if self._last_url else None
+        connections = () if pool is None else pool.connections
+        return sum(not (each.is_idle() or each.is_closed()) for each in connections)
 
-    def _ready(self) -> Any:
-        """Return the client; the simulator's is made when the first request needs it."""
-        client = self._client
-        if client is None:
-            with self._making:  # threads that begin together share one
-                client = self._client
-                if client is None:
-                    self._module = library(wanted=self._wanted)
-                    client = self._client = getattr(self._module, self.kind)(
-                        transport=self._simulated(self._module)
-                    )
-        if client.is_closed:
+    def _request(self, outgoing: Outgoing, trace: Any) -> Any:
+        if self._client.is_closed:
             raise ConfigError("the client that was handed in as client= has been closed")
-        return client
-
-    @property
-    def _leaky(self) -> bool:
-        return self._module is not None and self._module.__name__ == "httpx"
-
-    @abstractmethod
-    def _simulated(self, module: Any) -> Any:
-        """Return the library's own kind of transport with the simulator behind it."""
-
-    def _request(self, client: Any, outgoing: Outgoing) -> Any:
+        self._last_url = outgoing.url
         times = outgoing.timeouts
-        return client.build_request(  # the client's own headers and cookies belong to its user
+        if outgoing.deadline is not None:
+            times = times.within(max(_LEAST, outgoing.deadline - monotonic()))
+        return self._client.build_request(  # its own headers and cookies belong to its user
             outgoing.method,
             outgoing.url,
             headers={"accept-encoding": ACCEPTED, **outgoing.headers},
@@ -110,68 +127,56 @@ class _HTTP(ABC):
             timeout=self._module.Timeout(
                 connect=times.connect, write=times.write, read=times.read, pool=times.pool
             ),
+            extensions={"trace": trace},
         )
 
 
 def _parts(response: Any) -> tuple[Any, int, Any, Any]:
-    """Return what an answer is made of; the client wraps its transport's stream, and that the engine's."""
-    engine = getattr(getattr(response.stream, "_stream", None), "_httpcore_stream", None)
-    return response, response.status_code, response.headers.raw, engine
+    """Return what an answer is made of."""
+    return response, response.status_code, response.headers.raw, engine_stream(response)
 
 
-def bounded(client: Any) -> Deadline:
-    """Let the waits of a user's client end with the deadline of a turn, while one uses it.
+class _CutOffResponse(SyncRawResponse):
+    """An answer whose reading ends with the deadline though its connection knows of none."""
 
-    Reaches into its pools, as the repair of them does; a client without any has no deadline but the
-    time-outs of its requests.
+    def __init__(self, response: Any, deadline: float | None) -> None:
+        self._cutoff = Cutoff(response)
+        super().__init__(*_parts(response), limit=self._cutoff, deadline=deadline)
 
-    Args:
-        client: a blocking client.
+    async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
+        self._cutoff.guarded = True  # what does not come at once would be waited for
+        await super().finish(chunks)
 
-    Returns:
-        What bounds them; the same for all pipelines that share the client.
-
-    """
-    found = list(pools(client))
-    known = (getattr(pool, "_network_backend", None) for pool in found)
-    limit = next((each.deadline for each in known if isinstance(each, BoundedBackend)), Deadline())
-    for pool in found:
-        backend = getattr(pool, "_network_backend", None)
-        if hasattr(backend, "connect_tcp") and not isinstance(backend, BoundedBackend):
-            core = import_module(type(pool).__module__.partition(".")[0])
-            pool._network_backend = BoundedBackend(core, limit, backend)  # noqa: SLF001 -- no public way
-    return limit
+    async def aclose(self) -> None:
+        self._cutoff.end()
+        await super().aclose()
 
 
 class SyncHTTP(_HTTP):
     """The transport of a ``Pipeline``: blocks, and never suspends; arguments as for its base."""
 
-    def __init__(self, client: Any = None, **options: Any) -> None:
-        super().__init__(client, **options)
-        self._limit = Deadline() if client is None else bounded(client)
-
     async def open(self, outgoing: Outgoing) -> RawResponse:
         """See ``Transport.open``."""
-        client = self._ready()
-        if self._leaky:
-            for orphan in drop_orphans(client):
-                orphan.close()
-        with translated(), self._limit.until(outgoing.deadline):
-            response = client.send(
-                self._request(client, outgoing), stream=True, follow_redirects=False
+        steps = _Steps()
+        try:
+            response = self._sent(outgoing, steps)
+        except TransportError as error:
+            if not steps.show_stale(error):
+                raise
+            response = self._sent(outgoing, _Steps())
+        return _CutOffResponse(response, outgoing.deadline)
+
+    def _sent(self, outgoing: Outgoing, steps: _Steps) -> Any:
+        request = self._request(outgoing, steps.note)
+        with translated():
+            return exchanged_within(
+                outgoing.deadline,
+                lambda: self._client.send(request, stream=True, follow_redirects=False),
+                steps.cut,
             )
-        return SyncRawResponse(*_parts(response), limit=self._limit, deadline=outgoing.deadline)
 
     async def aclose(self) -> None:
-        """See ``Transport.aclose``."""
-        if self._given is None and self._client is not None:
-            client, self._client = self._client, None
-            client.close()
-
-    def _simulated(self, module: Any) -> Any:
-        from hookline.simulator.front.transport import sync_transport  # noqa: PLC0415 -- only when asked for
-
-        return sync_transport(module, self._simulator)
+        """See ``Transport.aclose``: the client stays open."""
 
 
 class AsyncHTTP(_HTTP):
@@ -182,30 +187,28 @@ class AsyncHTTP(_HTTP):
 
     async def open(self, outgoing: Outgoing) -> RawResponse:
         """See ``Transport.open``."""
-        client = self._ready()
-        await self._drop_orphans(client)
+        steps = _Steps()
+        try:
+            return await self._sent(outgoing, steps)
+        except TransportError as error:
+            if not steps.show_stale(error):
+                raise
+        return await self._sent(outgoing, _Steps())
+
+    async def _sent(self, outgoing: Outgoing, steps: _Steps) -> RawResponse:
+        request = self._request(outgoing, steps.anote)
+        repair = None
+        if self._module.__name__ == "httpx":
+            repair = Repair(pool_of(self._client, request.url))
+            await repair.drop_orphans()
         try:
             with translated():
-                response = await client.send(
-                    self._request(client, outgoing), stream=True, follow_redirects=False
-                )
+                response = await self._client.send(request, stream=True, follow_redirects=False)
         except BaseException:
-            await self._drop_orphans(client)  # a cancellation may just have made one
+            if repair is not None:
+                await repair.drop_orphans()  # a cancellation may just have made one
             raise
-        return AsyncRawResponse(*_parts(response), leaky=self._leaky)
+        return AsyncRawResponse(*_parts(response), repair=repair)
 
     async def aclose(self) -> None:
-        """See ``Transport.aclose``."""
-        if self._given is None and self._client is not None:
-            client, self._client = self._client, None
-            await client.aclose()
-
-    async def _drop_orphans(self, client: Any) -> None:
-        if self._leaky:
-            for orphan in drop_orphans(client):
-                await orphan.aclose()
-
-    def _simulated(self, module: Any) -> Any:
-        from hookline.simulator.front.transport import async_transport  # noqa: PLC0415 -- only when asked for
-
-        return async_transport(module, self._simulator)
+        """See ``Transport.aclose``: the client stays open."""

@@ -1,23 +1,31 @@
-"""What our own connections do that the engine's do not: where the network is really touched.
+"""Where the network is really touched, in blocking code; and what both colours do alike.
 
-Network backends of httpcore, around those that it ships. In blocking code every single wait ends
-with the turn's deadline. In async code an early answer is heard while a large body is being sent.
-In both, the head of a request leaves together with its body.
+A network backend for httpcore2. Every single wait ends with the turn's deadline. The head of a request leaves together with its body. A kept connection that ends before
+the first byte of an answer says so.
 """
 
+import select
 import socket
+import ssl
 import threading
-from collections.abc import Callable
-from functools import partial
 from time import monotonic
 from typing import Any, Final
 
-__all__ = ["BoundedBackend", "Deadline", "ListeningBackend", "keep_alive"]
+import httpcore2
+
+from hookline._http.connecting import Remaining, connect_first, look_up, numeric
+from hookline._http.tls_in_tls import TLSInTLS
+
+__all__ = ["BoundedBackend", "BoundedStream", "Deadline", "Exchanges", "Stale", "keep_alive"]
 
 _IDLE, _INTERVAL, _COUNT = 60, 60, 5  # seconds, seconds, probes; those of the official SDK
 _LARGE: Final = 64 * 1024  # bytes; what is smaller is gone before anybody could refuse it
 _HEAD_END: Final = b"\r\n\r\n"
 _LEAST: Final = 0.001  # a time-out of 0 would mean "do not wait at all" to a socket
+
+
+class Stale(httpcore2.ReadError):
+    """A kept connection ended before the first byte of an answer."""
 
 
 class _Until:
@@ -72,96 +80,23 @@ def keep_alive() -> list[tuple[int, int, int]]:
     return options
 
 
-class _Attempt:
-    """A connection that is made in another thread, unless everybody has gone home by then."""
+class Exchanges:
+    """The requests and answers of one connection, as far as its bytes show them.
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
-        self._connect = connect
-        self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._abandoned = False
-        self._stream: Any = None
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self._stream = self._connect()
-        except BaseException as error:  # noqa: BLE001 -- raised where the connection is waited for
-            self._error = error
-        with self._lock:
-            self._done.set()
-            if self._abandoned and self._stream is not None:
-                self._stream.close()
-
-    def is_over(self, seconds: float) -> bool:
-        over = False
-        try:
-            over = self._done.wait(seconds)
-        finally:  # after a ctrl-C, too, somebody must close the connection
-            with self._lock:
-                self._abandoned = not over
-                if self._abandoned and self._stream is not None:
-                    self._stream.close()
-        return over
-
-    def result(self) -> Any:
-        if self._error is not None:
-            raise self._error
-        return self._stream
-
-
-class BoundedBackend:
-    """A blocking network backend whose waits end with the deadline of the current thread.
-
-    Args:
-        core: the engine.
-        deadline: of whatever the thread is doing.
-        backend: what really connects; None for the engine's own.
-
-    """
-
-    def __init__(self, core: Any, deadline: Deadline, backend: Any = None) -> None:
-        self.deadline = deadline
-        self._core = core
-        self._backend = core.SyncBackend() if backend is None else backend
-
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **kwargs: Any) -> Any:
-        limit = self.deadline.within(timeout)
-        connect = partial(self._backend.connect_tcp, host, port, timeout=limit, **kwargs)
-        numeric = ":" in host or host.rpartition(".")[2].isdigit()
-        stream = connect() if numeric or limit is None else self._looked_up(connect, limit)
-        return _BoundedStream(self._core, stream, self.deadline)
-
-    def _looked_up(self, connect: Callable[[], Any], limit: float) -> Any:
-        """Connect in a thread of its own: a look-up of a name knows no time-out.
-
-        A thread whose look-up hangs is left to itself; it closes the connection that comes too late.
-        """
-        attempt = _Attempt(connect)
-        threading.Thread(target=attempt.run, name="hookline-connect", daemon=True).start()
-        if attempt.is_over(limit):
-            return attempt.result()
-        raise self._core.ConnectTimeout("the look-up of the name, or the connection, took too long")
-
-    def connect_unix_socket(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
-        stream = self._backend.connect_unix_socket(
-            *args, timeout=self.deadline.within(timeout), **kwargs
-        )
-        return _BoundedStream(self._core, stream, self.deadline)
-
-    def sleep(self, seconds: float) -> None:
-        self._backend.sleep(seconds)
-
-
-class _Gathering:
-    """Holds the head of a request back until its body comes, so that both leave in one packet.
-
+    Holds the head of a request back until its body comes, so that both leave in one packet.
     httpcore writes them one after the other: two system calls here, two packets on the way, and two
     wake-ups of the server, the first of them in vain.
+
+    Attributes:
+        deadline: the monotonic second at which the reading of the present answer must be over.
+
     """
 
     def __init__(self) -> None:
         self._head = b""
+        self._asked = 0
+        self._answered = False
+        self.deadline: float | None = None
 
     def _due(self, buffer: bytes) -> tuple[bytes, ...]:
         """Return what is to be written now; nothing for a head, whose body follows at once."""
@@ -171,90 +106,150 @@ class _Gathering:
             return (head + buffer,) if small else (head, buffer)
         if small and buffer.endswith(_HEAD_END):
             self._head = buffer
+            self._asked += 1
+            self._answered = False
+            self.deadline = None
             return ()
         return (buffer,)
 
-
-class _BoundedStream(_Gathering):
-    def __init__(self, core: Any, stream: Any, deadline: Deadline) -> None:
-        super().__init__()
-        self._core = core
-        self._stream = stream
-        self._deadline = deadline
-        self.close = stream.close
-        self.get_extra_info = stream.get_extra_info
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._head:  # no body came
-            self.write(b"", timeout)
-        if self._deadline.over:
-            raise self._core.ReadTimeout("the time is up, though there is more to read")
-        data: bytes = self._stream.read(max_bytes, self._deadline.within(timeout))
+    def _heard(self, data: bytes) -> bytes:
+        """Return what has been read, unless it is the end of a kept connection."""
+        if data:
+            self._answered = True
+        elif self._stale:
+            raise Stale("the kept connection was closed before the answer began")
         return data
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for due in self._due(buffer):
-            # Piece by piece, since the engine gives each bit that a slow reader takes the same time.
-            for at in range(0, len(due), _LARGE):
-                if self._deadline.over:
-                    raise self._core.WriteTimeout("the time is up, though there is more to write")
-                piece = due[at : at + _LARGE] if len(due) > _LARGE else due
-                self._stream.write(piece, self._deadline.within(timeout))
-
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> Any:
-        limit = self._deadline.within(timeout)
-        stream = self._stream.start_tls(ssl_context, server_hostname, limit)
-        return _BoundedStream(self._core, stream, self._deadline)
+    @property
+    def _stale(self) -> bool:
+        """Whether an end of the connection, now, would be that of one that was kept too long."""
+        return self._asked > 1 and not self._answered
 
 
-class ListeningBackend:
-    """An async network backend that hears what a server says while it is being sent a large body.
-
-    A server that refuses a body answers and breaks the connection off. anyio does not read while it
-    writes, so on asyncio the answer ("too large") would be lost, and only the break be seen.
+class BoundedBackend(httpcore2.NetworkBackend):
+    """A blocking network backend whose waits end with the deadline of the current thread.
 
     Args:
-        backend: what really connects.
+        deadline: of whatever the thread is doing.
+        address: where every connection goes, whatever the name of the host; None to look it up.
 
     """
 
-    def __init__(self, backend: Any) -> None:
-        self._backend = backend
+    def __init__(self, deadline: Deadline, address: str | None = None) -> None:
+        self._deadline = deadline
+        self._address = address
 
-    async def connect_tcp(self, *args: Any, **kwargs: Any) -> Any:
-        return _ListeningStream(await self._backend.connect_tcp(*args, **kwargs))
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> "BoundedStream":
+        """Connect to the address of the host that answers first."""
+        remaining = Remaining(self._deadline.within(timeout))
+        host = self._address or host
+        try:
+            addresses = (host,) if numeric(host) else look_up(host, port, remaining())
+            made = connect_first(addresses, port, local_address, remaining())
+            for option in socket_options or ():
+                made.setsockopt(*option)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except TimeoutError as error:
+            late = "the look-up of the name, or the connection, took too long"
+            raise httpcore2.ConnectTimeout(late) from error
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        return BoundedStream(made, self._deadline)
 
-    async def connect_unix_socket(self, *args: Any, **kwargs: Any) -> Any:
-        return _ListeningStream(await self._backend.connect_unix_socket(*args, **kwargs))
 
-    async def sleep(self, seconds: float) -> None:
-        await self._backend.sleep(seconds)
+class BoundedStream(Exchanges, httpcore2.NetworkStream):
+    """A connection whose waits end with the deadline of the current thread.
 
+    Args:
+        made: a connected socket, or what has its methods.
+        deadline: of whatever the thread is doing.
 
-class _ListeningStream(_Gathering):
-    def __init__(self, stream: Any) -> None:
+    """
+
+    def __init__(self, made: Any, deadline: Deadline) -> None:
         super().__init__()
-        self._stream = stream
-        self.aclose = stream.aclose
-        self.get_extra_info = stream.get_extra_info
+        self._socket = made
+        self._deadline = deadline
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- the interface of httpcore
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what has arrived, or wait for it."""
         if self._head:  # no body came
-            await self.write(b"", timeout)
-        data: bytes = await self._stream.read(max_bytes, timeout)
-        return data
+            self.write(b"", timeout)
+        if self._deadline.over:
+            raise httpcore2.ReadTimeout("the time is up, though there is more to read")
+        try:
+            self._socket.settimeout(self._deadline.within(timeout))
+            data: bytes = self._socket.recv(max_bytes)
+        except TimeoutError as error:
+            raise httpcore2.ReadTimeout(str(error)) from error
+        except OSError as error:
+            ended = Stale if self._stale else httpcore2.ReadError
+            raise ended(str(error)) from error
+        return self._heard(data)
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- as above
-        if len(buffer) > _LARGE:
-            inner = getattr(self._stream, "_stream", None)
-            inner = getattr(inner, "transport_stream", inner)  # below TLS
-            listen = getattr(getattr(inner, "_transport", None), "resume_reading", None)
-            if listen is not None:  # there is none on trio, which needs none
-                listen()
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write all of it, each piece within the time-out."""
         for due in self._due(buffer):
-            await self._stream.write(due, timeout)
+            view = memoryview(due)
+            while view:
+                if self._deadline.over:
+                    raise httpcore2.WriteTimeout("the time is up, though there is more to write")
+                try:
+                    self._socket.settimeout(self._deadline.within(timeout))
+                    view = view[self._socket.send(view[:_LARGE]) :]
+                except TimeoutError as error:
+                    raise httpcore2.WriteTimeout(str(error)) from error
+                except OSError as error:
+                    raise httpcore2.WriteError(str(error)) from error
 
-    async def start_tls(self, *args: Any, **kwargs: Any) -> Any:
-        return _ListeningStream(await self._stream.start_tls(*args, **kwargs))
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> "BoundedStream":
+        """Shake hands, and return the stream that is encrypted from now on."""
+        made = self._socket
+        try:
+            made.settimeout(self._deadline.within(timeout))
+            if isinstance(made, ssl.SSLSocket):  # to an HTTPS proxy
+                secured: Any = TLSInTLS(made, ssl_context, server_hostname)
+            else:
+                secured = ssl_context.wrap_socket(made, server_hostname=server_hostname)
+        except TimeoutError as error:
+            made.close()
+            raise httpcore2.ConnectTimeout("the TLS handshake took too long") from error
+        except OSError as error:
+            made.close()
+            raise httpcore2.ConnectError(str(error)) from error
+        except BaseException:
+            made.close()
+            raise
+        return BoundedStream(secured, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore asks a stream for."""
+        if info == "is_readable":  # of a connection that is kept: the server has ended it
+            return _readable(self._socket.fileno())
+        if info == "ssl_object":
+            return self._socket if hasattr(self._socket, "selected_alpn_protocol") else None
+        return self._socket if info == "socket" else None
+
+
+def _readable(descriptor: int) -> bool:
+    """Say whether a read would return at once, as it does at the end of a connection."""
+    if descriptor < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

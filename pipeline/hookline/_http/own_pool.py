@@ -1,203 +1,175 @@
-"""The adapter for our own connections: httpcore and httpcore2, the engines of httpx and httpx2.
+"""The adapter for our own connections: httpcore2, the engine of httpx2.
 
 httpx is a client: cookies, redirects, authentication, the merging of defaults, and models of its
 own around those of its engine. An API call needs none of it, and it is 40 % of the CPU of a small
 call and most of the time of a cold start. The engine below is public too, and takes the network
 backend and the socket options that we would otherwise have to push in from behind.
+
+The simulator stands in for the engine's pool, so that everything else here is what it exercises.
 """
 
-import os
-import ssl
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from importlib import import_module
 from importlib.util import find_spec
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+import httpcore2
+
+from hookline._http.async_network import AsyncBackend, AsyncStream
+from hookline._http.certificates import Certificates
 from hookline._http.errors import translated
+from hookline._http.homes import Pools, elsewhere, home_of_loop, home_of_process
 from hookline._http.inflate import ACCEPTED
-from hookline._http.network import BoundedBackend, Deadline, ListeningBackend, keep_alive
-from hookline._http.pool_repair import drop_orphans
+from hookline._http.network import BoundedBackend, Deadline, Stale, keep_alive
 from hookline._http.proxies import proxy_for
 from hookline._http.responses import AsyncRawResponse, SyncRawResponse
-from hookline._http.transport import Outgoing, RawResponse, choose
-from hookline.config import MOST_CONNECTIONS, Library
+from hookline._http.transport import Outgoing, RawResponse, require_open
+from hookline.config import MOST_CONNECTIONS
 from hookline.errors import ConfigError, InputError, MissingExtra
 from hookline.values.secret import HiddenBytes, HiddenText
 
-__all__ = ["AsyncPool", "SyncPool", "engine", "tls_context"]
+__all__ = ["AsyncPool", "SyncPool"]
 
-_ENGINES: Final = {"httpx": "httpcore", "httpx2": "httpcore2"}
-# Connections kept for later. The bookkeeping of httpcore grows with the square of their number: with
-# 64 calls in flight 100 of them make a call cost four times as much as 20, the default of httpx.
-_MOST_IDLE: Final = {"httpcore": 20, "httpcore2": 100}
+_MOST_IDLE: Final = 100  # connections kept for later
 _IDLE_SECONDS: Final = 5.0  # as httpx: a server may drop an idle connection without a word
 _IN_A_TARGET: Final = "/?:@!$&'()*+,;=%-._~"
+_MOST_KEPT: Final = 64  # addresses and headers that need not be written anew
 
-H = TypeVar("H")
-
-
-def engine(wanted: Library) -> Any:
-    """Return the module httpcore or httpcore2, whichever belongs to the wanted library."""
-    return import_module(_ENGINES[choose(wanted, asynchronous=False)])
+P = TypeVar("P")
 
 
-def tls_context(core: Any, *, needed: bool, ca_bundle: str | None) -> ssl.SSLContext:
-    """Return the TLS settings of our connections.
+class _Pool(ABC, Generic[P]):
+    """What both colours share: a pool for each address and home, and how a request is written.
 
     Args:
-        core: ``httpcore`` or ``httpcore2``.
-        needed: False for an ``http:`` base URL. Loading the certificate authorities takes some
-            20 ms; a context without them trusts nobody, so a mistake fails closed.
-        ca_bundle: a PEM file of authorities to trust instead of the usual ones. Without it, those
-            of ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, without these the library's.
-
-    """
-    if not needed:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    cafile = ca_bundle or os.environ.get("SSL_CERT_FILE")
-    capath = None if cafile else os.environ.get("SSL_CERT_DIR")
-    if cafile or capath:
-        return ssl.create_default_context(cafile=cafile, capath=capath)
-    context: ssl.SSLContext = core.default_ssl_context()
-    return context
-
-
-class _Pool(ABC, Generic[H]):
-    """What both colours share: one pool for each place, and how a request is written.
-
-    Args:
-        wanted: the library whose engine is used.
-        ca_bundle: PEM file of certificate authorities, instead of the usual ones.
+        certificates: whom TLS connections trust.
         max_connections: to one address; further requests wait.
+        address: where connections go, whatever the host's name; then no proxy is asked for.
+        stand_in: takes the place of the engine's pools: the simulator.
 
     """
-
-    colour = ""  # before the names of the engine's classes
 
     def __init__(
         self,
         *,
-        wanted: Library = "auto",
-        ca_bundle: str | None = None,
+        certificates: Certificates | None = None,
         max_connections: int = MOST_CONNECTIONS,
+        address: str | None = None,
+        stand_in: P | None = None,
     ) -> None:
-        self._wanted: Library = wanted
-        self._ca_bundle = ca_bundle
+        self._certificates = certificates or Certificates()
         self._most = max_connections
-        self._core: Any = None
-        self._own: tuple[H, Any] | None = None
-        self._making = threading.Lock()
-        self._address: tuple[str, Any, bytes] = ("", None, b"")
-        self._prepared: tuple[Mapping[str, str], list[tuple[bytes, bytes]]] = ({}, [])
+        self._address = address
+        self._stand_in = stand_in
+        self._pools: Pools[P] = Pools(_in_use)
+        self._closed = False
+        self._parsed_urls: dict[str, tuple[str, Any, bytes]] = {}
+        self._written_headers: dict[int, tuple[Mapping[str, str], list[tuple[bytes, bytes]]]] = {}
 
     @property
-    def pooled(self) -> Any:
-        """Whatever holds the connections, or None before there are any."""
-        return None if self._own is None else self._own[1]
+    def in_use(self) -> int:
+        """See ``Transport.in_use``."""
+        return sum(map(_in_use, self._pools))
 
-    def _pool(self, home: H, url: str) -> Any:
-        """Return the pool of this place: sockets survive neither a fork nor another loop."""
-        own = self._own
-        if own is None or own[0] != home:
-            with self._making:  # threads that begin together share one pool
-                own = self._own
-                if own is None or own[0] != home:
-                    own = self._own = (home, self._new_pool(url))
-        return own[1]
+    @abstractmethod
+    def _made(self, proxy: str | None, options: dict[str, Any]) -> P:
+        """Return a pool of the right colour."""
 
-    def _new_pool(self, url: str) -> Any:
-        if self._core is None:
-            self._core = engine(self._wanted)
-        core = self._core
+    def _new_pool(self, origin: str) -> P:
+        tls = origin.startswith("https:")
         options: dict[str, Any] = {
-            "ssl_context": tls_context(
-                core, needed=url.startswith("https:"), ca_bundle=self._ca_bundle
-            ),
+            "ssl_context": self._certificates.context(needed=tls),
             "max_connections": self._most,
-            "max_keepalive_connections": _MOST_IDLE[core.__name__],
+            "max_keepalive_connections": _MOST_IDLE,
             "keepalive_expiry": _IDLE_SECONDS,
-            "network_backend": self._backend(core),
+            "socket_options": keep_alive(),
         }
-        proxy = proxy_for(url)
+        proxy = None if self._address is not None else proxy_for(origin)
         if proxy is None:
-            pool = getattr(core, f"{self.colour}ConnectionPool")
-            return pool(socket_options=keep_alive(), **options)
+            return self._made(None, options)
         parts = urlsplit(proxy)
         options["proxy_url"] = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if parts.username is not None:
             options["proxy_auth"] = (unquote(parts.username), unquote(parts.password or ""))
-        if parts.scheme in ("http", "https"):
-            if parts.scheme == "https":  # spoken to the proxy itself, whatever lies behind it
-                options["proxy_ssl_context"] = tls_context(
-                    core, needed=True, ca_bundle=self._ca_bundle
-                )
-            return getattr(core, f"{self.colour}HTTPProxy")(socket_options=keep_alive(), **options)
-        if parts.scheme not in ("socks5", "socks5h"):
+        if parts.scheme == "https":  # spoken to the proxy itself, whatever lies behind it
+            options["proxy_ssl_context"] = self._certificates.context()
+        elif parts.scheme in ("socks5", "socks5h"):
+            if find_spec("socksio") is None:
+                raise MissingExtra("socks", "socksio", "a SOCKS proxy")
+            del options["socket_options"]  # which its pools do not take
+        elif parts.scheme != "http":
             raise ConfigError(
                 f"the environment names a {parts.scheme}: proxy; http, https and socks5 work"
             )
-        if find_spec("socksio") is None:
-            raise MissingExtra("socks", "socksio", "a SOCKS proxy")
-        return getattr(core, f"{self.colour}SOCKSProxy")(**options)
+        return self._made(parts.scheme, options)
 
-    @abstractmethod
-    def _backend(self, core: Any) -> Any:
-        """Return the network backend of the pool."""
-
-    def _request(self, outgoing: Outgoing) -> Any:
-        # Address and headers are the same as the last time as a rule.
-        address = self._address
-        if address[0] != outgoing.url:
-            address = self._address = (outgoing.url, *self._parsed(outgoing.url))
-        prepared = self._prepared
-        if prepared[0] is not outgoing.headers:
-            prepared = self._prepared = (outgoing.headers, _written(outgoing.headers))
-        headers = [(b"host", address[2]), *prepared[1]]
+    def _request(self, outgoing: Outgoing) -> tuple[str, httpcore2.Request]:
+        """Return the origin, and the request as the engine wants it."""
+        # Addresses and headers are few, and those of an earlier request as a rule.
+        parsed = self._parsed_urls.get(outgoing.url)
+        if parsed is None:
+            parsed = _parsed(outgoing.url)
+            _keep(self._parsed_urls, outgoing.url, parsed)
+        written = self._written_headers.get(id(outgoing.headers))
+        if written is None or written[0] is not outgoing.headers:
+            written = (outgoing.headers, _written(outgoing.headers))
+            _keep(self._written_headers, id(outgoing.headers), written)
+        origin, url, host = parsed
+        headers = [(b"host", host), *written[1]]
         if outgoing.content is not None:
             headers.append((b"content-length", b"%d" % len(outgoing.content)))
         times = outgoing.timeouts
-        return self._core.Request(
+        timeout = {
+            "connect": times.connect,
+            "write": times.write,
+            "read": times.read,
+            "pool": times.pool,
+        }
+        return origin, httpcore2.Request(
             outgoing.method,
-            address[1],
+            url,
             headers=headers,
             content=outgoing.content,
-            extensions={
-                "timeout": {
-                    "connect": times.connect,
-                    "write": times.write,
-                    "read": times.read,
-                    "pool": times.pool,
-                }
-            },
+            extensions={"timeout": timeout},
         )
 
-    def _parsed(self, url: str) -> tuple[Any, bytes]:
-        """Return an address as the engine wants it, and the ``Host`` header."""
-        parts = urlsplit(url)
-        host = (parts.hostname or "").encode("idna" if not url.isascii() else "ascii")
-        named = b"[%s]" % host if b":" in host else host
-        if parts.port is not None:
-            named += b":%d" % parts.port
-        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        parsed = self._core.URL(
-            scheme=parts.scheme.encode(),
-            host=host,
-            port=parts.port,
-            target=quote(target, safe=_IN_A_TARGET).encode(),
-        )
-        return parsed, named
 
-    @property
-    def _leaky(self) -> bool:
-        return self._core is not None and self._core.__name__ == "httpcore"
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _keep(known: dict[K, V], key: K, value: V) -> None:
+    if len(known) >= _MOST_KEPT:
+        known.clear()
+    known[key] = value
+
+
+def _in_use(pool: Any) -> int:
+    return sum(not (each.is_idle() or each.is_closed()) for each in pool.connections)
+
+
+def _parsed(url: str) -> tuple[str, httpcore2.URL, bytes]:
+    """Return the origin, an address as the engine wants it, and the ``Host`` header."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").encode("idna" if not url.isascii() else "ascii")
+    named = b"[%s]" % host if b":" in host else host
+    if parts.port is not None:
+        named += b":%d" % parts.port
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    parsed = httpcore2.URL(
+        scheme=parts.scheme.encode(),
+        host=host,
+        port=parts.port,
+        target=quote(target, safe=_IN_A_TARGET).encode(),
+    )
+    return f"{parts.scheme}://{parts.netloc}", parsed, named
 
 
 def _written(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    written = [(b"accept-encoding", ACCEPTED.encode())]
-    for name, value in headers.items():
+    written = []
+    for name, value in {"accept-encoding": ACCEPTED, **headers}.items():
         try:
             raw = value.encode("ascii")
             hidden = isinstance(value, HiddenText)
@@ -209,12 +181,7 @@ def _written(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return written
 
 
-def _parts(response: Any) -> tuple[Any, int, Any, Any]:
-    """Return what an answer is made of."""
-    return response, response.status, response.headers, response.stream
-
-
-class SyncPool(_Pool[int]):
+class SyncPool(_Pool[Any]):
     """The transport of a ``Pipeline``: blocks, and never suspends; arguments as for its base."""
 
     def __init__(self, **options: Any) -> None:
@@ -223,53 +190,109 @@ class SyncPool(_Pool[int]):
 
     async def open(self, outgoing: Outgoing) -> RawResponse:
         """See ``Transport.open``."""
-        pool = self._pool(os.getpid(), outgoing.url)
-        if self._leaky:
-            for orphan in drop_orphans(pool):
-                orphan.close()
-        with translated(), self._limit.until(outgoing.deadline):
-            response = pool.handle_request(self._request(outgoing))
-        return SyncRawResponse(*_parts(response), limit=self._limit, deadline=outgoing.deadline)
+        return await self.send(*self._request(outgoing), deadline=outgoing.deadline)
+
+    async def send(
+        self, origin: str, request: httpcore2.Request, *, deadline: float | None = None
+    ) -> RawResponse:
+        """Send a request of the engine's kind; see ``open``."""
+        require_open(closed=self._closed)
+        pool = self._stand_in
+        if pool is None:
+            pool, surplus = self._pools.get(
+                home_of_process(), origin, lambda: self._new_pool(origin)
+            )
+            for each in surplus:
+                each.close()
+        with translated(), self._limit.until(deadline):
+            try:
+                response = pool.handle_request(request)
+            except Stale:  # it has ended; those that were kept beside it are no better
+                for connection in pool.connections:
+                    if connection.is_idle():
+                        connection.close()
+                response = pool.handle_request(request)
+        return SyncRawResponse(
+            response,
+            response.status,
+            response.headers,
+            response.stream,
+            limit=self._limit,
+            deadline=deadline,
+        )
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
-        if self._own is not None:
-            (_, pool), self._own = self._own, None
+        self._closed = True
+        for _, pool in self._pools.take_all():
             pool.close()
 
-    def _backend(self, core: Any) -> Any:
-        return BoundedBackend(core, self._limit)
+    def _made(self, proxy: str | None, options: dict[str, Any]) -> Any:
+        kind: Any = httpcore2.ConnectionPool
+        if proxy is not None:
+            kind = httpcore2.HTTPProxy if proxy.startswith("http") else httpcore2.SOCKSProxy
+        return kind(network_backend=BoundedBackend(self._limit, self._address), **options)
 
 
-class AsyncPool(_Pool[tuple[int, object]]):
+class AsyncPool(_Pool[Any]):
     """The transport of an ``AsyncPipeline``, for asyncio and trio; arguments as for its base."""
-
-    colour = "Async"
 
     async def open(self, outgoing: Outgoing) -> RawResponse:
         """See ``Transport.open``."""
-        from anyio.lowlevel import current_token  # noqa: PLC0415 -- keeps `import hookline` cheap
+        return await self.send(*self._request(outgoing), deadline=outgoing.deadline)
 
-        pool = self._pool((os.getpid(), current_token()), outgoing.url)
-        await self._drop_orphans(pool)
+    async def send(
+        self, origin: str, request: httpcore2.Request, *, deadline: float | None = None
+    ) -> RawResponse:
+        """Send a request of the engine's kind; see ``open``."""
+        import anyio  # noqa: PLC0415 -- only async code needs it
+
+        require_open(closed=self._closed)
+        pool = self._stand_in
+        if pool is None:
+            pool, surplus = self._pools.get(home_of_loop(), origin, lambda: self._new_pool(origin))
+            for each in surplus:
+                await each.aclose()
+        with translated():
+            if deadline is None:
+                response = await self._answered(pool, request)
+            else:
+                response = None
+                with anyio.move_on_after(deadline - monotonic()):
+                    response = await self._answered(pool, request)
+                if response is None:
+                    raise httpcore2.ReadTimeout("the time is up, though no answer has come")
+        stream = response.extensions.get("network_stream")
+        bounded = isinstance(stream, AsyncStream) and deadline is not None
+        if bounded:
+            stream.deadline = deadline
+        return AsyncRawResponse(
+            response, response.status, response.headers, response.stream, bounded=bounded
+        )
+
+    async def _answered(self, pool: Any, request: httpcore2.Request) -> Any:
         try:
-            with translated():
-                response = await pool.handle_async_request(self._request(outgoing))
-        except BaseException:
-            await self._drop_orphans(pool)  # a cancellation may just have made one
-            raise
-        return AsyncRawResponse(*_parts(response), leaky=self._leaky)
+            return await pool.handle_async_request(request)
+        except Stale:  # as above
+            for connection in pool.connections:
+                if connection.is_idle():
+                    await connection.aclose()
+            return await pool.handle_async_request(request)
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
-        if self._own is not None:
-            (_, pool), self._own = self._own, None
-            await pool.aclose()
+        self._closed = True
+        here = home_of_loop()
+        for home, pool in self._pools.take_all():
+            if home == here:
+                await pool.aclose()
+            else:
+                await elsewhere(home[1], pool.aclose)
 
-    async def _drop_orphans(self, pool: Any) -> None:
-        if self._leaky:
-            for orphan in drop_orphans(pool):
-                await orphan.aclose()
-
-    def _backend(self, core: Any) -> Any:
-        return ListeningBackend(core.AnyIOBackend())
+    def _made(self, proxy: str | None, options: dict[str, Any]) -> Any:
+        kind: Any = httpcore2.AsyncConnectionPool
+        if proxy is not None:
+            kind = (
+                httpcore2.AsyncHTTPProxy if proxy.startswith("http") else httpcore2.AsyncSOCKSProxy
+            )
+        return kind(network_backend=AsyncBackend(self._address), **options)

@@ -9,55 +9,83 @@ A cancellation that strikes while an answer is being closed does the same in ano
 is anyio's, which ``Task.cancel`` of asyncio goes through, and a second closing does nothing. So the
 request is given up for it.
 
-httpcore2 is not affected; ``tests/test_pool_repair.py`` has a canary that fails once httpcore is
-mended, and ``drop_orphans`` and ``give_up`` can go then.
+Only an ``AsyncClient`` of httpx that somebody hands in needs this: our own connections stand on
+httpcore2, which is not affected. A canary in the tests fails once httpcore is mended; then
+``Repair`` can go.
 
 **Poisoned connections.** Both keep a connection on which more has arrived than the answer; see
 ``poisoned``.
+
+This module and no other reads private attributes of HTTP libraries; a test counts them.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["drop_orphans", "give_up", "poisoned", "pools"]
+__all__ = ["Repair", "engine_stream", "poisoned", "pool_of"]
 
 
-def drop_orphans(sender: Any) -> list[Any]:
-    """Remove connections that no request owns from the pools.
-
-    Args:
-        sender: a pool of httpcore, or a client of httpx.
-
-    Returns:
-        The connections removed, which the caller closes.
-
-    """
-    orphans: list[Any] = []
-    for pool in pools(sender):
-        with pool._optional_thread_lock:  # noqa: SLF001 -- the pool offers no public way; the canary watches
-            orphans.extend(_unowned(pool))
-    return orphans
+def pool_of(client: Any, url: Any) -> Any:
+    """Return the pool from which a client would take the connection to a URL, or None."""
+    pool = getattr(client._transport_for_url(url), "_pool", None)  # noqa: SLF001 -- httpx has no public way
+    # Another transport (ASGI, a mock, a future httpx) has none of these, and nothing to repair.
+    whole = all(hasattr(pool, name) for name in ("_connections", "_requests"))
+    return pool if whole else None
 
 
-def give_up(stream: Any) -> list[Any]:
-    """Take a request out of the pool if the closing of its answer was cut off half-way.
+class Repair:
+    """Mends one pool of httpcore 1 in async code.
 
     Args:
-        stream: the engine's stream of an answer whose ``aclose`` has been called, and may have
-            failed; None where there is none.
-
-    Returns:
-        Connections that have left the pool for it, which the caller closes.
+        pool: see ``pool_of``; with None there is nothing to do.
 
     """
-    pool, request = getattr(stream, "_pool", None), getattr(stream, "_pool_request", None)
-    if pool is None or not getattr(stream, "_closed", False) or request not in pool._requests:  # noqa: SLF001 -- as above
-        return []
-    with pool._optional_thread_lock:  # noqa: SLF001 -- as above
-        pool._requests.remove(request)  # noqa: SLF001 -- as above
-        orphans = _unowned(pool)
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def drop_orphans(self) -> None:
+        """Remove connections that no request owns, and close them."""
+        if self._pool is not None:
+            for orphan in self._unowned():
+                await orphan.aclose()
+
+    async def give_up(self, stream: Any) -> None:
+        """Take a request out of the pool if the closing of its answer was cut off half-way.
+
+        Args:
+            stream: the engine's stream of an answer whose ``aclose`` has been called, and may have
+                failed; None where there is none.
+
+        """
+        request = getattr(stream, "_pool_request", None)
+        if self._pool is None or request not in self._pool._requests:  # noqa: SLF001 -- httpcore has no public way
+            return
+        self._pool._requests.remove(request)  # noqa: SLF001 -- as above
+        orphans = self._unowned()
         # Whoever waits for a connection may have this one's place.
-        return [*orphans, *pool._assign_requests_to_connections()]  # noqa: SLF001 -- as above
+        freed = self._pool._assign_requests_to_connections()  # noqa: SLF001 -- as above
+        for connection in (*orphans, *freed):
+            await connection.aclose()
+
+    def _unowned(self) -> list[Any]:
+        pool = self._pool
+        owned = {id(request.connection) for request in pool._requests}  # noqa: SLF001 -- as above
+        lost = [
+            connection
+            for connection in pool.connections
+            if id(connection) not in owned
+            and not connection.is_idle()
+            and not connection.is_closed()
+            and not connection.is_available()
+        ]
+        for connection in lost:
+            pool._connections.remove(connection)  # noqa: SLF001 -- as above
+        return lost
+
+
+def engine_stream(response: Any) -> Any:
+    """Return the engine's own stream of an answer of httpx, or None (a mock, an ASGI application)."""
+    return getattr(getattr(response.stream, "_stream", None), "_httpcore_stream", None)
 
 
 def poisoned(stream: Any) -> bool:
@@ -76,30 +104,3 @@ def poisoned(stream: Any) -> bool:
         return False  # what has arrived belongs to the answer, and the connection will be closed
     left: tuple[bytes, bool] = getattr(state, "trailing_data", (b"", False))
     return bool(left[0])
-
-
-def _unowned(pool: Any) -> list[Any]:
-    """Take the connections that no request owns out of a pool, whose lock is held."""
-    owned = {id(request.connection) for request in pool._requests}  # noqa: SLF001 -- as above
-    lost = [
-        connection
-        for connection in pool._connections  # noqa: SLF001 -- as above
-        if id(connection) not in owned
-        and not connection.is_idle()
-        and not connection.is_closed()
-        and not connection.is_available()
-    ]
-    for connection in lost:
-        pool._connections.remove(connection)  # noqa: SLF001 -- as above
-    return lost
-
-
-def pools(sender: Any) -> Iterator[Any]:
-    """Yield a pool itself, or the pools of a client, those of its proxies included."""
-    transports = [getattr(sender, "_transport", None), *getattr(sender, "_mounts", {}).values()]
-    for pool in (sender, *(getattr(transport, "_pool", None) for transport in transports)):
-        # Another transport (ASGI, a mock, a future httpx) has none of these, and nothing to repair.
-        if all(
-            hasattr(pool, name) for name in ("_connections", "_requests", "_optional_thread_lock")
-        ):
-            yield pool

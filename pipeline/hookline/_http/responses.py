@@ -2,15 +2,22 @@
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from hookline._http.errors import translated
 from hookline._http.inflate import inflated
-from hookline._http.network import Deadline
-from hookline._http.pool_repair import give_up, poisoned
+from hookline._http.pool_repair import Repair, poisoned
 from hookline._http.transport import GRACE, drained
 
-__all__ = ["AsyncRawResponse", "SyncRawResponse"]
+__all__ = ["AsyncRawResponse", "Limit", "SyncRawResponse"]
+
+
+class Limit(Protocol):
+    """Ends the waits of the current thread at a moment."""
+
+    def until(self, moment: float | None) -> Any:
+        """Let this monotonic second be the end of all waits within a ``with`` block."""
+        ...
 
 
 class _Answer:
@@ -52,7 +59,9 @@ class SyncRawResponse(_Answer):
 
     """
 
-    def __init__(self, *arguments: Any, limit: Deadline, deadline: float | None) -> None:
+    bounded = True
+
+    def __init__(self, *arguments: Any, limit: Limit, deadline: float | None) -> None:
         super().__init__(*arguments)
         self._limit = limit
         self._deadline = deadline
@@ -62,8 +71,7 @@ class SyncRawResponse(_Answer):
         chunks = iter(self._response.stream)
         with translated():
             while True:
-                # For this chunk only: another turn may come between two of them, or, where the
-                # client was handed in, its owner, who has no deadline.
+                # For this chunk only: another turn may come between two of them.
                 with self._limit.until(self._deadline):
                     chunk = next(chunks, None)
                 if chunk is None:
@@ -91,28 +99,29 @@ class AsyncRawResponse(_Answer):
 
     Args:
         *arguments: see the base.
-        leaky: whether the pool loses a slot where a closing is cut off half-way.
+        bounded: see ``RawResponse``.
+        repair: of the pool that it came from, where that needs one.
 
     """
 
-    def __init__(self, *arguments: Any, leaky: bool) -> None:
+    def __init__(
+        self, *arguments: Any, bounded: bool = False, repair: Repair | None = None
+    ) -> None:
         super().__init__(*arguments)
-        self._leaky = leaky
+        self.bounded = bounded
+        self._repair = repair
 
     async def _raw(self) -> AsyncGenerator[bytes, None]:
-        chunks = aiter(self._response.stream)  # not aiter_raw(), as in SyncAnswer
+        chunks = aiter(self._response.stream)  # not aiter_raw(), as in the other colour
         try:
             with translated():
                 async for chunk in chunks:
                     yield chunk
         finally:
-            try:
-                close = getattr(chunks, "aclose", None)  # a transport's own iterator may have none
-                if close is not None:
-                    with translated():
-                        await close()
-            finally:
-                await self._repair()
+            close = getattr(chunks, "aclose", None)  # a transport's own iterator may have none
+            if close is not None:
+                with translated():
+                    await close()
 
     async def finish(self, chunks: AsyncGenerator[bytes, None]) -> None:
         """See ``RawResponse.finish``."""
@@ -131,9 +140,5 @@ class AsyncRawResponse(_Answer):
                 finally:
                     await self._response.aclose()
         finally:
-            await self._repair()
-
-    async def _repair(self) -> None:
-        if self._leaky:
-            for orphan in give_up(self._engine):
-                await orphan.aclose()
+            if self._repair is not None:
+                await self._repair.give_up(self._engine)

@@ -1,19 +1,27 @@
 """HTTP: the seam through which everything leaves, and the errors that come back.
 
-Three libraries stand behind it: httpx, httpx2 (preferred where installed) and aiohttp (extra
-``fast``, for async work at scale). Each has one small adapter; they are the only modules that
-import an HTTP client. Everything above sees bytes, statuses and Hookline's own errors.
+Behind it stand our own connections on httpcore2 or on aiohttp (extra ``fast``, for async work at
+scale), and the clients of httpx and httpx2 that somebody hands in. Each has one small adapter; they
+are the only modules that import an HTTP library. Everything above sees bytes, statuses and
+Hookline's own errors. One transport serves any number of base URLs and credentials.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import Final, Protocol
+from typing import Final, Protocol, get_args
 
 from attrs import field, frozen
 
 from hookline.config import Library
-from hookline.errors import ConfigError, MissingExtra, PoolTimeout, ReadTimeout, TransportError
+from hookline.errors import (
+    ConfigError,
+    InputError,
+    MissingExtra,
+    PoolTimeout,
+    ReadTimeout,
+    TransportError,
+)
 
 __all__ = [
     "Outgoing",
@@ -22,6 +30,7 @@ __all__ = [
     "Transport",
     "choose",
     "failed",
+    "require_open",
 ]
 
 PATIENCE: Final = 600.0  # seconds of silence before a plain answer, where nothing else bounds it
@@ -93,6 +102,8 @@ class RawResponse(Protocol):
 
     status: int
     headers: Mapping[str, str]
+    bounded: bool
+    """Whether the waits for its chunks end with the exchange's deadline, without a cancellation."""
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it arrives, without its content encoding, in pieces of bounded size."""
@@ -130,27 +141,48 @@ class Transport(Protocol):
         """Close the connections that this object opened; never a client that was handed in."""
         ...
 
+    @property
+    def in_use(self) -> int:
+        """How many connections are in use, or lost to use, at this moment."""
+        ...
 
-def choose(library: Library, *, asynchronous: bool) -> str:
-    """Return the name of the library to use.
+
+def require_open(*, closed: bool) -> None:
+    """Say that a transport has been closed, if it is used nevertheless.
+
+    Raises:
+        InputError: it has.
+
+    """
+    if closed:
+        raise InputError("this pipeline is closed; make another one")
+
+
+def choose(wanted: Library, *, asynchronous: bool) -> str:
+    """Return what our own connections are to stand on.
 
     Args:
-        library: what the settings say; ``"auto"`` prefers httpx2 where it is installed.
+        wanted: what the settings say. ``"httpx"`` and ``"httpx2"`` mean the engine below them.
         asynchronous: for an ``AsyncPipeline``.
+
+    Returns:
+        ``"httpcore2"``, ``"aiohttp"``, or ``"auto"`` where the event loop decides.
 
     Raises:
         ConfigError: it is not installed, or cannot serve this kind of pipeline.
 
     """
-    if library == "auto":
-        return "httpx2" if find_spec("httpx2") else "httpx"
-    if library not in ("httpx", "httpx2", "aiohttp"):
-        raise ConfigError(f"http must be 'auto', 'httpx', 'httpx2' or 'aiohttp', not {library!r}")
-    if library == "aiohttp" and not asynchronous:
-        raise ConfigError("http='aiohttp' works in AsyncPipeline only; a Pipeline takes httpx")
-    if not find_spec(library):
-        raise MissingExtra({"aiohttp": "fast"}.get(library, library), library, f"http={library!r}")
-    return library
+    if wanted not in get_args(Library):
+        raise ConfigError(f"http must be 'auto', 'httpcore2' or 'aiohttp', not {wanted!r}")
+    if wanted == "aiohttp":
+        if not asynchronous:
+            raise ConfigError(
+                "http='aiohttp' works in AsyncPipeline only; a Pipeline takes httpcore2"
+            )
+        if not find_spec("aiohttp"):
+            raise MissingExtra("fast", "aiohttp", "http='aiohttp'")
+        return wanted
+    return "auto" if wanted == "auto" and asynchronous and find_spec("aiohttp") else "httpcore2"
 
 
 async def drained(chunks: AsyncGenerator[bytes, None]) -> None:

@@ -2,42 +2,34 @@
 
 import time
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from hookline.turn import Fetched
 
-__all__ = ["Door", "Exchange"]
+__all__ = ["Door", "Fetching"]
 
 
-class Exchange(Protocol):
-    """One pinned HTTP exchange; ``hookline._fetch.fetch`` says what each argument is."""
+class Fetching(Protocol):
+    """The guarded fetch; ``hookline._fetch.fetch.fetch`` says what each option is."""
 
-    async def __call__(
-        self,
-        *,
-        method: str,
-        scheme: str,
-        host: str,
-        port: int,
-        target: str,
-        address: str,
-        headers: dict[str, str],
-        content: bytes | None,
-        timeout: float,  # noqa: ASYNC109 -- handed on to the HTTP library
-        max_bytes: int,
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Send one request to ``address`` and return status, headers and body."""
+    async def __call__(self, url: str, *, io: Any, **options: Any) -> "Fetched":
+        """Fetch an untrusted URL, waiting by ``io``."""
         ...
 
 
 class Door:
-    """The part that both kinds share: the guarded fetch."""
+    """The part that both kinds share.
 
-    __slots__ = ("_exchange",)
+    Args:
+        fetching: the guarded fetch, of the right colour.
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    """
+
+    __slots__ = ("_fetching",)
+
+    def __init__(self, fetching: Fetching) -> None:
+        self._fetching = fetching
 
     def now(self) -> float:
         """See ``hookline.turn.IO.now``."""
@@ -52,16 +44,13 @@ class Door:
         headers: Mapping[str, str] | None = None,
         allow_hosts: Collection[str] = (),
         max_bytes: int = 10 * 1024 * 1024,
-        timeout: float = 10.0,  # noqa: ASYNC109 -- the door shares it out over lookups and hops
+        timeout: float = 10.0,  # noqa: ASYNC109 -- the fetch shares it out over lookups and hops
         redirects: int = 0,
     ) -> "Fetched":
-        """See ``hookline._fetch.fetch.fetch``."""
-        from hookline._fetch.fetch import fetch  # noqa: PLC0415 -- most turns never fetch
-
-        return await fetch(
+        """See ``hookline.turn.IO.fetch``."""
+        return await self._fetching(
             url,
-            io=self,  # type: ignore[arg-type]  # both subclasses are an IO
-            exchange=self._exchange,
+            io=self,
             method=method,
             content=content,
             headers=headers,

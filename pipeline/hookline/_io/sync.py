@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from hookline._io.door import Door
@@ -83,9 +84,9 @@ class SyncIO(Door):
         self, function: Callable[[*Args], T], *args: *Args, seconds: float | None
     ) -> T:
         """See ``hookline.turn.IO.outwait``."""
-        from hookline._io.patience import outwait  # noqa: PLC0415 -- only who is isolated needs it
+        from hookline._io.threads import call_within  # noqa: PLC0415 -- only who is isolated needs it
 
-        return outwait(function, *args, seconds=seconds)
+        return call_within(seconds, partial(function, *args))
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Just run it: nothing cancels a thread."""

@@ -16,7 +16,7 @@ __all__ = ["MOST_CONNECTIONS", "Library", "Settings"]
 
 MOST_CONNECTIONS: Final = 1000
 
-Library: TypeAlias = Literal["auto", "httpx", "httpx2", "aiohttp"]
+Library: TypeAlias = Literal["auto", "httpcore2", "aiohttp", "httpx", "httpx2"]
 
 # A scenario beside the file, but none elsewhere on the machine.
 _SIMULATED: Final = re.compile(r"sim:(?!/)(?!.*\.\.)[\w./ -]*")
@@ -50,7 +50,7 @@ class Settings:
         max_connections: connections to one address at most; further calls wait for one.
         max_steps: requests that one turn may make (tool calls).
         unknown_models: ``"refuse"`` or ``"allow"`` model names that the table does not know.
-        http: the HTTP library.
+        http: what our own connections stand on: ``"auto"``, ``"httpcore2"`` or ``"aiohttp"``.
         ca_bundle: a PEM file of certificate authorities, instead of the usual ones.
         enable: if not empty, only these installed plugins are loaded.
         disable: installed plugins that are not loaded.

@@ -23,23 +23,11 @@ def busy_connections(line: Any) -> int:
     """Return how many connections of a pipeline are in use, or lost to use, at this moment.
 
     Args:
-        line: a ``Pipeline`` or ``AsyncPipeline`` on httpx, httpx2 or aiohttp.
+        line: a ``Pipeline`` or ``AsyncPipeline``, on whatever library.
 
     """
-    from hookline._http.pool_repair import pools  # noqa: PLC0415 -- the kit stays cheap to import
-
-    busy = 0
-    for transport in line._upstreams.transports:  # noqa: SLF001 -- the kit is part of the framework
-        pooled = transport.pooled
-        if hasattr(pooled, "connector"):  # aiohttp
-            busy += len(pooled.connector._acquired)  # noqa: SLF001 -- it offers no public count
-            continue
-        busy += sum(
-            not (connection.is_idle() or connection.is_closed())
-            for pool in pools(pooled)
-            for connection in pool.connections
-        )
-    return busy
+    upstreams = line._upstreams  # noqa: SLF001 -- the kit is part of the framework
+    return sum(transport.in_use for transport in upstreams.transports)
 
 
 @contextmanager

@@ -964,13 +964,13 @@ def test_it_runs_under_asyncio_and_trio() -> None:
         "m", 1, [Message("user", [Image(made()), Image(made("GIF")), Image(picture())])]
     )
 
-    async def exchange(**_: Any) -> Any:
+    async def fetch(url: str, **_: Any) -> Any:
         raise AssertionError("no network")
 
     async def main() -> Request | None:
-        return await plugin.resolve_images(turn_with(AsyncIO(exchange)), request)
+        return await plugin.resolve_images(turn_with(AsyncIO(fetch)), request)
 
-    expected = drive(plugin.resolve_images(turn_with(SyncIO(exchange)), request))
+    expected = drive(plugin.resolve_images(turn_with(SyncIO(fetch)), request))
     for backend in ("asyncio", "trio"):
         assert anyio.run(main, backend=backend) == expected
 
@@ -978,11 +978,11 @@ def test_it_runs_under_asyncio_and_trio() -> None:
 def test_an_error_in_one_of_several_is_one_error() -> None:
     request = Request("m", 1, [Message("user", [Image(made()), Image(b"x"), Image(b"y")])])
 
-    async def exchange(**_: Any) -> Any:
+    async def fetch(url: str, **_: Any) -> Any:
         raise AssertionError("no network")
 
     async def main() -> Request | None:
-        return await Images().resolve_images(turn_with(AsyncIO(exchange)), request)
+        return await Images().resolve_images(turn_with(AsyncIO(fetch)), request)
 
     with pytest.raises(InputError, match="plain text"):
         anyio.run(main)

@@ -13,6 +13,7 @@ from hookline.simulator.endpoints.messages import Messages
 from hookline.simulator.endpoints.models import get_model, list_models
 from hookline.simulator.errors import ApiError, invalid, not_found
 from hookline.simulator.exchange import JSON, Answer, Call, json_answer, lines_answer
+from hookline.simulator.front.transport import AsyncSimulatorPool, SimulatorPool
 from hookline.simulator.identity import Identity
 from hookline.simulator.incoming import Incoming, read_incoming
 from hookline.simulator.scenario import Scenario
@@ -74,6 +75,14 @@ class Simulator:
     def models(self) -> ModelTable:
         """The models that it serves."""
         return self._models
+
+    def pool(self) -> SimulatorPool:
+        """Return what stands in for the HTTP engine's pool of connections in blocking code."""
+        return SimulatorPool(self.handle)
+
+    def async_pool(self) -> AsyncSimulatorPool:
+        """Return what stands in for the HTTP engine's pool of connections in async code."""
+        return AsyncSimulatorPool(self.handle)
 
     def handle(self, call: Call) -> Answer:
         """Answer one HTTP request.

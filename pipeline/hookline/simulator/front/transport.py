@@ -1,86 +1,109 @@
-"""The simulator behind the HTTP library's own seam: requests take the wire's road, without a wire.
+"""The simulator in the place of a pool of connections: requests take the wire's road, without a wire.
 
-Bodies, headers and server-sent events are the bytes that a socket would carry, so what works here
-works over HTTP.
+What the HTTP engine does with sockets is left out; headers, bodies and server-sent events are the
+bytes that a socket would carry, so what works here works over HTTP. Requests and responses have the
+shape of those of httpcore2.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
+from hookline.errors import TransportError
 from hookline.simulator.exchange import Answer, Call, Cut, Pause
-from hookline.simulator.front.core import Simulator
 
-__all__ = ["async_transport", "sync_transport"]
-
-
-def sync_transport(module: Any, simulator: Simulator) -> Any:
-    """Return a ``module.BaseTransport`` that the simulator answers.
-
-    Args:
-        module: ``httpx`` or ``httpx2``.
-        simulator: who answers.
-
-    """
-
-    class SimulatorStream(module.SyncByteStream):  # type: ignore[misc]  # the base depends on the library
-        def __init__(self, answer: Answer) -> None:
-            self._answer = answer
-
-        def __iter__(self) -> Iterator[bytes]:
-            for part in self._answer.body:
-                if isinstance(part, bytes):
-                    yield part
-                elif isinstance(part, Pause):
-                    time.sleep(part.seconds)
-                elif isinstance(part, Cut):
-                    raise module.ReadError("the simulator cut the connection, as its scenario says")
-
-    class SimulatorTransport(module.BaseTransport):  # type: ignore[misc]  # as above
-        def handle_request(self, request: Any) -> Any:
-            answer = simulator.handle(_call(request, request.read()))
-            if answer.delay:
-                time.sleep(answer.delay)
-            return _response(module, answer, SimulatorStream(answer))
-
-    return SimulatorTransport()
+__all__ = ["AsyncSimulatorPool", "SimulatorPool"]
 
 
-def async_transport(module: Any, simulator: Simulator) -> Any:
-    """Return a ``module.AsyncBaseTransport`` that the simulator answers; see `sync_transport`."""
-    import anyio  # noqa: PLC0415 -- only async code needs it
+class _Response:
+    """A response in the shape of the engine's."""
 
-    class SimulatorStream(module.AsyncByteStream):  # type: ignore[misc]  # the base depends on the library
-        def __init__(self, answer: Answer) -> None:
-            self._answer = answer
+    extensions: Mapping[str, Any] = {}
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            for part in self._answer.body:
-                if isinstance(part, bytes):
-                    yield part
-                elif isinstance(part, Pause):
-                    await anyio.sleep(part.seconds)
-                elif isinstance(part, Cut):
-                    raise module.ReadError("the simulator cut the connection, as its scenario says")
+    def __init__(self, answer: Answer, stream: Any) -> None:
+        self.status = answer.status
+        self.headers = [
+            (name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers
+        ]
+        self.stream = stream
 
-    class SimulatorTransport(module.AsyncBaseTransport):  # type: ignore[misc]  # as above
-        async def handle_async_request(self, request: Any) -> Any:
-            answer = simulator.handle(_call(request, await request.aread()))
-            if answer.delay:
-                await anyio.sleep(answer.delay)
-            return _response(module, answer, SimulatorStream(answer))
+    def close(self) -> None:
+        """There is no connection to give back."""
 
-    return SimulatorTransport()
+    async def aclose(self) -> None:
+        """There is no connection to give back."""
 
 
 def _call(request: Any, body: bytes) -> Call:
     return Call(
-        method=request.method,
-        path=request.url.raw_path.decode("ascii"),
-        headers=tuple(request.headers.multi_items()),
+        method=request.method.decode("ascii"),
+        path=request.url.target.decode("ascii"),
+        headers=tuple(
+            (name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers
+        ),
         body=body,
     )
 
 
-def _response(module: Any, answer: Answer, stream: Any) -> Any:
-    return module.Response(answer.status, headers=list(answer.headers), stream=stream)
+def _cut() -> TransportError:
+    return TransportError(
+        "read failed: the simulator cut the connection, as its scenario says.", phase="read"
+    )
+
+
+class SimulatorPool:
+    """Stands in for a ``httpcore2.ConnectionPool``.
+
+    Args:
+        handle: answers a call.
+
+    """
+
+    def __init__(self, handle: Callable[[Call], Answer]) -> None:
+        self._handle = handle
+
+    def handle_request(self, request: Any) -> Any:
+        """Answer a request of the engine."""
+        answer = self._handle(_call(request, b"".join(request.stream)))
+        if answer.delay:
+            time.sleep(answer.delay)
+        return _Response(answer, _played(answer))
+
+
+def _played(answer: Answer) -> Iterator[bytes]:
+    for part in answer.body:
+        if isinstance(part, bytes):
+            yield part
+        elif isinstance(part, Pause):
+            time.sleep(part.seconds)
+        elif isinstance(part, Cut):
+            raise _cut()
+
+
+class AsyncSimulatorPool:
+    """Stands in for a ``httpcore2.AsyncConnectionPool``; arguments as for the other."""
+
+    def __init__(self, handle: Callable[[Call], Answer]) -> None:
+        self._handle = handle
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Answer a request of the engine."""
+        import anyio  # noqa: PLC0415 -- only async code needs it
+
+        body = b"".join([part async for part in request.stream])
+        answer = self._handle(_call(request, body))
+        if answer.delay:
+            await anyio.sleep(answer.delay)
+        return _Response(answer, _played_async(answer))
+
+
+async def _played_async(answer: Answer) -> AsyncIterator[bytes]:
+    import anyio  # noqa: PLC0415 -- only async code needs it
+
+    for part in answer.body:
+        if isinstance(part, bytes):
+            yield part
+        elif isinstance(part, Pause):
+            await anyio.sleep(part.seconds)
+        elif isinstance(part, Cut):
+            raise _cut()
