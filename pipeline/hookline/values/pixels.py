@@ -47,7 +47,7 @@ class Pixels:
             view = memoryview(array)
         except (TypeError, ValueError, BufferError) as error:
             raise InputError(f"the array cannot be read: {error}") from error
-        shape: tuple[int, ...] = view.shape or ()
+        shape = tuple(view.shape or ())
         channels = shape[2] if len(shape) == _STACK else 1
         if len(shape) not in {_PLANE, _STACK} or channels not in _MODES or 0 in shape:
             raise InputError(
@@ -62,4 +62,5 @@ class Pixels:
                 "an array for an image holds unsigned 8-bit numbers (dtype uint8); convert others, "
                 'numbers from 0 to 1 with (array * 255).astype("uint8")'
             )
-        return cls(_MODES[channels], (shape[1], shape[0]), data)
+        height, width, *_ = shape
+        return cls(_MODES[channels], (width, height), data)

@@ -19,7 +19,7 @@ def _photo(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> PIL.Image.Ima
     return PIL.Image.merge("RGB", (ramp, ramp.rotate(90).resize(size), ramp)).convert(mode)
 
 
-async def _no_network(**_: Any) -> Any:
+async def _no_network(*_: Any, **__: Any) -> Any:
     raise AssertionError("no network")
 
 

@@ -18,7 +18,7 @@ from hookline_plugins.images import Images
 from hookline_plugins.images.in_flight import BUDGET, Budget, Share
 
 
-async def no_network(**_: Any) -> Any:
+async def no_network(*_: Any, **__: Any) -> Any:
     raise AssertionError("no network")
 
 
