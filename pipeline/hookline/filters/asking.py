@@ -21,7 +21,7 @@ def then(result: Maybe[T], go_on: Callable[[T], U]) -> Maybe[U]:
     """Go on with what a function returned: at once, or once it has been awaited."""
     if hasattr(result, "__await__"):
         return _then_later(cast("Awaitable[T]", result), go_on)
-    return go_on(cast("T", result))
+    return go_on(result)  # pyright: ignore[reportArgumentType]  # it has no __await__, so it is a T
 
 
 async def _then_later(result: Awaitable[T], go_on: Callable[[T], U]) -> U:
