@@ -102,21 +102,25 @@ class AiohttpHTTP:
         self._given: aiohttp.ClientSession | None = client
         self._given_home: Home | None = None
         self._certificates = certificates or Certificates()
-        self._own: Pools[aiohttp.ClientSession] = Pools(lambda _: self.in_use)
+        self._own: Pools[aiohttp.ClientSession] = Pools(self._in_use_of)
         self._closed = False
         self._proxies: dict[str, _Proxy] = {}
         self._kept: WeakSet[Any] = WeakSet()  # transports that have carried a request of ours
-        self._answers: set[aiohttp.ClientResponse] = set()  # until they are closed
+        # Until they are closed, and by which session they came.
+        self._answers: dict[aiohttp.ClientResponse, aiohttp.ClientSession] = {}
 
     @property
     def in_use(self) -> int:
         """See ``Transport.in_use``."""
-        return sum(answer.connection is not None for answer in self._answers)
+        return sum(answer.connection is not None for answer in [*self._answers])
+
+    def _in_use_of(self, session: aiohttp.ClientSession) -> int:
+        return sum(each is session for each in [*self._answers.values()])
 
     async def open(self, outgoing: Outgoing) -> RawResponse:
         """See ``Transport.open``."""
         require_open(closed=self._closed)
-        session = await self._session()
+        session = await self._session(outgoing.url)
         body = self._body(outgoing)
         with _translated():
             try:
@@ -126,8 +130,8 @@ class AiohttpHTTP:
                     raise  # without a body, aiohttp sees to it by itself
                 body = self._body(outgoing)
                 response = await self._sent(session, outgoing, body)
-        self._answers.add(response)
-        return _AiohttpAnswer(response, body, self._answers.discard)
+        self._answers[response] = session
+        return _AiohttpAnswer(response, body, lambda answer: self._answers.pop(answer, None))
 
     def _body(self, outgoing: Outgoing) -> "_Body | None":
         if outgoing.content is None:
@@ -183,11 +187,16 @@ class AiohttpHTTP:
             known = self._proxies[base_url] = _proxy_of(base_url)
         return known
 
-    async def _session(self) -> aiohttp.ClientSession:
-        """Return the session of this event loop; one session serves all addresses."""
+    async def _session(self, url: str) -> aiohttp.ClientSession:
+        """Return the session of this event loop and address.
+
+        One for all addresses would do, but aiohttp's limit for each of them costs a tenth of a call.
+        """
         if self._given is not None:
             return self._own_of_loop(self._given)
-        session, surplus = self._own.get(home_of_loop(), "", self._new_session)
+        session, surplus = self._own.get(
+            home_of_loop(), url.partition("/v1/")[0], self._new_session
+        )
         for each in surplus:
             await each.close()
         return session
@@ -206,7 +215,7 @@ class AiohttpHTTP:
 
     def _new_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=0, limit_per_host=self._most, socket_factory=_kept_alive, resolver=_Resolver()
+            limit=self._most, socket_factory=_kept_alive, resolver=_Resolver()
         )
         # trust_env would look for proxies and .netrc in two threads, at every call.
         return aiohttp.ClientSession(connector=connector, auto_decompress=False)
@@ -323,7 +332,7 @@ class _AiohttpAnswer:
         self,
         response: aiohttp.ClientResponse,
         body: _Body | None,
-        closed: Callable[[aiohttp.ClientResponse], None],
+        closed: Callable[[aiohttp.ClientResponse], object],
     ) -> None:
         self._closed = closed
         self._response = response
