@@ -196,7 +196,7 @@ class Reply:
             >>> reply.map_text(lambda text: text.replace("Ada", "[name]"))
 
         """
-        from hookline.values.text_editing import checked_function, mapped_block_text  # noqa: PLC0415 -- only who edits needs it
+        from hookline.values.editing.text import checked_function, mapped_block_text  # noqa: PLC0415 -- only who edits needs it
 
         say = checked_function(function)
         content = self.response.content

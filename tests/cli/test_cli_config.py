@@ -204,7 +204,7 @@ def test_the_schema_knows_every_option_and_its_bounds(capfd: pytest.CaptureFixtu
     assert settings["timeout"]["exclusiveMinimum"] == 0
     assert settings["timeout"]["default"] == 600
     assert "streamed or not" in settings["timeout"]["description"]
-    assert settings["http"]["enum"] == ["auto", "httpx", "httpx2", "aiohttp"]
+    assert settings["http"]["enum"] == ["auto", "httpcore2", "aiohttp", "httpx", "httpx2"]
     assert settings["api_key"]["pattern"].startswith("^(env|file|keyring|command)")
     plugins = settings["plugins"]["properties"]
     assert plugins["disable"]["items"] == {"type": "string"}

@@ -18,7 +18,7 @@ from hookline.values.secret import Secret
 HARMLESS = {
     "echo": {"remove"},
     "fallback": {"models", "on"},
-    "images": {"oversize", "fetch_timeout"},
+    "images": {"fetch_timeout"},
     "logging": {"level"},
     "pause": {"limit"},
     "prefill": {"mode"},

@@ -18,9 +18,9 @@ from hookline.errors import InputError, UnresolvedContent
 from hookline.models import ModelFacts, load_models
 from hookline.values.attachments import Attachment, Document, Image
 from hookline.values.blocks import CacheControl
-from hookline.values.image_header import media_type_of
 from hookline.values.messages import Message, Request
-from hookline.values.pixels import Pixels
+from hookline.values.pictures.header import media_type_of
+from hookline.values.pictures.pixels import Pixels
 from hookline.wire import encode_request
 
 

@@ -17,7 +17,7 @@ from hookline.endpoints import batch_objects, batches, files, models, objects
 from hookline.reply import Reply
 from hookline.trace import AttemptRecord, Change, Trace, Verdict
 from hookline.values.frozen import Model
-from hookline.values.image_header import Truncated
+from hookline.values.pictures.header import Truncated
 from hookline_plugins.preflight import PreflightError, Problem
 from hookline_plugins.preflight.turns import END
 from hookline_plugins.storage.cassettes import CassetteMismatch, DamagedCassette
@@ -178,6 +178,7 @@ GIVEN: dict[str, Any] = {
     "rule": "words",
     "path": "$.a",
     "partial": a_reply(),
+    "following": a_reply().request,
     "reply": a_reply(),
     "reason": "refusal",
     "extra": "images",

@@ -76,7 +76,8 @@ from hookline.values.events import (
     UnknownEvent,
 )
 from hookline.values.frozen import EMPTY, FrozenDict, Model, checked, freeze, frozen_tuple, thaw
-from hookline.values.image_header import (
+from hookline.values.messages import Message, Request, Response
+from hookline.values.pictures.header import (
     Header,
     Truncated,
     convertible,
@@ -84,8 +85,7 @@ from hookline.values.image_header import (
     media_type_of,
     read_header,
 )
-from hookline.values.messages import Message, Request, Response
-from hookline.values.pixels import Pixels
+from hookline.values.pictures.pixels import Pixels
 from hookline.values.prefill import Prefill, PrefillMode
 from hookline.values.principal import NOBODY, Principal
 from hookline.values.rate_limits import RateLimit, RateLimits, read_rate_limits

@@ -20,9 +20,9 @@ from hookline.models import ModelFacts, load_models
 from hookline.values.blocks import Block, CacheControl
 from hookline.values.brief import brief, size_text
 from hookline.values.frozen import checked, freeze
-from hookline.values.image_files import image_files
-from hookline.values.image_header import media_type_of, read_header
-from hookline.values.pixels import Pixels
+from hookline.values.pictures.files import image_files
+from hookline.values.pictures.header import media_type_of, read_header
+from hookline.values.pictures.pixels import Pixels
 
 __all__ = ["Attachment", "Document", "Image", "SourceKind"]
 

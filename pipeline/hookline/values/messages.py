@@ -25,8 +25,8 @@ from hookline.values.tool_definitions import ToolChoice, ToolSpec
 from hookline.values.usage import StopDetails, Usage
 
 if TYPE_CHECKING:
-    from hookline.values.editing import Gathers, Replacement
-    from hookline.values.text_editing import TextPart
+    from hookline.values.editing.blocks import Gathers, Replacement
+    from hookline.values.editing.text import TextPart
 
 __all__ = ["Message", "Request", "Response"]
 
@@ -175,7 +175,7 @@ class Request(Model):
             }
             if not written:
                 raise
-        from hookline.wire.codec import structure_field  # noqa: PLC0415 -- the wire stands on this
+        from hookline.values.conversion import structure_field  # noqa: PLC0415 -- it stands on this
 
         read = {name: structure_field(name, changes[name]) for name in written}
         return super().evolve(**{**changes, **read})
@@ -194,7 +194,7 @@ class Request(Model):
             'Be brief.\n\nBe polite.'
 
         """
-        from hookline.values.editing import with_system  # noqa: PLC0415 -- it stands on this
+        from hookline.values.editing.blocks import with_system  # noqa: PLC0415 -- it stands on this
 
         return with_system(self, text)
 
@@ -228,7 +228,7 @@ class Request(Model):
             >>> request.map_text(lambda text: text.replace("Ada", "[name]"))
 
         """
-        from hookline.values.text_editing import mapped_text  # noqa: PLC0415 -- it stands on this
+        from hookline.values.editing.text import mapped_text  # noqa: PLC0415 -- it stands on this
 
         return mapped_text(self, function, where)
 
@@ -251,7 +251,7 @@ class Request(Model):
             >>> request.map_blocks(lambda block: None if block.type == "image" else block)
 
         """
-        from hookline.values.editing import replaced_blocks  # noqa: PLC0415 -- it stands on this
+        from hookline.values.editing.blocks import replaced_blocks  # noqa: PLC0415 -- it stands on this
 
         return replaced_blocks(self, function)
 
@@ -279,7 +279,7 @@ class Request(Model):
             >>> request = await request.map_media(describe, turn.io)
 
         """
-        from hookline.values.editing import replaced_media  # noqa: PLC0415 -- it stands on this
+        from hookline.values.editing.blocks import replaced_media  # noqa: PLC0415 -- it stands on this
 
         return await replaced_media(self, function, io)
 

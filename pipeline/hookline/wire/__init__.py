@@ -1,7 +1,7 @@
 """Values to JSON bytes and back.
 
-Read ``codec`` first: the functions that encode a request and read what comes back. ``convert`` holds
-the rules, ``json`` the bytes. A stream comes in through ``sse``, ``event_order`` holds its events to the
+Read ``codec`` first: the functions that encode a request and read what comes back. The rules are those of
+the values themselves; ``json`` holds the bytes. A stream comes in through ``sse``, ``event_order`` holds its events to the
 order of the protocol, ``assembler`` makes a response of them, and ``replay`` events of a response;
 ``partial_json`` and ``json_lines`` read JSON while it arrives.
 """

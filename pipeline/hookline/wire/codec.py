@@ -8,7 +8,7 @@
 - nothing is coerced: an int is no float, a bool is no int, a null is no text.
 
 Only a top level without the shape that the API promises is an error. The rules themselves are in
-`hookline.wire.convert`.
+`hookline.values.conversion`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,20 +16,18 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from hookline.errors import DecodeError, InputError, UnresolvedContent
-from hookline.values.blocks import Block, CacheControl
-from hookline.values.events import ContentBlockDelta, Event, TextDelta
-from hookline.values.frozen import EMPTY, Model, freeze
-from hookline.values.messages import Message, Request, Response
-from hookline.values.tool_definitions import ToolChoice, ToolSpec
-from hookline.wire.convert import (
-    Misfit,
+from hookline.values.blocks import Block
+from hookline.values.conversion import (
     Unresolved,
-    converter,
     is_known,
     plain,
+    structured_as,
     wire_fields,
     writer,
 )
+from hookline.values.events import ContentBlockDelta, Event, TextDelta
+from hookline.values.frozen import EMPTY, Model, freeze
+from hookline.values.messages import Message, Request, Response
 from hookline.wire.json import (
     JSONDecodeError,
     dumps,
@@ -49,7 +47,6 @@ __all__ = [
     "loads_unique",
     "structure_block",
     "structure_event",
-    "structure_field",
     "structure_message",
     "structure_request",
     "structure_response",
@@ -71,7 +68,7 @@ def structure_request(data: Mapping[str, Any]) -> Request:
             message has no role or content.
 
     """
-    request: Request = _structure(data, Request)
+    request: Request = structured_as(data, Request)
     return request
 
 
@@ -92,7 +89,7 @@ def structure_response(
         DecodeError: no object, or ``content`` is no list of objects.
 
     """
-    response: Response = _structure(data, Response)
+    response: Response = structured_as(data, Response)
     # Nobody has seen the value yet; a copy by evolve() would cost as much as making it.
     object.__setattr__(response, "status", status)
     object.__setattr__(response, "headers", freeze(headers))
@@ -112,7 +109,7 @@ def structure_message(data: Mapping[str, Any]) -> Message:
         DecodeError: no role, or the content is neither a string nor a list of objects.
 
     """
-    message: Message = _structure(data, Message)
+    message: Message = structured_as(data, Message)
     return message
 
 
@@ -129,48 +126,8 @@ def structure_block(data: Mapping[str, Any]) -> Block:
         DecodeError: ``data`` is no object.
 
     """
-    block: Block = _structure(data, Block)
+    block: Block = structured_as(data, Block)
     return block
-
-
-# What an item of each of these fields is, or the field itself.
-_WRITTEN: Final[Mapping[str, Any]] = {
-    "messages": Message,
-    "system": Block,
-    "tools": ToolSpec,
-    "tool_choice": ToolChoice,
-    "cache_control": CacheControl,
-}
-
-
-def structure_field(name: str, value: Any) -> Any:
-    """Read a field of a request that a person wrote, wholly or in part, as JSON.
-
-    Args:
-        name: one of those that hold values of the data model.
-        value: a dict, or a list in which some items are dicts.
-
-    Returns:
-        The same with a value of the data model in the place of each dict.
-
-    Raises:
-        InputError: a dict of another shape; the text says where.
-
-    """
-    where = f"Request.{name}"
-    if isinstance(value, Mapping):
-        return _written(value, _WRITTEN[name], where)
-    return [
-        _written(item, _WRITTEN[name], f"{where}[{index}]") if isinstance(item, Mapping) else item
-        for index, item in enumerate(value)
-    ]
-
-
-def _written(value: Mapping[str, Any], cls: Any, where: str) -> Any:
-    try:
-        return _structure(dict(value), cls)
-    except DecodeError as error:
-        raise InputError(f"{where}{str(error).removeprefix('$')}") from None
 
 
 def structure_event(data: Mapping[str, Any]) -> Event:
@@ -195,7 +152,7 @@ def structure_event(data: Mapping[str, Any]) -> Event:
             index: Any = data.get("index")
             if text.__class__ is str and index.__class__ is int:
                 return _text_event(index, text)
-    event: Event = _structure(data, Event)
+    event: Event = structured_as(data, Event)
     return event
 
 
@@ -345,24 +302,8 @@ def _text_event(index: int, text: str) -> ContentBlockDelta:
 
 
 @cache
-def _hook(cls: Any) -> Callable[[Any, Any], Any]:
-    return converter().get_structure_hook(cls)
-
-
-@cache
 def _head_writer() -> Callable[[Any], dict[str, Any]]:
     return writer(Request, skip="messages")
-
-
-def _structure(data: Any, cls: Any) -> Any:
-    try:
-        return _hook(cls)(data, cls)
-    except Misfit as misfit:
-        raise DecodeError(misfit.text, f"${misfit.path}") from None
-    except InputError as error:
-        raise DecodeError(str(error)) from None
-    except RecursionError:
-        raise DecodeError("nested too deeply") from None
 
 
 def _unresolved(value: Any, path: str) -> Iterator[str]:

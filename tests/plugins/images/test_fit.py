@@ -204,7 +204,8 @@ def test_an_image_is_looked_at_once(
     made: Any, resolve: Any, turn: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Classified once, its header read once, its bytes encoded once and never decoded again."""
-    from hookline.values import attachments, image_header
+    from hookline.values import attachments
+    from hookline.values.pictures import header as image_header
     from hookline_plugins.images import prepare, sources
 
     counts: dict[str, int] = {}

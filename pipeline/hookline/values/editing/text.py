@@ -21,7 +21,7 @@ from hookline.values.blocks import (
 )
 from hookline.values.brief import brief
 from hookline.values.citations import Citation
-from hookline.values.editing import RESULTS, edited
+from hookline.values.editing.blocks import RESULTS, edited
 from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Request
 from hookline.values.sources import ContentSource, TextSource
