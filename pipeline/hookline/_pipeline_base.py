@@ -325,6 +325,8 @@ class PipelineBase:
         return Registered(tuple(tools), tuple(routes))
 
     def __repr__(self) -> str:
+        if not hasattr(self, "plugins"):  # in a traceback of what its arguments were refused for
+            return f"<{type(self).__name__}, not built>"
         names = ", ".join(plugin.name for plugin in self.plugins.plugins)
         return f"<{type(self).__name__} model={self.settings.model!r} plugins=[{names}]>"
 

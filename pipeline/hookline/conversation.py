@@ -103,14 +103,17 @@ class ConversationBase:
             The conversation.
 
         Raises:
-            InputError: it is no JSON, or no conversation.
+            InputError: it is no JSON, a name stands twice in one of its objects, or it is no conversation.
 
         """
         from hookline.wire import json  # noqa: PLC0415 -- loads orjson
         from hookline.wire.codec import structure_request  # noqa: PLC0415 -- loads cattrs
 
+        if not isinstance(data, str | bytes):
+            raise InputError(f"from_json() takes JSON as text or bytes, not {type(data).__name__}")
         try:
-            saved = json.loads(data)
+            raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+            saved = json.loads_unique(raw)
         except json.JSONDecodeError as error:
             raise InputError(f"the conversation is not JSON: {error}") from error
         saved = {"messages": saved} if isinstance(saved, list) else saved

@@ -28,9 +28,10 @@ Catch ``HooklineError`` for everything; catch a leaf for one thing. Attributes c
 needs (``status``, ``plugin``, ``partial`` …); nobody has to parse a message.
 """
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from hookline._said import LONGEST_NAME, shown_text
 
 if TYPE_CHECKING:
     from hookline.reply import Reply
@@ -320,42 +321,6 @@ class CircuitOpen(TransportError):
         self.retry_after = retry_after
 
 
-_LONGEST_TEXT = 2_000  # characters of what a server says
-_LONGEST_NAME = 100
-# Escape sequences, line breaks, marks that turn the direction of writing, invisible characters, halves of
-# surrogate pairs: whatever makes a log or a terminal show something else than was said.
-_UNSEEN = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff"
-    "\\ufff9-\\ufffb\\ud800-\\udfff]+"
-)
-_KEY = re.compile(r"\b(sk-[a-z]+-|Bearer\s+)[\w.~+/=-]{4,}", re.IGNORECASE)
-
-
-def shown_text(text: str, most: int = _LONGEST_TEXT) -> str:
-    """Return what a server said as it may be shown: on one line, cut, without keys it has echoed.
-
-    Args:
-        text: from outside.
-        most: characters.
-
-    """
-    one_line = _UNSEEN.sub(" ", text[: 2 * most])
-    clean = _KEY.sub(r"\1…", one_line)
-    if len(clean) <= most and len(text) <= 2 * most:
-        return clean
-    return f"{clean[:most]}… ({len(text):,} characters)"
-
-
-def _without(value: Any, secrets: Collection[str]) -> Any:
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "…")
-        return _KEY.sub(r"\1…", value)
-    if isinstance(value, Mapping):
-        return {name: _without(item, secrets) for name, item in value.items()}
-    return [_without(item, secrets) for item in value] if isinstance(value, list | tuple) else value
-
-
 # Source: facts/messages-api section 8.1; for answers that do not say it themselves.
 _TYPES: Mapping[int, str] = {
     400: "invalid_request_error",
@@ -413,8 +378,8 @@ class APIError(HooklineError):
             status, "invalid_request_error" if refused else "api_error"
         )
         self.status = status
-        self.type = shown_text(type, _LONGEST_NAME)
-        self.request_id = shown_text(request_id, _LONGEST_NAME) if request_id else None
+        self.type = shown_text(type, LONGEST_NAME)
+        self.request_id = shown_text(request_id, LONGEST_NAME) if request_id else None
         suffix = f" (request id {self.request_id})" if request_id else ""
         super().__init__(f"{status} {self.type}: {self.message}{suffix}")
         self.details: Mapping[str, Any] = dict(details or {})
@@ -424,13 +389,6 @@ class APIError(HooklineError):
         self.retryable = not spent and (
             status in _RETRYABLE_STATUS or status >= 500 or type in _RETRYABLE_TYPES  # noqa: PLR2004 -- HTTP's server error class
         )
-
-    def hide(self, secrets: Collection[str]) -> None:
-        """Put a constant in the place of some texts: credentials that a server has echoed."""
-        self.message = _without(self.message, secrets)
-        self.args = tuple([_without(item, secrets) for item in self.args])
-        self.details = _without(self.details, secrets)
-        self.headers = _without(self.headers, secrets)
 
     @property
     def should_retry(self) -> bool:

@@ -1,6 +1,7 @@
 """Canaries: what must not be shown is pushed through every sink, and looked for in all of them."""
 
 import asyncio
+import json
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +12,19 @@ from loguru import logger
 
 from hookline import APIError, AsyncPipeline, HooklineError, Message, Pipeline
 from hookline._http.transport import Outgoing
-from hookline.testing import FaultServer, Reset, Stall, error_answer, http_answer
+from hookline.testing import (
+    Close,
+    FaultServer,
+    Reset,
+    Send,
+    Stall,
+    error_answer,
+    http_answer,
+    json_answer,
+    stream_events,
+    stream_head,
+    stream_parts,
+)
 from hookline.values import (
     HIDDEN,
     DocumentBlock,
@@ -98,6 +111,14 @@ WAYS: dict[str, Callable[..., None]] = {
     "httpx2": _async("httpx2"),
     "aiohttp": _async("aiohttp"),
 }
+ECHO: dict[str, Any] = {
+    "type": "error",
+    "error": {
+        "type": "invalid_request_error",
+        "message": f"{KEY} {ELSE}",
+        "details": {"given": [KEY]},
+    },
+}
 FAULTS: dict[str, Any] = {
     "refused": None,
     "dropped": Reset(),
@@ -108,6 +129,15 @@ FAULTS: dict[str, Any] = {
         details={"given": [KEY]},
         headers={"x-echo": KEY},
     ),
+    "echoed in a stream": (
+        Send(stream_head() + b"".join(stream_parts([*stream_events("Hel", end=False), ECHO]))),
+        Close(),
+    ),
+    "echoed in a header that is none": (
+        Send(f"HTTP/1.1 200 OK\r\nbad {ELSE}\r\n\r\n".encode()),
+        Close(),
+    ),
+    "no JSON in spite of its status": http_answer(200, f"<b>{KEY}</b> {ELSE}".encode()),
     "no JSON": http_answer(500, f"<b>{KEY}</b> {ELSE}".encode(), {"content-type": "text/html"}),
     "silent": Stall(),
 }
@@ -121,8 +151,8 @@ def test_no_key_in_any_sink(way: str, fault: str, credential: str, sinks: Sinks)
         "model": "claude-haiku-4-5",
         credential: KEY,
         "headers": {"x-gateway": ELSE},
-        "read_timeout": 0.2,
-        "timeout": 0.6,  # a plain answer may take what the turn has
+        "read_timeout": 0.2,  # of a stream; a plain answer may take what the turn has
+        "timeout": 0.5 if fault == "silent" else 60,
         "config": {"plugins": {"disable": ["retry"]}},
     }
     if fault == "refused":
@@ -134,6 +164,29 @@ def test_no_key_in_any_sink(way: str, fault: str, credential: str, sinks: Sinks)
     text = sinks.shown(caught.value)
     assert "request = Request(" in text  # the frames were really looked at
     assert [each for each in text.splitlines() if CANARY in each] == []
+
+
+def test_no_key_in_the_errors_of_other_endpoints() -> None:
+    options: Any = {"api_key": KEY, "headers": {"x-gateway": ELSE}, "model": "claude-haiku-4-5"}
+    results = [
+        {"custom_id": "a", "result": {"type": "errored", "error": ECHO}},
+        {"custom_id": "b", "result": {"type": "errored", "error": {"message": ELSE}}},
+    ]
+    lines = "\n".join(map(json.dumps, results)).encode()
+    answers = [json_answer(ECHO), json_answer(ECHO), http_answer(200, lines)]
+    with FaultServer(*answers) as server, Pipeline(base_url=server.url, **options) as line:
+        with pytest.raises(APIError) as counted:
+            line.count_tokens("Hello")
+        with pytest.raises(APIError) as listed:
+            line.files.list()
+        failed: list[Any] = [result.error for result in line.batches.results("msgbatch_a")]
+    for error in filter(None, (counted.value, listed.value, *failed)):
+        assert "…" in Sinks().shown(error)
+        assert CANARY not in Sinks().shown(error)
+
+
+def test_a_pipeline_that_could_not_be_built_can_be_shown() -> None:
+    assert repr(Pipeline.__new__(Pipeline)) == "<Pipeline, not built>"
 
 
 def test_headers_show_nothing_wherever_they_lie() -> None:

@@ -6,13 +6,26 @@ read that some plugin failed.
 
 import contextlib
 import inspect
+import os
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from hookline import APIError, ConfigError, InputError, Pipeline
+from hookline import (
+    APIError,
+    BatchItem,
+    ConfigError,
+    Conversation,
+    Document,
+    Image,
+    InputError,
+    Pipeline,
+)
+from hookline.endpoints import Batches, Files, Items, Models
 from hookline.send_options import SendOptions
 
 
@@ -29,8 +42,10 @@ WRONG: Final[tuple[Any, ...]] = (
 # An option that is None says nothing; a message that is None is missing.
 TOLD: Final = (InputError, ConfigError, APIError)  # the API judges values, such as service_tier="x"
 
-# Settings, which tests/facade/test_config.py judges; a wrong one is told when settings are loaded.
-SETTINGS: Final = frozenset({"base_url", "api_version", "headers", "config", "ca_bundle"})
+
+def shown(value: Any) -> str:
+    """Return a name that is the same in every process, as pytest-xdist wants it."""
+    return re.sub(r" at 0x\w+", "", repr(value))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +80,59 @@ def test_a_message_and_a_turn_of_a_conversation(line: Pipeline) -> None:
         is_told(partial(line.conversation().add, "user", wrong))
 
 
-@pytest.mark.parametrize("name", sorted({*inspect.signature(Pipeline).parameters} - SETTINGS))
+ENDPOINTS: Final = [
+    (endpoint, name)
+    for endpoint, cls in (("files", Files), ("models", Models), ("batches", Batches))
+    for name in vars(cls)
+    if not name.startswith("_")
+]
+
+
+@pytest.mark.parametrize(("endpoint", "name"), ENDPOINTS)
+def test_an_argument_of_an_endpoint(endpoint: str, name: str, line: Pipeline) -> None:
+    method = getattr(getattr(line, endpoint), name)
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(method).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    right: dict[str, Any] = {"source": b"x", "items": [BatchItem("a", "Hello")]}
+    right = {each: right.get(each, "some_id") for each in needed}
+    parameters = {*inspect.signature(method).parameters, "timeout", "betas"} - {"options"}
+    for parameter in parameters:
+        for wrong in WRONG:
+
+            given = {**right, parameter: wrong}
+
+            def call(given: Any = given) -> None:
+                answer = method(**given)
+                if isinstance(answer, Items):
+                    with answer:
+                        list(answer)
+
+            is_told(call)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=shown)
+def test_a_text_and_a_saved_conversation(wrong: Any, line: Pipeline) -> None:
+    is_told(lambda: Document.from_text(wrong))
+    is_told(lambda: Conversation.from_json(wrong, line))
+    is_told(lambda: Image(b"x").tokens(wrong))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
+def test_a_file_whose_name_is_not_utf8(line: Pipeline, tmp_path: Path) -> None:
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.txt")  # noqa: PTH118 -- bytes
+    try:
+        Path(os.fsdecode(path)).write_bytes(b"ants")
+    except OSError:
+        pytest.skip("nor has this file system")
+    assert line.files.upload(os.fsdecode(path)).filename == "caf?.txt"
+    with Path(os.fsdecode(path)).open("rb") as file:
+        assert line.files.upload(file).filename == "caf?.txt"
+
+
+@pytest.mark.parametrize("name", inspect.signature(Pipeline).parameters)
 def test_an_argument_of_the_constructor(name: str) -> None:
     for wrong in WRONG:
         given: Any = {"base_url": "sim:", "model": "claude-haiku-4-5", "config": {}, name: wrong}

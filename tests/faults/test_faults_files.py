@@ -5,13 +5,13 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hookline import Pipeline
+from hookline.testing import FaultServer, json_answer, message
 from hookline_plugins.storage.cache import Cache
 
 # One clean process, which forks a child for every step at which to be killed.
@@ -92,6 +92,7 @@ until_it_survives(work, check)
 """
 
 _CASSETTE = """
+import tempfile
 from hookline import Message, Request, Response
 from hookline_plugins.storage.cassettes import Cassette, Exchange
 
@@ -108,7 +109,7 @@ def exchange(each):
     return Exchange.of(Request("m", 1, [Message("user", str(each))]), Response(id=f"msg_{each}"), ())
 
 def work(number, acknowledge):
-    for owner, name in ((os, "fdopen"), (os, "fsync"), (Path, "replace")):
+    for owner, name in ((tempfile, "mkstemp"), (os, "fsync"), (Path, "replace")):
         before(owner, name)
     cassette = Cassette(Path(sys.argv[1]) / f"{number}.jsonl")
     for each in range(3):
@@ -140,36 +141,37 @@ def test_f66_a_kill_while_writing_loses_nothing_that_was_acknowledged(
     assert json.loads(done.stdout) > least, "the steps are no longer seen"
 
 
-def full(db: sqlite3.Connection) -> None:
-    pages = db.execute("PRAGMA page_count").fetchone()[0]
-    db.execute(f"PRAGMA max_page_count = {max(1, pages)}")
+FULL = ("PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000")  # 1: as many as there are
+READ_ONLY = ("PRAGMA query_only = 1", "PRAGMA query_only = 0")
 
 
-def read_only(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA query_only = 1")
-
-
-@pytest.mark.parametrize("trouble", [full, read_only])
+@pytest.mark.parametrize(("trouble", "end"), [FULL, READ_ONLY], ids=["full", "read-only"])
 def test_f67_a_disk_that_takes_nothing_costs_the_cache_not_the_turn(
-    trouble: Callable[[Any], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trouble: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The answers are larger than the room that a page of the empty file leaves."""
     cache = Cache(path=str(tmp_path / "cache.db"))
     connect = sqlite3.connect
+    opened: list[sqlite3.Connection] = []
 
-    def troubled(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        db: sqlite3.Connection = connect(*arguments, **options)
-        trouble(db)
-        return db
+    def kept(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
 
-    with Pipeline(base_url="sim:", model="claude-haiku-4-5", plugins=[cache]) as line:
-        with monkeypatch.context() as patch:
-            patch.setattr("sqlite3.connect", troubled)
-            large = "ants " * 20_000
-            assert line.send(large).text
-            reply = line.send(large)
-            assert reply.response.headers.get("hookline-cache") is None
-        assert line.send("small").text  # and as soon as there is room again, it is used
-        assert line.send("small").response.headers["hookline-cache"] == "hit"
+    monkeypatch.setattr("sqlite3.connect", kept)
+    large = json_answer(message("ants " * 20_000))
+    with (
+        FaultServer(large) as server,
+        Pipeline(base_url=server.url, model="claude-haiku-4-5", plugins=[cache]) as line,
+    ):
+        line.send("Hello", context={"cache": "first"})
+        kept_open = opened[-1]
+        kept_open.execute(trouble)
+        assert line.send("Hello, disk").text
+        assert line.send("Hello, disk").response.headers.get("hookline-cache") is None
+        kept_open.execute(end)  # as soon as there is room again, it is used
+        assert line.send("Hello, disk").text
+        assert line.send("Hello, disk").response.headers["hookline-cache"] == "hit"
 
 
 def test_f67_a_file_that_was_deleted_is_made_anew(tmp_path: Path) -> None:

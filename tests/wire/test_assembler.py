@@ -203,6 +203,7 @@ def test_usage_is_overwritten_by_values_only() -> None:
         ('{"a": 1', {"INVALID_JSON": '{"a": 1'}, '{"a": 1'),
         ("[1]", {"INVALID_JSON": "[1]"}, "[1]"),
         ("null", {"INVALID_JSON": "null"}, "null"),
+        ('{"a":1,"a":2}', {"INVALID_JSON": '{"a":1,"a":2}'}, '{"a":1,"a":2}'),
     ],
 )
 def test_tool_input(raw: str, parsed: dict[str, Any], invalid: str | None) -> None:

@@ -26,14 +26,11 @@ async def read_json(answer: RawResponse) -> Any:
         TransportError: it broke off.
 
     """
-    body = await read_body(answer, _MOST_BODY)
+    # No name for the body: it may echo anything, and tracebacks may show the variables of a frame.
+    data = _parsed(answer, await read_body(answer, _MOST_BODY))
     await answer.aclose()
-    try:
-        data = json.loads(body.removeprefix(_BOM))
-    except json.JSONDecodeError as error:
-        raise _not_json(answer, body) from error
-    if isinstance(data, dict) and data.get("type") == "error":
-        raise APIError.from_body(data, status=answer.status, headers=answer.headers)
+    if isinstance(data, APIError):
+        raise data
     return data
 
 
@@ -64,13 +61,23 @@ async def error_of(answer: RawResponse) -> APIError | TransportError:
         )
     body = await read_body(answer, _MOST_ERROR_BODY, cut=True)
     await answer.aclose()
+    data = _parsed(answer, body)
+    if isinstance(data, APIError):
+        return data
+    if not isinstance(data, dict):
+        return _not_json(answer, body)
+    return APIError.from_body(data, status=answer.status, headers=answer.headers)
+
+
+def _parsed(answer: RawResponse, body: bytes) -> Any:
+    """Return the JSON that a body is, or the error that it reports or is."""
     try:
         data = json.loads(body.removeprefix(_BOM))
     except json.JSONDecodeError:
         return _not_json(answer, body)
-    if not isinstance(data, dict):
-        return _not_json(answer, body)
-    return APIError.from_body(data, status=answer.status, headers=answer.headers)
+    if isinstance(data, dict) and data.get("type") == "error":
+        return APIError.from_body(data, status=answer.status, headers=answer.headers)
+    return data
 
 
 def _not_json(answer: RawResponse, body: bytes) -> APIError:

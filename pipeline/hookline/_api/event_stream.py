@@ -1,10 +1,11 @@
 """Streams of the Messages API: from the chunks of an answer to events, or to a whole response."""
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
 from hookline._http.transport import RawResponse
+from hookline._said import hide, without
 from hookline.errors import APIError, DecodeError, TransportError
 from hookline.turn import ENDED_EARLY, Ending, Turn
 from hookline.values.events import (
@@ -79,7 +80,7 @@ async def _events(
     try:
         async for chunk in chunks:
             turn.check_deadline("the stream")
-            for event in _parsed(turn, decoder.payloads(chunk), order, answer.bounded):
+            for event in _parsed(turn, decoder.payloads(chunk), order, answer):
                 if ending is not None and event.__class__ in _TELLING:
                     _tell(ending, event)
                 if held is None:
@@ -99,6 +100,7 @@ async def _events(
         for event in _last(decoder, order):
             yield event
     except BaseException as ended:
+        hide(ended, answer.hidden)
         error = ended
         raise
     finally:
@@ -129,15 +131,13 @@ def _last(decoder: SSEDecoder, order: EventOrder) -> Iterator[Event]:
 
 
 def _parsed(
-    turn: Turn,
-    payloads: Sequence[bytes],
-    order: EventOrder,
-    bounded: bool,  # noqa: FBT001 -- what a raw response says of itself
+    turn: Turn, payloads: Sequence[bytes], order: EventOrder, answer: RawResponse
 ) -> Iterator[Event]:
     """Yield the events of some payloads in order, counting in ``turn.buffered`` how many are left.
 
-    The one after them counts, too, where the wait for it is ``bounded`` by itself.
+    The one after them counts, too, where the wait for it is bounded by itself.
     """
+    bounded = answer.bounded
     # Behind a last one that says nothing the network is waited for, whatever the count.
     says = bool(payloads) and bool(payloads[-1].strip())
     turn.buffered = len(payloads) + bounded if says or bounded else 0
@@ -161,7 +161,7 @@ def _parsed(
         ):
             yield event
         else:
-            yield from order.arranged(_error_or(event))
+            yield from order.arranged(_error_or(event, answer.hidden))
 
 
 _TELLING: Final = frozenset({MessageStart, MessageDelta, MessageStop, ErrorEvent})
@@ -180,12 +180,14 @@ def _tell(ending: Ending, event: Event) -> None:
         ending.error = event.as_error()
 
 
-def _error_or(event: Event) -> Event:
-    """Return an error that does not have the API's shape as one that has, and others as they are."""
-    if not isinstance(event, UnknownEvent) or event.type != "error":
-        return event
-    error = APIError.from_body(event.data)
-    return ErrorEvent({"type": error.type, "message": error.message}, error.request_id)
+def _error_or(event: Event, hidden: Collection[str]) -> Event:
+    """Return an error in the API's shape and without our credentials, and others as they are."""
+    if isinstance(event, UnknownEvent) and event.type == "error":
+        error = APIError.from_body(event.data)
+        event = ErrorEvent({"type": error.type, "message": error.message}, error.request_id)
+    if isinstance(event, ErrorEvent):
+        return event.evolve(error=without(event.error, hidden))
+    return event
 
 
 def _event(payload: bytes) -> Event:

@@ -3,24 +3,23 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from attrs import field, fields, frozen
 
 from hookline._api.bodies import error_of, read_json
 from hookline._api.event_stream import open_stream, read_whole
 from hookline._http.transport import PATIENCE, Outgoing, RawResponse, Timeouts, Transport
-from hookline.errors import APIError, DecodeError, HooklineError
+from hookline._said import hide
+from hookline.errors import DecodeError, HooklineError
 from hookline.turn import IO, Ending, Turn
 from hookline.values.destination import Destination
 from hookline.values.messages import Request, Response
 from hookline.values.secret import HiddenText
 from hookline.values.usage import Usage
-from hookline.wire.codec import dumps, encode_request, structure_response, unstructure
+from hookline.wire.codec import encode_body, encode_request, structure_response, unstructure
 
 __all__ = ["Upstream"]
-
-E = TypeVar("E", bound=HooklineError)
 
 _SECONDS_A_TOKEN: Final = 3600 / 128_000  # of output; a rule of thumb of the official SDK
 _OK: Final = range(200, 300)
@@ -58,6 +57,7 @@ class Upstream:
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     timeouts: Timeouts = field(factory=Timeouts)
     always_stream: bool = False
+    _hidden: set[str] = field(factory=set, init=False, repr=False, eq=False)
     _made: dict[Any, Mapping[str, str]] = field(factory=dict, init=False, repr=False, eq=False)
 
     async def create_message(self, turn: Turn, request: Request, ending: Ending) -> Response:
@@ -102,9 +102,8 @@ class Upstream:
                 open_stream(turn, answer, ending) if turn.stream else read_whole(turn, answer)
             )
         except BaseException as error:
+            hide(error, answer.hidden)
             await _abandon(turn.io, answer)
-            if isinstance(error, APIError):
-                self._discreet(error)
             raise
 
     async def count_tokens(self, turn: Turn, request: Request) -> Response:
@@ -134,12 +133,13 @@ class Upstream:
             f"{_MESSAGES}/count_tokens",
             io=turn.io,
             remaining=turn.remaining(),
-            content=dumps(body),
+            content=encode_body(body),
             betas=request.betas,
         )
         try:
             data = await read_json(answer)
-        except BaseException:
+        except BaseException as error:
+            hide(error, answer.hidden)
             await _abandon(turn.io, answer)
             raise
         count = data.get("input_tokens") if isinstance(data, dict) else None
@@ -191,31 +191,30 @@ class Upstream:
             TransportError: no usable answer came.
 
         """
-        answer = await self.transport.open(
-            Outgoing(
-                method,
-                f"{self.base_url}{path}",
-                self._headers(accept, "" if content is None else content_type, tuple(betas)),
-                content,
-                self.timeouts.within(remaining, patient=patient),
-                None if remaining is None or not whole else io.now() + remaining,
+        headers = self._headers(accept, "" if content is None else content_type, tuple(betas))
+        try:
+            answer = await self.transport.open(
+                Outgoing(
+                    method,
+                    f"{self.base_url}{path}",
+                    headers,
+                    content,
+                    self.timeouts.within(remaining, patient=patient),
+                    None if remaining is None or not whole else io.now() + remaining,
+                )
             )
-        )
+        except HooklineError as error:
+            hide(error, self._hidden)
+            raise
+        answer.hidden = self._hidden
         try:
             if answer.status not in _OK:
-                raise self._discreet(await error_of(answer))  # noqa: TRY301 -- the answer is closed like for any error
-        except BaseException:
+                raise await error_of(answer)  # noqa: TRY301 -- the answer is closed like for any error
+        except BaseException as error:
+            hide(error, answer.hidden)
             await _abandon(io, answer)
             raise
         return answer
-
-    def _discreet(self, error: E) -> E:
-        """Take our own credentials out of what a server has said: some echo the request."""
-        if isinstance(error, APIError):
-            sent = [value for made in self._made.values() for value in made.values()]
-            ours = {value for value in sent if isinstance(value, HiddenText)}
-            error.hide({part for value in ours for part in value.split() if len(part) >= _SHORT})
-        return error
 
     def _headers(self, accept: str, content_type: str, betas: tuple[str, ...]) -> Mapping[str, str]:
         """Return the headers of a request; equal ones are the same object, which adapters notice."""
@@ -237,6 +236,9 @@ class Upstream:
         headers.update({name.lower(): HiddenText(value) for name, value in self.headers.items()})
         if content_type:
             headers["content-type"] = content_type
+        for value in headers.values():
+            if isinstance(value, HiddenText):
+                self._hidden.update(part for part in value.split() if len(part) >= _SHORT)
         if len(self._made) < _MOST_KEPT:  # content types of uploads are never the same twice
             self._made[accept, content_type, betas] = headers
         return headers

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias
 from weakref import WeakSet
@@ -340,6 +340,7 @@ class _AiohttpAnswer:
         self._response = response
         self._body = body
         self.status: int = response.status
+        self.hidden: Collection[str] = ()
         self.headers: Mapping[str, str] = {
             name.lower(): value for name, value in response.headers.items()
         }

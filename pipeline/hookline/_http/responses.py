@@ -1,6 +1,6 @@
 """Answers of httpx and of its engine, which are read alike: in chunks, and closed with care."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from time import monotonic
 from typing import Any, Protocol
 
@@ -37,6 +37,7 @@ class _Answer:
         self._response = response
         self._engine = engine
         self.status = status
+        self.hidden: Collection[str] = ()
         self.headers: Mapping[str, str] = {
             name.decode("ascii").lower(): value.decode("latin-1") for name, value in headers
         }

@@ -6,13 +6,14 @@ are the only modules that import an HTTP library. Everything above sees bytes, s
 Hookline's own errors. One transport serves any number of base URLs and credentials.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import Final, Protocol, get_args
 
 from attrs import field, frozen
 
+from hookline._said import shown_text, told_by
 from hookline.config import Library
 from hookline.errors import (
     ConfigError,
@@ -36,6 +37,7 @@ __all__ = [
 PATIENCE: Final = 600.0  # seconds of silence before a plain answer, where nothing else bounds it
 GRACE: Final = 0.1  # seconds in which the end of an answer may follow the end of its message
 _MOST_DRAINED: Final = 64 * 1024  # bytes
+_SHOWN: Final = 500  # characters of what a library says
 
 
 @frozen
@@ -104,6 +106,8 @@ class RawResponse(Protocol):
     headers: Mapping[str, str]
     bounded: bool
     """Whether the waits for its chunks end with the exchange's deadline, without a cancellation."""
+    hidden: Collection[str]
+    """Our own credentials, which the server may echo, and which are not to be shown."""
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it arrives, without its content encoding, in pieces of bounded size."""
@@ -216,8 +220,9 @@ def failed(
         late: whether it is a time-out, which a setting of ours ended.
 
     """
-    told = list(_told_by(error))
-    text = next(filter(None, map(str, told)), type(error).__name__).rstrip(".")
+    told = list(told_by(error))
+    # It may quote what the server said.
+    text = shown_text(next(filter(None, map(str, told)), type(error).__name__), _SHOWN).rstrip(".")
     if phase == "pool":
         return PoolTimeout(f"pool time-out: {text}.{_HINTS['pool']}")
     hint = f" The limit is the setting {phase}_timeout." if late else ""
@@ -235,7 +240,7 @@ def bare(error: BaseException) -> BaseException:
 
     Whoever records the local variables of a traceback would find the headers of the request in them.
     """
-    for each in _told_by(error):
+    for each in told_by(error):
         each.__traceback__ = None
     return error
 
@@ -258,13 +263,3 @@ def _while_connecting(
             cut_off = isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
             return "tls", cut_off or "EOF" in str(cause), (str(cause) or text).rstrip(".")
     return phase, retryable, text
-
-
-def _told_by(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what caused it, outermost first: libraries wrap what a socket said."""
-    seen: set[int] = set()
-    following: BaseException | None = error
-    while following is not None and id(following) not in seen:
-        seen.add(id(following))
-        yield following
-        following = following.__cause__ or following.__context__

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from attrs import frozen
 
 from hookline._api.retry_after import retry_after
+from hookline._said import hide
 from hookline.endpoints.objects import APIObject, read
 from hookline.endpoints.pages import Page
 from hookline.errors import (
@@ -19,8 +20,9 @@ from hookline.errors import (
     InputError,
     TransportError,
 )
-from hookline.send_options.options import timeout_of
+from hookline.send_options.options import betas_of, timeout_of
 from hookline.turn import IO
+from hookline.values.brief import brief
 
 if TYPE_CHECKING:
     from hookline._api.upstream import Upstream
@@ -173,19 +175,20 @@ class Access:
         timeout = timeout_of(options.get("timeout")) or self.timeout
         deadline = self.io.now() + timeout
         late = DeadlineExceeded(f"{method} {path}", timeout)
-        given = [(name, value) for name, value in query if value is not None]
+        betas = betas_of(options.get("betas", ()))
+        target = _target(path, [(name, value) for name, value in query if value is not None])
         for number in count(1):
             remaining = max(0.0, deadline - self.io.now())
             sending = self.reach().call(
                 method,
-                f"{path}?{urlencode(given)}" if given else path,
+                target,
                 io=self.io,
                 remaining=remaining,
                 whole=whole,
                 content=content,
                 content_type=content_type,
                 accept=accept,
-                betas=options.get("betas", ()),
+                betas=betas,
             )
             try:
                 return await self.io.bounded(self._used(sending, use), remaining)
@@ -206,7 +209,8 @@ class Access:
         answer = await sending
         try:
             return await use(answer)
-        except BaseException:
+        except BaseException as error:
+            hide(error, answer.hidden)
             await self.io.shielded(answer.aclose())
             raise
 
@@ -230,6 +234,15 @@ def _wait(method: str, error: HooklineError, number: int) -> float | None:
     return jitter + (asked or 0.0)
 
 
+def _target(path: str, query: list[tuple[str, Any]]) -> str:
+    if not query:
+        return path
+    try:
+        return f"{path}?{urlencode(query)}"
+    except UnicodeEncodeError as error:
+        raise InputError(f"a parameter is no text: {brief(error.object)}") from error
+
+
 def identified(path: str, thing: str | Any, *more: str) -> str:
     """Return the path of one object.
 
@@ -244,5 +257,8 @@ def identified(path: str, thing: str | Any, *more: str) -> str:
     """
     name = getattr(thing, "id", thing)
     if not isinstance(name, str) or name.strip() in ("", ".", ".."):
-        raise InputError(f"an id is needed, not {name!r}")
-    return "/".join((path, quote(name, safe=""), *more))
+        raise InputError(f"an id is needed, not {brief(name)}")
+    try:
+        return "/".join((path, quote(name, safe=""), *more))
+    except UnicodeEncodeError as error:
+        raise InputError(f"an id is needed, not {brief(name)}") from error

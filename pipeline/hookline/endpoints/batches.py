@@ -11,6 +11,7 @@ from hookline._http.transport import RawResponse
 from hookline._io import drive
 from hookline._journey.engine import Engine
 from hookline._journey.life import Life
+from hookline._said import hide
 from hookline.endpoints.access import Access, CallOptions, identified
 from hookline.endpoints.batch_items import (
     Departure,
@@ -25,6 +26,7 @@ from hookline.endpoints.batch_objects import Batch, BatchItem, BatchResult, chec
 from hookline.endpoints.objects import Deleted
 from hookline.endpoints.pages import AsyncItems, Items, Page, walk
 from hookline.errors import DeadlineExceeded, InputError
+from hookline.send_options.options import betas_of, timeout_of
 from hookline.turn import Turn
 from hookline.values.messages import Request, Response
 from hookline.wire.json_lines import lines
@@ -102,7 +104,7 @@ class AsyncBatches:
                 f"the batch is {len(content):,} bytes, and the API takes {_MOST_BODY:,}; make "
                 "several batches, or upload images and documents with line.files"
             )
-        betas = dict.fromkeys(options.get("betas", ()))
+        betas = dict.fromkeys(betas_of(options.get("betas")))
         for departure in departures.values():
             betas.update(dict.fromkeys(departure.request.betas))
         access = self._access
@@ -157,7 +159,8 @@ class AsyncBatches:
     ) -> Batch:
         """Wait until a batch has ended; see `Batches.wait`."""
         io = self._access.io
-        until = None if timeout is None else io.now() + timeout
+        most = timeout_of(timeout)
+        until = None if most is None else io.now() + most
         while True:
             limit = self._access.timeout
             if until is not None:
@@ -196,6 +199,8 @@ class AsyncBatches:
                 async for line in found:
                     number += 1
                     result = read_result(line, number)
+                    if isinstance(result, BatchResult) and result.error is not None:
+                        hide(result.error, answer.hidden)
                     if not isinstance(result, BatchResult):
                         result = await self._arrived(turns.get(result[0]), *result)
                     yield result

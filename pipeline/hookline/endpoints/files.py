@@ -16,7 +16,8 @@ from hookline.endpoints.multipart import form
 from hookline.endpoints.objects import APIObject, Deleted
 from hookline.endpoints.pages import AsyncItems, Items, Page, walk
 from hookline.errors import DeadlineExceeded, InputError
-from hookline.send_options.options import timeout_of
+from hookline.send_options.options import list_of, timeout_of
+from hookline.values.brief import brief
 from hookline.values.frozen import checked
 
 __all__ = ["AsyncFiles", "File", "Files"]
@@ -82,13 +83,17 @@ class AsyncFiles:
                 raise DeadlineExceeded("the reading of the file", timeout)
 
         content, found = await io.run_blocking(_content, source, check)
-        name = filename or found
-        kind = media_type or mimetypes.guess_type(name)[0] or _ANY_TYPE
-        if not _MEDIA_TYPE.fullmatch(kind):
+        name = _sendable(found if filename is None else filename)
+        kind = mimetypes.guess_type(name)[0] or _ANY_TYPE if media_type is None else media_type
+        if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind):
             raise InputError(f'media_type must look like "image/png", not {kind!r}')
-        fields = (
-            {} if expires_in_seconds is None else {"expires_in_seconds": str(expires_in_seconds)}
-        )
+        fields = {}
+        if expires_in_seconds is not None:
+            if type(expires_in_seconds) is not int:
+                raise InputError(
+                    f"expires_in_seconds is a whole number, not {brief(expires_in_seconds)}"
+                )
+            fields["expires_in_seconds"] = str(expires_in_seconds)
         content_type, body = form(content, name, kind, fields)
         check()
         options["timeout"] = deadline - io.now()  # what the reading left
@@ -110,7 +115,7 @@ class AsyncFiles:
     ) -> Page[File]:
         """Return one page of the files; see `Files.list`."""
         query: list[tuple[str, Any]] = [("limit", limit), ("page", page)]
-        query += [("ids[]", each) for each in ids]
+        query += [("ids[]", each) for each in list_of("ids", ids, "ids")]
         return await self._access.page(File, _PATH, options, query)
 
     def all(self, *, limit: int | None = None, **options: Unpack[CallOptions]) -> AsyncItems[File]:
@@ -133,6 +138,13 @@ class AsyncFiles:
     async def delete(self, file: FileOrId, **options: Unpack[CallOptions]) -> Deleted:
         """Delete a file; see `Files.delete`."""
         return await self._access.ask(Deleted, "DELETE", identified(_PATH, file), options)
+
+
+def _sendable(name: str) -> str:
+    """Return a file's name as it can be sent: in UTF-8, which not every name on a disk is."""
+    if not isinstance(name, str):
+        raise InputError(f"filename= takes a string, not {type(name).__name__}")
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _content(source: Any, check: Callable[[], None]) -> tuple[bytes, str]:

@@ -12,6 +12,7 @@ from hookline._io import drive
 from hookline.endpoints.access import Access, CallOptions, identified
 from hookline.endpoints.objects import APIObject
 from hookline.endpoints.pages import AsyncItems, Items, Page, walk
+from hookline.send_options.options import list_of
 from hookline.values.frozen import checked, freeze
 
 __all__ = ["AsyncModels", "ModelInfo", "Models"]
@@ -67,7 +68,7 @@ class AsyncModels:
     ) -> Page[ModelInfo]:
         """Return one page of the models; see `Models.list`."""
         query = [("limit", limit), ("after_id", after_id), ("before_id", before_id)]
-        query += [("lifecycle[]", stage) for stage in lifecycle]
+        query += [("lifecycle[]", stage) for stage in list_of("lifecycle", lifecycle, "names")]
         return await self._access.page(ModelInfo, _PATH, options, query)
 
     def all(

@@ -11,8 +11,8 @@ from attrs import frozen
 from hookline.errors import InputError
 from hookline.send_options.message import Input, as_history, as_part, new_message
 from hookline.send_options.options import (
+    betas_of,
     check_names,
-    list_of,
     prefill_mode_of,
     prefill_of,
     principal_of,
@@ -131,7 +131,7 @@ def _field(name: str, value: Any) -> Any:
     if name == "stop_sequences" and isinstance(value, str):
         raise InputError('stop_sequences takes a list: stop_sequences=["…"]')
     if name == "betas":
-        return _betas(value)
+        return betas_of(value)
     plain = isinstance(value, Mapping) or (isinstance(value, list | tuple) and name == "system")
     if name not in _READ_BY_WIRE or not plain:
         return value
@@ -145,15 +145,6 @@ def _field(name: str, value: Any) -> Any:
             return tuple(as_part(part) for part in value)
     body = {"model": "", "max_tokens": 0, "messages": [], name: value}
     return getattr(read_plain(name, structure_request, body), name)
-
-
-def _betas(value: Any) -> tuple[str, ...]:
-    """Return names that can stand in a header."""
-    names = (value,) if isinstance(value, str) else list_of("betas", value, "names")
-    for name in names:
-        if not isinstance(name, str) or not name.isascii() or not name.isprintable():
-            raise InputError(f"betas= takes names of printable ASCII characters, not {name!r}")
-    return names
 
 
 def check_model(settings: "Settings", models: "ModelTable", model: Any) -> None:

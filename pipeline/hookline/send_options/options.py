@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Part",
     "SendOptions",
+    "betas_of",
     "check_names",
     "list_of",
     "prefill_mode_of",
@@ -186,6 +187,15 @@ def principal_of(value: Any) -> Principal | None:
     if value is None or isinstance(value, Principal):
         return value
     raise InputError(f'principal= takes a Principal: Principal(user="…"), not {value!r}')
+
+
+def betas_of(value: Any) -> tuple[str, ...]:
+    """Return names that can stand in a header; raise ``InputError`` for others."""
+    names = (value,) if isinstance(value, str) else list_of("betas", value, "names")
+    for name in names:
+        if not isinstance(name, str) or not name.isascii() or not name.isprintable():
+            raise InputError(f"betas= takes names of printable ASCII characters, not {name!r}")
+    return names
 
 
 def timeout_of(value: Any) -> float | None:

@@ -216,6 +216,8 @@ class Image(Attachment):
 
         """
         facts = load_models().require(model) if isinstance(model, str) else model
+        if not isinstance(facts, ModelFacts):
+            raise InputError(f"tokens() takes a model's id or facts, not {brief(model)}")
         if facts.vision is None:
             raise InputError(f"{facts.id} takes no images")
         if self.kind == "picture":
@@ -289,8 +291,26 @@ class Document(Attachment):
         Returns:
             The document.
 
+        Raises:
+            InputError: it is no string, or holds half a character.
+
+        Example:
+            >>> Document.from_text("Ants are insects.", title="Ants", citations=True)
+
         """
-        return cls(text.encode("utf-8"), media_type="text/plain", **options)
+        if not isinstance(text, str):
+            raise InputError(
+                f"from_text() takes a string, not {type(text).__name__}; for a file or its bytes: "
+                "Document(source)"
+            )
+        try:
+            content = text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"the document's text holds half a surrogate pair at character {error.start}; "
+                "a character was cut in two"
+            ) from error
+        return cls(content, media_type="text/plain", **options)
 
 
 def _url_name(attachment: Attachment) -> str:

@@ -88,7 +88,7 @@ def _overlay(data: dict[str, Any], patch: Mapping[str, Any]) -> None:
 
 def _tool_input(raw: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(raw)
+        value = json.loads_unique(raw.encode("utf-8", "surrogatepass"))
     except (json.JSONDecodeError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {INVALID_JSON: raw}

@@ -41,6 +41,7 @@ __all__ = [
     "JSONDecodeError",
     "decode_request",
     "dumps",
+    "encode_body",
     "encode_message",
     "encode_request",
     "loads",
@@ -195,7 +196,7 @@ def encode_message(message: Message) -> bytes:
     kept = message._encoded  # noqa: SLF001 -- the slot is there for this module
     if type(kept) is _Kept and kept.content is message.content and kept.head is message.role:
         return kept.data
-    data = _dumps(unstructure(message))
+    data = encode_body(unstructure(message))
     object.__setattr__(message, "_encoded", _Kept(message.role, message.content, data))
     return data
 
@@ -240,7 +241,7 @@ def encode_request(request: Request) -> bytes:
         return kept.data
     index = -1
     try:
-        head = _dumps(_head_writer()(request))
+        head = encode_body(_head_writer()(request))
         parts = [head[:-1], b',"messages":[']
         for index, message in enumerate(request.messages):  # noqa: B007 -- tells where an error was
             parts += (encode_message(message), b",")
@@ -330,8 +331,13 @@ def _located(model: Model, path: str) -> UnresolvedContent:
     )
 
 
-def _dumps(data: dict[str, Any]) -> bytes:
-    """Write what leaves for the API; `dumps` would write half a surrogate pair, which it refuses."""
+def encode_body(data: dict[str, Any]) -> bytes:
+    """Write what leaves for the API; `dumps` would write half a surrogate pair, which it refuses.
+
+    Raises:
+        InputError: it holds something that JSON or the API has no form for; the text says where.
+
+    """
     try:
         return fast_dumps(data)
     except TypeError:
