@@ -49,15 +49,23 @@ def _onion(
 
 
 async def _stop_short(engine: Engine, turn: Turn, request: Request, passed: Passed) -> NoReturn:
-    await check(engine.plugins.of("check_request"), turn, request)
+    request, _ = await _judged(engine, turn, request)
     passed.append(True)
     raise StoppedShort(request)
 
 
+async def _judged(engine: Engine, turn: Turn, request: Request) -> tuple[Request, Destination]:
+    """Return what the checks have looked at, and where it goes: whatever they do, this is used."""
+    checks = engine.plugins.of("check_request")
+    destination = turn.destination
+    if checks and checks[-1].role == "enforcer":
+        destination = destination.apart()
+    return await check(checks, turn, request, destination=destination), destination
+
+
 async def _attempt(engine: Engine, turn: Turn, request: Request, passed: Passed) -> Response:
     """Check the request one last time, send it once, and tell the observers when that has ended."""
-    destination = turn.destination  # what the checks look at is where it goes, whatever they do
-    await check(engine.plugins.of("check_request"), turn, request)
+    request, destination = await _judged(engine, turn, request)
     passed.append(True)
     turn.check_deadline("send")
     turn.attempt += 1

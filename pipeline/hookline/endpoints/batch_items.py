@@ -10,13 +10,12 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from hookline._journey.checks import check
 from hookline._journey.engine import Engine
 from hookline._journey.failures import tell
 from hookline._journey.filtering import settle
 from hookline._journey.life import Life
 from hookline._journey.sending import attempt_record, outgoing
-from hookline._journey.stages import post_process, prepared
+from hookline._journey.stages import last_word, post_process, prepared
 from hookline.endpoints.batch_objects import BatchItem, BatchResult
 from hookline.errors import APIError, DecodeError, HooklineError, InputError, TurnLimitExceeded
 from hookline.reply import Reply
@@ -188,7 +187,7 @@ async def arrived(
                 trace=turn.trace,
             )
             reply, following = await post_process(engine, turn, reply)
-            await check(engine.plugins.of("check_reply"), turn, reply)
+            reply = await last_word(engine, turn, reply)
             if following is not None:
                 raise TurnLimitExceeded(
                     f"plugin {following[0]!r} asked for one more step, and a batch has no second "
