@@ -329,6 +329,7 @@ class Turn:
             waited for.
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
+        left: whether the caller has closed the stream while it was being read.
         open_streams: streams of answers that have begun; whoever abandons one, the turn closes it.
 
     """
@@ -360,7 +361,9 @@ class Turn:
     buffered: int = 0
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
+    left: bool = False
     open_streams: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
+    _leavers: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
     _judging: set[object] = field(factory=set, init=False, repr=False)
     _call_tool: "CallTool | None" = field(default=None, repr=False, alias="call_tool")
 
@@ -478,9 +481,29 @@ class Turn:
             return error
         return DeadlineExceeded(self.phase, self.timeout)
 
+    def leave(self) -> None:
+        """End the waits of whoever reads the turn's stream: another thread or task closes it."""
+        self.left = True
+        for abort in tuple(self._leavers):
+            abort()
+
+    def on_leave(self, abort: Callable[[], None]) -> None:
+        """Let this be called when the stream is left; at once, if it has been."""
+        self._leavers.append(abort)
+        if self.left:
+            abort()
+
     def check_deadline(self, phase: str) -> None:
-        """Note that ``phase`` begins; raise ``DeadlineExceeded`` naming it if the time is up."""
+        """Note that ``phase`` begins; raise ``DeadlineExceeded`` naming it if the time is up.
+
+        Raises:
+            DeadlineExceeded: as said.
+            GeneratorExit: nobody waits for the turn any more.
+
+        """
         self.phase = phase
+        if self.left:
+            raise GeneratorExit
         if self.deadline is not None and self.io.now() >= self.deadline:
             raise DeadlineExceeded(phase, self.timeout)
 

@@ -98,8 +98,12 @@ async def _events(
                     return
         for event in _last(decoder, order):
             yield event
+        if turn.left:
+            raise GeneratorExit
     except BaseException as ended:
         error = ended
+        if turn.left and isinstance(ended, TransportError):  # that is how it was ended
+            raise GeneratorExit from ended
         raise
     finally:
         await _hang_up(answer, chunks, ending, error)

@@ -355,6 +355,9 @@ class _AiohttpAnswer:
             async with asyncio.timeout(GRACE):
                 await drained(chunks)
 
+    def abort(self) -> None:
+        """See ``RawResponse.abort``: what waits for it is cancelled, being bounded by nothing else."""
+
     async def aclose(self) -> None:
         self._closed(self._response)
         if self._response.content.at_eof():
