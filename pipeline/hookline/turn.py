@@ -278,7 +278,9 @@ _PROGRESS: Final = (
     "partial",
 )
 # Beside the turns and not in them, where a plugin could change both.
-_MADE: "Final[WeakKeyDictionary[Turn, tuple[tuple[Any, ...], Principal, CallTool | None]]]" = WeakKeyDictionary()
+_MADE: "Final[WeakKeyDictionary[Turn, tuple[tuple[Any, ...], Principal, CallTool | None]]]" = (
+    WeakKeyDictionary()
+)
 
 
 def _settable(_turn: Any, attribute: "Attribute[Any]", value: Any) -> Any:
@@ -432,7 +434,7 @@ class Turn:
             principal=principal,
             destination=destination,
         )
-        turn._judging.add("for ever")  # noqa: SLF001 -- another turn's
+        turn._judging.add("for ever")
         return turn
 
     def check_intact(self) -> None:

@@ -4,9 +4,9 @@ import asyncio
 import gc
 import signal
 import threading
-from time import monotonic
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import anyio

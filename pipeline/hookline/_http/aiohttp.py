@@ -76,7 +76,9 @@ def _bare(error: BaseException) -> BaseException:
     """Return an error without its frames and without the headers of the request that it tells of."""
     if isinstance(error, aiohttp.ClientResponseError):
         text = str(error)
-        error.request_info = error.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
+        sent = error.request_info
+        without = CIMultiDictProxy(CIMultiDict[str]())
+        error.request_info = aiohttp.RequestInfo(sent.url, sent.method, without, sent.real_url)
         error.args = (text,)
     return bare(error)
 

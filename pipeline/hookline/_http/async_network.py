@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import httpcore2
 
-from hookline._http.cutoff import abort
 from hookline._http.connecting import connect_first_async, look_up_async, numeric
+from hookline._http.cutoff import abort
 from hookline._http.network import Exchanges, Stale
 
 __all__ = ["AsyncBackend", "AsyncStream"]

@@ -12,9 +12,9 @@ from attrs import evolve
 
 from hookline._journey.failures import absorbed, failure, is_failure, result_of, wrong
 from hookline._journey.plugin_set import Implementation
-from hookline.errors import PolicyViolation
-from hookline.trace import Verdict
+from hookline.errors import DecodeError, PolicyViolation
 from hookline.reply import Reply
+from hookline.trace import Verdict
 from hookline.turn import Turn
 from hookline.values.blocks import ToolUseBlock
 from hookline.values.destination import Destination
@@ -84,9 +84,14 @@ def sealed_reply(reply: Reply) -> Reply:
 
 
 def _sealed(subject: Any) -> Any:
-    if isinstance(subject, Request):
-        return sealed_request(subject)
-    return sealed_call(subject) if isinstance(subject, ToolUseBlock) else sealed_reply(subject)
+    try:
+        if isinstance(subject, Request):
+            return sealed_request(subject)
+        return sealed_call(subject) if isinstance(subject, ToolUseBlock) else sealed_reply(subject)
+    except DecodeError as error:
+        raise PolicyViolation(
+            f"a plugin has put something into it that cannot be judged: {error}", rule="sealed"
+        ) from error
 
 
 async def _ask(implementation: Implementation, turn: Turn, subject: Any) -> None:

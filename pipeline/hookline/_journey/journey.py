@@ -104,4 +104,5 @@ async def rehearse(engine: Engine, turn: Turn, request: Request) -> Explanation:
     """
     await engine.ready()
     request = await prepared(engine, turn, request)
-    return Explanation(await outgoing(engine, turn, request) or request, turn.trace)
+    leaving = await outgoing(engine, turn, request)
+    return Explanation(leaving[0] if leaving else request, turn.trace)

@@ -22,8 +22,10 @@ async def send(engine: Engine, turn: Turn, request: Request) -> Response:
     return await _onion(engine, turn, partial(_attempt, engine, turn)).run(request)
 
 
-async def outgoing(engine: Engine, turn: Turn, request: Request) -> Request | None:
-    """Return what would leave, changed by the onion and checked; nothing is sent.
+async def outgoing(
+    engine: Engine, turn: Turn, request: Request
+) -> tuple[Request, Destination] | None:
+    """Return what would leave, changed by the onion and checked, and where to; nothing is sent.
 
     Returns:
         None if a layer of the onion answered by itself, as a cache does: what the layers inside it
@@ -34,7 +36,7 @@ async def outgoing(engine: Engine, turn: Turn, request: Request) -> Request | No
     try:
         await _onion(engine, turn, partial(_stop_short, engine, turn)).run(request)
     except StoppedShort as stopped:
-        found: Request = stopped.subject
+        found: tuple[Request, Destination] = stopped.subject
         return found
     return None
 
@@ -49,9 +51,9 @@ def _onion(
 
 
 async def _stop_short(engine: Engine, turn: Turn, request: Request, passed: Passed) -> NoReturn:
-    request, _ = await _judged(engine, turn, request)
+    judged = await _judged(engine, turn, request)
     passed.append(True)
-    raise StoppedShort(request)
+    raise StoppedShort(judged)
 
 
 async def _judged(engine: Engine, turn: Turn, request: Request) -> tuple[Request, Destination]:
