@@ -95,7 +95,7 @@ class Reply:
         """Tokens of the whole turn, all steps added up."""
         if not self.earlier:
             return self.response.usage
-        return total(step.usage for step in (*self.earlier, self.response))
+        return total([step.usage for step in (*self.earlier, self.response)])
 
     @property
     def model(self) -> str:
@@ -277,7 +277,7 @@ class Outcome:
     @property
     def usage(self) -> Usage:
         """Tokens of all attempts: what the provider counts, not only what the caller got."""
-        return total(each.usage for each in self.attempts if each.usage is not None)
+        return total([each.usage for each in self.attempts if each.usage is not None])
 
     @property
     def cost(self) -> Decimal | None:

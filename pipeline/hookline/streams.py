@@ -192,14 +192,15 @@ class Stream(_Reading):
     def close(self) -> None:
         """Stop: close the connection and end the turn. Harmless after the end.
 
-        Another thread may do it at any moment. If the stream is being read then, that read still
-        brings what it waits for, and ends the stream.
+        Another thread may do it at any moment. A read that waits for the network then ends, with
+        nothing, and closes the stream.
         """
         self._closing = True  # before the question, or the reader would not know
         try:
             drive(self._items.aclose())
         except RuntimeError as error:
             if _is_running(error):
+                self._turn.leave()
                 return
             self._leave()
             raise
@@ -212,6 +213,10 @@ class Stream(_Reading):
         try:
             return drive(anext(self._items))
         except StopAsyncIteration:
+            return None
+        except GeneratorExit:
+            if not self._turn.left:
+                raise
             return None
         except RuntimeError as error:
             self._require_closing(error)
@@ -291,6 +296,7 @@ class AsyncStream(_Reading):
 
         self._over = self._over or anyio.Event()
         self._waits.stop()
+        self._turn.leave()
         with anyio.move_on_after(_PATIENCE):
             await self._over.wait()
 
@@ -311,6 +317,10 @@ class AsyncStream(_Reading):
             if self._turn.buffered > 0:  # a cancel scope costs more than all the rest of an event
                 return await anext(self._items, None)
             return await self._waits.on(anext(self._items, None))
+        except GeneratorExit:
+            if not self._turn.left:
+                raise
+            return None
         except RuntimeError as error:
             self._require_closing(error)
             return None

@@ -10,11 +10,13 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, TypeVarTuple
+from weakref import WeakKeyDictionary
 
-from attrs import Factory, define, field, frozen
+from attrs import Attribute, Factory, define, evolve, field, frozen
 
-from hookline.errors import DeadlineExceeded, TransportError
+from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
 from hookline.trace import Trace
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
 from hookline.values.destination import Destination
@@ -264,12 +266,39 @@ class Ending:
             await told(self.error or error or TransportError(ENDED_EARLY, phase="read"))
 
 
-@define(kw_only=True, eq=False)
+# What a turn is made with, and stays: policies rely on it.
+_FIXED: Final = (
+    *("id", "io", "models", "surface", "name", "stream", "context", "options", "api_version"),
+    *("betas", "timeout", "conversation", "state", "trace"),
+)
+_fixed: Final = attrgetter(*_FIXED)
+# How far it has come.
+_PROGRESS: Final = (
+    *("deadline", "prefill", "step", "attempt", "request", "rehearsing", "buffered", "phase"),
+    "partial",
+)
+# Beside the turns and not in them, where a plugin could change both.
+_MADE: "Final[WeakKeyDictionary[Turn, tuple[tuple[Any, ...], Principal, CallTool | None]]]" = (
+    WeakKeyDictionary()
+)
+
+
+def _settable(_turn: Any, attribute: "Attribute[Any]", value: Any) -> Any:
+    if attribute.name in _FIXED or attribute.name in ("principal", "_call_tool"):
+        raise AttributeError(
+            f"turn.{attribute.name} is fixed when the turn is made; a plugin may set turn.prefill, "
+            "turn.destination and its own TurnState"
+        )
+    return value
+
+
+@define(kw_only=True, eq=False, on_setattr=_settable)
 class Turn:
     """One journey through the pipeline.
 
     A turn belongs to one call and is never shared; plugins may read everything and write
-    ``prefill``, ``destination`` and their own ``TurnState``. The engine writes the rest.
+    ``prefill``, ``destination`` and their own ``TurnState``. The engine writes how far it has come;
+    all else is fixed.
 
     Attributes:
         id: unique in this process, for logs.
@@ -302,6 +331,7 @@ class Turn:
             waited for.
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
+        left: whether the caller has closed the stream while it was being read.
         open_streams: streams of answers that have begun; whoever abandons one, the turn closes it.
 
     """
@@ -333,9 +363,14 @@ class Turn:
     buffered: int = 0
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
+    left: bool = False
     open_streams: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
-    _judging: int = field(default=0, init=False, repr=False)
+    _leavers: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
+    _judging: set[object] = field(factory=set, init=False, repr=False)
     _call_tool: "CallTool | None" = field(default=None, repr=False, alias="call_tool")
+
+    def __attrs_post_init__(self) -> None:
+        _MADE[self] = _fixed(self), evolve(self.principal), self._call_tool
 
     @property
     def destination(self) -> Destination:
@@ -374,11 +409,47 @@ class Turn:
     @contextmanager
     def judging(self) -> Iterator[Destination]:
         """Fix the destination while checks look at it; the context is the one they judge."""
-        self._judging += 1
+        look = object()  # a count would not survive two threads
+        self._judging.add(look)
         try:
             yield self._destination
         finally:
-            self._judging -= 1
+            self._judging.discard(look)
+
+    def apart(self, destination: Destination) -> "Turn":
+        """Return this turn as it was made, in an object that no plugin but enforcers gets.
+
+        Args:
+            destination: what they judge.
+
+        Raises:
+            PolicyViolation: somebody has changed what is fixed.
+
+        """
+        self.check_intact()
+        fixed, principal, _ = _MADE[self]
+        turn = Turn(
+            **dict(zip(_FIXED, fixed, strict=True)),
+            **{name: getattr(self, name) for name in _PROGRESS},
+            principal=principal,
+            destination=destination,
+        )
+        turn._judging.add("for ever")
+        return turn
+
+    def check_intact(self) -> None:
+        """Refuse to go on where a plugin has changed what the turn was made with.
+
+        Raises:
+            PolicyViolation: it has, by a way around ``__setattr__``.
+
+        """
+        fixed, principal, _ = _MADE[self]
+        for name, made, now in zip(_FIXED, fixed, _fixed(self), strict=True):
+            if made is not now:
+                raise _tampered(name)
+        if type(self.principal) is not Principal or self.principal != principal:
+            raise _tampered("principal")
 
     async def call_tool(self, call: ToolUseBlock, run: RunTool) -> ToolResultBlock:
         """Run a tool call through the ``call_tool`` onion, ``check_tool`` and ``on_tool``.
@@ -391,9 +462,10 @@ class Turn:
             PolicyViolation: a check refused it.
 
         """
-        if self._call_tool is None:
+        *_, call_tool = _MADE[self]
+        if call_tool is None:
             raise RuntimeError("this turn was not made by a pipeline, so it has no tools to call")
-        return await self._call_tool(self, call, run)
+        return await call_tool(self, call, run)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""
@@ -411,8 +483,34 @@ class Turn:
             return error
         return DeadlineExceeded(self.phase, self.timeout)
 
+    def leave(self) -> None:
+        """End the waits of whoever reads the turn's stream: another thread or task closes it."""
+        self.left = True
+        for abort in tuple(self._leavers):
+            abort()
+
+    def on_leave(self, abort: Callable[[], None]) -> None:
+        """Let this be called when the stream is left; at once, if it has been."""
+        self._leavers.append(abort)
+        if self.left:
+            abort()
+
     def check_deadline(self, phase: str) -> None:
-        """Note that ``phase`` begins; raise ``DeadlineExceeded`` naming it if the time is up."""
+        """Note that ``phase`` begins; raise ``DeadlineExceeded`` naming it if the time is up.
+
+        Raises:
+            DeadlineExceeded: as said.
+            GeneratorExit: nobody waits for the turn any more.
+
+        """
         self.phase = phase
+        if self.left:
+            raise GeneratorExit
         if self.deadline is not None and self.io.now() >= self.deadline:
             raise DeadlineExceeded(phase, self.timeout)
+
+
+def _tampered(name: str) -> PolicyViolation:
+    return PolicyViolation(
+        f"turn.{name} was changed by a plugin, so no policy can rely on it", rule="turn"
+    )

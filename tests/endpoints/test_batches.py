@@ -20,6 +20,7 @@ from hookline import (
     DeadlineExceeded,
     DecodeError,
     Deleted,
+    Destination,
     Image,
     InputError,
     Items,
@@ -696,3 +697,55 @@ def test_lines_do_not_depend_on_how_they_arrive(body: bytes, cuts: list[int]) ->
 def test_a_line_has_a_longest_size(pieces: list[bytes]) -> None:
     with pytest.raises(DecodeError, match="longer than 10 bytes"):
         drive(_gathered(pieces, 10))
+
+
+def test_conclude_learns_the_cost_when_the_result_arrives(run: Any, sim: Any) -> None:
+    concluded: list[tuple[int, int]] = []
+
+    class Ledger:
+        @hookimpl
+        def conclude(self, outcome: Any) -> None:
+            concluded.append((len(outcome.attempts), outcome.usage.output_tokens))
+
+    async def body(line: Any) -> Any:
+        batch = await settled(line.batches.create(TWO[:1]))
+        assert concluded == [(1, 0)]  # what it will cost is not known yet
+        ended = await settled(line.batches.wait(batch))
+        (result,) = await everything(line.batches.results(ended))
+        return result.reply.usage.output_tokens
+
+    spent = run(body, base_url=sim(), plugins=[Ledger()])
+    assert spent > 0
+    assert concluded == [(1, 0), (1, spent)]
+
+
+def test_an_item_that_a_plugin_sends_elsewhere_stays(run: Any, sim: Any) -> None:
+    server = sim()
+
+    class Redirects:
+        @hookimpl
+        async def send(self, turn: Any, request: Any, call_next: Any) -> Any:
+            own = turn.destination
+            turn.destination = Destination(base_url="https://eu.example", api_key="k")
+            try:
+                return await call_next(request)
+            finally:
+                turn.destination = own  # what counts is what was judged
+
+    class OnlyThere:
+        role = "enforcer"
+        inline = True
+
+        @hookimpl
+        def check_request(self, turn: Any) -> None:
+            if turn.upstream != "https://eu.example":
+                raise PolicyViolation("only to Europe")
+
+    with pytest.raises(InputError, match="another destination"):
+        run(
+            lambda line: settled(line.batches.create(TWO)),
+            base_url=server,
+            plugins=[Redirects()],
+            policy=OnlyThere(),
+        )
+    assert server.calls == []

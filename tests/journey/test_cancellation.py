@@ -6,8 +6,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
+import anyio
 import pytest
 import trio
 from attrs import define, field
@@ -19,6 +21,7 @@ from hookline.testing import (
     Stall,
     busy_connections,
     no_leaks,
+    stream_answer,
     stream_events,
     stream_head,
     stream_parts,
@@ -319,3 +322,77 @@ def test_a_thousand_streams_left_early_cost_no_capacity(colour: str, library: st
 
     with no_leaks():
         run(colour, main)
+
+
+def client_of(kind: str, *, asynchronous: bool) -> Any:
+    """Make a client to hand in; None for connections of our own."""
+    if kind not in ("httpx", "httpx2"):
+        return None
+    module = pytest.importorskip(kind)
+    return module.AsyncClient() if asynchronous else module.Client()
+
+
+@pytest.mark.parametrize("kind", ["own", "httpx", "httpx2"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_another_thread_ends_a_read_that_waits(kind: str, count: int) -> None:
+    ends = Ends()
+    client = client_of(kind, asynchronous=False)
+    # `resume` would go on with a stream that broke, and `retry` with one that never began.
+    config = {"plugins": {"enable": ["history", "retry", "resume"]}}
+    with no_leaks(), server_of(count) as server:
+        with Pipeline(**options(server, ends, client=client, config=config)) as line:
+            chat = line.conversation()
+            stream = chat.stream("Hi")
+            closer = threading.Thread(target=stream.close)
+            began = monotonic()
+            with stream:
+                for number, _ in enumerate(stream.events, 1):
+                    if number == count:
+                        closer.start()
+            closer.join()
+            assert monotonic() - began < 10  # the read time-out is a minute
+            assert len(ends.ends) == 1
+            assert len(server.requests) == 1
+            chat.add("user", "the conversation is free again")
+        assert gone(server)
+        if client is not None:
+            client.close()
+
+
+@pytest.mark.parametrize("kind", ["httpcore2", "aiohttp", "httpx", "httpx2"])
+@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+def test_another_task_ends_a_read_that_waits(colour: str, kind: str) -> None:
+    if (colour, kind) == ("trio", "aiohttp"):
+        pytest.skip("aiohttp is of asyncio")
+    ends = Ends()
+
+    async def body() -> None:
+        client = client_of(kind, asynchronous=True)
+        more = {"http": kind} if client is None else {"client": client}
+        with server_of(3) as server:
+            async with AsyncPipeline(**options(server, ends, **more)) as line:
+                async with line.stream("Hi") as stream, anyio.create_task_group() as group:
+                    number = 0
+                    async for _ in stream.events:
+                        number += 1
+                        if number == 3:
+                            group.start_soon(stream.close)
+                assert server.wait_until(lambda it: it.connections == 0, 5)
+            if client is not None:
+                await client.aclose()
+
+    began = monotonic()
+    asyncio.run(body()) if colour == "asyncio" else trio.run(body)
+    assert monotonic() - began < 10
+    assert len(ends.ends) == 1
+
+
+def test_a_connection_that_went_back_is_not_cut_off_by_who_closes_late() -> None:
+    answer = Send(stream_answer("one"))
+    with FaultServer(answer, answer) as server, Pipeline(**options(server, Ends())) as line:
+        with line.stream("Hi") as stream:
+            assert stream.reply.text == "one"
+        stream._turn.leave()  # as a thread does that had asked while the last event was read
+        with line.stream("Hi") as stream:
+            assert stream.reply.text == "one"
+        assert server.accepted == 1

@@ -8,6 +8,7 @@ import pytest
 
 from hookline import APIError, AsyncPipeline, Pipeline, PluginError, PolicyViolation, hookimpl
 from hookline.simulator import Rule
+from hookline.values import Usage
 
 
 def with_hook(hook: str, function: Any, name: str = "plugin", **attributes: Any) -> Any:
@@ -154,6 +155,21 @@ def test_the_outcome_counts_every_attempt(run: Any, sim: Any) -> None:
 
 
 # The real end of attempts
+
+
+def test_a_turn_without_an_attempt_has_cost_nothing(run: Any) -> None:
+    seen: list[Any] = []
+
+    def refuses(self: Any) -> None:
+        raise PolicyViolation("no")
+
+    plugins = [
+        with_hook("conclude", lambda self, outcome: seen.append((outcome.usage, outcome.cost))),
+        with_hook("check_request", refuses, "judge"),
+    ]
+    with pytest.raises(PolicyViolation):
+        run.send(line={"plugins": plugins})
+    assert seen == [(Usage(), 0)]
 
 
 def test_an_attempt_is_told_of_after_its_last_event(run: Any) -> None:

@@ -63,14 +63,14 @@ async def open_stream(turn: Turn, answer: RawResponse, ending: Ending) -> Respon
     return opened.evolve(events=events)
 
 
-async def _events(
+async def _events(  # noqa: C901, PLR0912 -- one generator, as its docstring says
     turn: Turn, answer: RawResponse, ending: Ending | None = None
 ) -> AsyncGenerator[Event | list[Event], None]:
     """Yield the events of an answer.
 
-    With an ``ending``, it is told usage, model and what ended the stream; and what is yielded first is the list of the events up to the first that says
-    something; they come again then, each by itself. (One generator does both, because every layer
-    of generators is paid for with every event.)
+    With an ``ending``, it is told usage, model and what ended the stream; and what is yielded first is
+    the list of the events up to the first that says something; they come again then, each by itself.
+    (One generator does both, because every layer of generators is paid for with every event.)
     """
     decoder = SSEDecoder()
     order = EventOrder(lambda what: turn.trace.note("stream", what))
@@ -99,9 +99,12 @@ async def _events(
                     return
         for event in _last(decoder, order):
             yield event
+        turn.check_deadline("the stream")  # an end may be that of a stream that was left
     except BaseException as ended:
         hide(ended, answer.hidden)
         error = ended
+        if turn.left and isinstance(ended, TransportError):  # that is how it was ended
+            raise GeneratorExit from ended
         raise
     finally:
         await _hang_up(answer, chunks, ending, error)

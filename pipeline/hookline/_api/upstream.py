@@ -94,6 +94,8 @@ class Upstream:
             betas=request.betas,
             patient=not stream,
         )
+        if turn.stream:
+            turn.on_leave(answer.abort)
         try:
             # Some servers answer everything with a stream, and some nothing.
             if "event-stream" not in answer.headers.get("content-type", "").lower():

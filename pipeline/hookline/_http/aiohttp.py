@@ -76,9 +76,9 @@ def _bare(error: BaseException) -> BaseException:
     """Return an error without its frames and without the headers of the request that it tells of."""
     if isinstance(error, aiohttp.ClientResponseError):
         text = str(error)
-        told = error.request_info
-        nothing = CIMultiDictProxy(CIMultiDict[str]())
-        error.request_info = aiohttp.RequestInfo(told.url, told.method, nothing, told.real_url)
+        sent = error.request_info
+        without = CIMultiDictProxy(CIMultiDict[str]())
+        error.request_info = aiohttp.RequestInfo(sent.url, sent.method, without, sent.real_url)
         error.args = (text,)
     return bare(error)
 
@@ -357,6 +357,9 @@ class _AiohttpAnswer:
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE):
                 await drained(chunks)
+
+    def abort(self) -> None:
+        """See ``RawResponse.abort``: what waits for it is cancelled, being bounded by nothing else."""
 
     async def aclose(self) -> None:
         self._closed(self._response)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import httpcore2
 
 from hookline._http.connecting import connect_first_async, look_up_async, numeric
+from hookline._http.cutoff import abort
 from hookline._http.network import Exchanges, Stale
 
 __all__ = ["AsyncBackend", "AsyncStream"]
@@ -118,6 +119,10 @@ class AsyncStream(Exchanges, httpcore2.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+    def abort(self) -> None:
+        """Be of no further use, at once."""
+        abort(self._stream)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -245,8 +250,12 @@ class _AsyncioStream(httpcore2.AsyncNetworkStream):
             raise httpcore2.WriteError(str(wire.error)) from wire.error
 
     async def aclose(self) -> None:
+        # Without a wait, so that no cancellation can strike in the middle of a closing.
+        self.abort()
+
+    def abort(self) -> None:
         # Not close(), which lets go only when all has been written: of a server that does not read,
-        # never. And without a wait, so that no cancellation can strike in the middle of a closing.
+        # never.
         self._transport.abort()
         self._wire.end()  # at once: the pool asks before the loop has told
 

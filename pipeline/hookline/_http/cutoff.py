@@ -16,7 +16,7 @@ from hookline._http.transport import GRACE, failed
 from hookline._io.threads import Errand
 from hookline.errors import TransportError
 
-__all__ = ["Cutoff", "exchanged_within", "shut"]
+__all__ = ["Cutoff", "abort", "exchanged_within", "shut"]
 
 R = TypeVar("R")
 
@@ -62,6 +62,20 @@ def shut(made: Any) -> None:
     with suppress(OSError):
         # The plain method: that of a TLS socket takes the TLS layer away under the reader.
         socket.socket.shutdown(made, socket.SHUT_RDWR)
+
+
+def abort(stream: Any) -> None:
+    """Let a network stream of an engine end at once, for whoever waits for it.
+
+    Args:
+        stream: one of ours knows how; of another one the socket is shut down.
+
+    """
+    own = getattr(stream, "abort", None)
+    if own is not None:
+        own()
+    elif (made := stream.get_extra_info("socket")) is not None:
+        shut(made)
 
 
 class Cutoff:

@@ -1,9 +1,11 @@
 """Answers of httpx and of its engine, which are read alike: in chunks, and closed with care."""
 
+import threading
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from time import monotonic
 from typing import Any, Protocol
 
+from hookline._http.cutoff import abort
 from hookline._http.errors import translated
 from hookline._http.inflate import inflated
 from hookline._http.pool_repair import Repair, poisoned
@@ -36,6 +38,8 @@ class _Answer:
     ) -> None:
         self._response = response
         self._engine = engine
+        self._closing = threading.Lock()
+        self._over = False
         self.status = status
         self.hidden: Collection[str] = ()
         self.headers: Mapping[str, str] = {
@@ -48,6 +52,17 @@ class _Answer:
 
     def _raw(self) -> AsyncGenerator[bytes, None]:
         raise TypeError("an answer has a colour")
+
+    def abort(self) -> None:
+        """See ``RawResponse.abort``."""
+        with self._closing:  # from there on the connection may be somebody else's
+            stream = None if self._over else self._response.extensions.get("network_stream")
+            if stream is not None:  # a mock has none
+                abort(stream)
+
+    def _end(self) -> None:
+        with self._closing:
+            self._over = True
 
 
 class SyncRawResponse(_Answer):
@@ -87,6 +102,7 @@ class SyncRawResponse(_Answer):
 
     async def aclose(self) -> None:
         """See ``RawResponse.aclose``."""
+        self._end()
         with translated():
             try:
                 if poisoned(self._engine):
@@ -112,6 +128,11 @@ class AsyncRawResponse(_Answer):
         self.bounded = bounded
         self._repair = repair
 
+    def abort(self) -> None:
+        """See ``RawResponse.abort``; where no wait is bounded by itself, each can be cancelled."""
+        if self.bounded:
+            super().abort()
+
     async def _raw(self) -> AsyncGenerator[bytes, None]:
         chunks = aiter(self._response.stream)  # not aiter_raw(), as in the other colour
         try:
@@ -133,6 +154,7 @@ class AsyncRawResponse(_Answer):
 
     async def aclose(self) -> None:
         """See ``RawResponse.aclose``."""
+        self._end()
         try:
             with translated():
                 try:

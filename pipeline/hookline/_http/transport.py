@@ -124,6 +124,10 @@ class RawResponse(Protocol):
         """
         ...
 
+    def abort(self) -> None:
+        """End the wait of whoever reads it, in any thread or task; after ``aclose`` nothing happens."""
+        ...
+
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body was not read to its end."""
         ...

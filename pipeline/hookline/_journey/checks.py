@@ -1,39 +1,97 @@
-"""The last word: policies asked about exactly what leaves, what is run, and what the caller gets."""
+"""The last word: policies asked about exactly what leaves, what is run, and what the caller gets.
+
+Enforcers judge what nobody else holds: a copy of the subject as its own JSON says it is, in a turn as
+it was made. That copy is what is used afterwards, so no other plugin, and no thread that one has
+started, can change it in between.
+"""
 
 from inspect import isawaitable
-from typing import Any
+from typing import Any, TypeVar
+
+from attrs import evolve
 
 from hookline._journey.failures import absorbed, failure, is_failure, result_of, wrong
 from hookline._journey.plugin_set import Implementation
-from hookline.errors import PolicyViolation
+from hookline.errors import DecodeError, PolicyViolation
+from hookline.reply import Reply
 from hookline.trace import Verdict
 from hookline.turn import Turn
+from hookline.values.blocks import ToolUseBlock
+from hookline.values.destination import Destination
+from hookline.values.messages import Request
+from hookline.wire.sealed import sealed_call, sealed_request, sealed_response
 
-__all__ = ["check"]
+__all__ = ["check", "sealed_reply"]
+
+S = TypeVar("S")
 
 
-async def check(implementations: tuple[Implementation, ...], turn: Turn, subject: Any) -> None:
+async def check(
+    implementations: tuple[Implementation, ...],
+    turn: Turn,
+    subject: S,
+    *,
+    destination: Destination | None = None,
+    seal: bool = False,
+) -> S:
     """Ask every policy; any error in one blocks.
 
     Args:
         implementations: of one check hook, enforcers last.
         turn: the journey; its destination cannot be changed meanwhile.
         subject: a request, a tool call or a reply.
+        destination: where the subject would go, if it is not the turn's own object.
+        seal: whether what is returned must be nobody else's even though no enforcer is among these.
+
+    Returns:
+        What was judged; use this and not what was handed over.
 
     Raises:
         PolicyViolation: one refused, or could not decide.
 
     """
+    enforced = bool(implementations) and implementations[-1].role == "enforcer"
+    judged = _sealed(subject) if enforced or seal else subject
     if not implementations:
-        return
-    with turn.judging() as destination:
+        return judged
+    with turn.judging() as looked_at:
+        apart = turn.apart(destination or looked_at) if enforced else turn
         for implementation in implementations:
-            await _ask(implementation, turn, subject)
-    if turn.destination is not destination:
+            if implementation.role == "enforcer":
+                await _ask(implementation, apart, judged)
+            else:
+                await _ask(implementation, turn, subject)
+    if turn.destination is not looked_at:
         raise PolicyViolation(
             "the destination was changed while the checks looked at it; nothing was sent",
             rule="destination",
         )
+    return judged
+
+
+def sealed_reply(reply: Reply) -> Reply:
+    """Return a reply whose responses nobody else holds, as their JSON says they are."""
+    return Reply(
+        response=sealed_response(reply.response),
+        request=reply.request,
+        prefill=reply.prefill and evolve(reply.prefill),
+        output=reply.output,
+        cost=reply.cost,
+        earlier=tuple([sealed_response(each) for each in reply.earlier]),
+        interrupted=reply.interrupted,
+        trace=reply.trace,
+    )
+
+
+def _sealed(subject: Any) -> Any:
+    try:
+        if isinstance(subject, Request):
+            return sealed_request(subject)
+        return sealed_call(subject) if isinstance(subject, ToolUseBlock) else sealed_reply(subject)
+    except DecodeError as error:
+        raise PolicyViolation(
+            f"a plugin has put something into it that cannot be judged: {error}", rule="sealed"
+        ) from error
 
 
 async def _ask(implementation: Implementation, turn: Turn, subject: Any) -> None:

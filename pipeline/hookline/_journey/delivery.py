@@ -28,6 +28,7 @@ from hookline.values.messages import Request, Response
 from hookline.wire.assembler import Assembler
 from hookline.wire.event_order import EventOrder
 from hookline.wire.replay import events_of, replayed
+from hookline.wire.sealed import sealed_event
 
 __all__ = ["Delivery"]
 
@@ -60,6 +61,7 @@ class Delivery:
         self._response = response
         self._earlier = earlier
         self._observers = plugins.of("on_event")
+        self._apart = plugins.judges_replies
         self._filters = Filters(plugins, turn)
         self._prefill = turn.prefill
         self._assembler = Assembler()
@@ -97,7 +99,7 @@ class Delivery:
                 for event in await self._passed(arrived):
                     if self._observers:
                         self._turn.buffered = 0  # an observer may take its time
-                        await tell(self._observers, self._turn, event)
+                        await self._tell(event)
                     yield event
         except (APIError, TransportError, DecodeError) as error:
             self._judge(error)
@@ -114,6 +116,10 @@ class Delivery:
             raise error  # the turn knows; it is no fault of the stream
         if not self._assembler.complete:
             raise StreamInterrupted(f"the stream broke off: {error}", self.partial()) from error
+
+    async def _tell(self, event: Event) -> None:
+        """Tell observers of an event; where replies are judged, of one that is nobody else's."""
+        await tell(self._observers, self._turn, sealed_event(event) if self._apart else event)
 
     def _source(self) -> AsyncIterator[Event]:
         """Return the events in the order of the protocol."""
@@ -152,7 +158,7 @@ class Delivery:
         for event in events_of(reply.response):
             self._delivered.feed(event)
             if self._observers:
-                await tell(self._observers, self._turn, event)
+                await self._tell(event)
             yield event
 
     def partial(self) -> Reply:

@@ -113,6 +113,8 @@ async def result_of(implementation: Implementation, turn: Turn, *arguments: Any)
     A plain ``def`` of an enforcer runs in a thread, which the deadline leaves to itself; a coroutine
     of an observer is given its seconds and no more.
     """
+    if implementation.role == "enforcer":
+        turn.check_intact()
     if implementation.isolated:
         try:
             result = await turn.io.outwait(

@@ -13,6 +13,7 @@ from hookline.values.events import Event, MessageStop
 from hookline.values.messages import Response
 from hookline.wire.assembler import Assembler
 from hookline.wire.replay import events_of
+from hookline.wire.sealed import sealed_event
 
 __all__ = ["Filters", "rewrites_late", "settle", "shown_already"]
 
@@ -35,6 +36,8 @@ class Filters:
 
     def __init__(self, plugins: PluginSet, turn: Turn, *, whole: bool = False) -> None:
         self._applied = _applied(plugins, turn, whole=whole)
+        # What comes to the first enforcer's is nobody else's any more.
+        self._band = next((each for each in self._applied if each.enforces), None)
         self.wait = any(applied.filter.waits for applied in self._applied)
 
     def __bool__(self) -> bool:
@@ -49,6 +52,8 @@ class Filters:
         """
         events: Sequence[Event] = (event,)
         for applied in self._applied:
+            if applied is self._band:
+                events = [sealed_event(each) for each in events]
             if len(events) == 1:  # as mostly
                 events = await applied.feed(events[0])
             else:
@@ -81,6 +86,7 @@ class _Applied:
 
     def __init__(self, implementation: Implementation, filter_: StreamFilter, turn: Turn) -> None:
         self.filter = filter_
+        self.enforces = implementation.role == "enforcer"
         self._implementation = implementation
         self._turn = turn
         self._silenced = False

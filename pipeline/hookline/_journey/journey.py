@@ -6,13 +6,12 @@ Written once, as coroutines, for ``Pipeline`` and ``AsyncPipeline``; does no I/O
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from hookline._journey.checks import check
 from hookline._journey.delivery import Delivery
 from hookline._journey.engine import Engine
 from hookline._journey.filtering import settle
 from hookline._journey.life import Life
 from hookline._journey.sending import outgoing, send
-from hookline._journey.stages import fold, next_step, post_process, prepared
+from hookline._journey.stages import fold, last_word, next_step, post_process, prepared
 from hookline.reply import Reply
 from hookline.trace import Explanation
 from hookline.turn import Turn
@@ -70,7 +69,7 @@ async def journey(  # noqa: C901, PLR0912 -- one function to read is the point o
                 trace=turn.trace,
             )
             reply, following = await post_process(engine, turn, reply)
-            await check(engine.plugins.of("check_reply"), turn, reply)
+            reply = await last_word(engine, turn, reply)
             if delivery is not None:
                 async with aclosing(delivery.held_back(reply)) as events:
                     async for event in events:
@@ -105,4 +104,5 @@ async def rehearse(engine: Engine, turn: Turn, request: Request) -> Explanation:
     """
     await engine.ready()
     request = await prepared(engine, turn, request)
-    return Explanation(await outgoing(engine, turn, request) or request, turn.trace)
+    leaving = await outgoing(engine, turn, request)
+    return Explanation(leaving[0] if leaving else request, turn.trace)

@@ -150,6 +150,11 @@ class PluginSet:
     Args:
         plugins: in the order of registration.
 
+    Attributes:
+        plugins: in their effective order.
+        judges_replies: whether an enforcer has a say about what the caller gets. Then what the others
+            are told is a copy, so that nobody changes it after it was judged.
+
     Raises:
         ConfigError: a name twice, a cycle, a missing need, or a plugin that is put together wrongly.
 
@@ -179,6 +184,11 @@ class PluginSet:
             raise ConfigError(str(error)) from error
         self.plugins: Final = tuple(in_order(given))
         self._implementations: Final = {hook: tuple(self._compile(manager, hook)) for hook in HOOKS}
+        self.judges_replies: Final = any(
+            each.role == "enforcer"
+            for hook in ("filter_stream", "post_process", "check_reply")
+            for each in self.of(hook)
+        )
 
     def of(self, hook: str) -> tuple[Implementation, ...]:
         """Return the implementations of ``hook``, first to run first."""

@@ -22,8 +22,10 @@ async def send(engine: Engine, turn: Turn, request: Request) -> Response:
     return await _onion(engine, turn, partial(_attempt, engine, turn)).run(request)
 
 
-async def outgoing(engine: Engine, turn: Turn, request: Request) -> Request | None:
-    """Return what would leave, changed by the onion and checked; nothing is sent.
+async def outgoing(
+    engine: Engine, turn: Turn, request: Request
+) -> tuple[Request, Destination] | None:
+    """Return what would leave, changed by the onion and checked, and where to; nothing is sent.
 
     Returns:
         None if a layer of the onion answered by itself, as a cache does: what the layers inside it
@@ -34,7 +36,7 @@ async def outgoing(engine: Engine, turn: Turn, request: Request) -> Request | No
     try:
         await _onion(engine, turn, partial(_stop_short, engine, turn)).run(request)
     except StoppedShort as stopped:
-        found: Request = stopped.subject
+        found: tuple[Request, Destination] = stopped.subject
         return found
     return None
 
@@ -49,15 +51,23 @@ def _onion(
 
 
 async def _stop_short(engine: Engine, turn: Turn, request: Request, passed: Passed) -> NoReturn:
-    await check(engine.plugins.of("check_request"), turn, request)
+    judged = await _judged(engine, turn, request)
     passed.append(True)
-    raise StoppedShort(request)
+    raise StoppedShort(judged)
+
+
+async def _judged(engine: Engine, turn: Turn, request: Request) -> tuple[Request, Destination]:
+    """Return what the checks have looked at, and where it goes: whatever they do, this is used."""
+    checks = engine.plugins.of("check_request")
+    destination = turn.destination
+    if checks and checks[-1].role == "enforcer":
+        destination = destination.apart()
+    return await check(checks, turn, request, destination=destination), destination
 
 
 async def _attempt(engine: Engine, turn: Turn, request: Request, passed: Passed) -> Response:
     """Check the request one last time, send it once, and tell the observers when that has ended."""
-    destination = turn.destination  # what the checks look at is where it goes, whatever they do
-    await check(engine.plugins.of("check_request"), turn, request)
+    request, destination = await _judged(engine, turn, request)
     passed.append(True)
     turn.check_deadline("send")
     turn.attempt += 1

@@ -4,6 +4,7 @@ from inspect import isawaitable
 from time import perf_counter_ns
 from typing import Any
 
+from hookline._journey.checks import check, sealed_reply
 from hookline._journey.engine import Engine
 from hookline._journey.failures import (
     absorbed,
@@ -20,7 +21,7 @@ from hookline.trace import Change
 from hookline.turn import Continue, Turn
 from hookline.values.messages import Request
 
-__all__ = ["fold", "next_step", "post_process", "prepared"]
+__all__ = ["fold", "last_word", "next_step", "post_process", "prepared"]
 
 
 async def prepared(engine: Engine, turn: Turn, request: Request) -> Request:
@@ -51,8 +52,11 @@ async def post_process(
 ) -> tuple[Reply, tuple[str, Request] | None]:
     """Run the last transform; return the reply and, if a plugin asked for it, the next request."""
     following: tuple[str, Request] | None = None
+    band = False  # of the enforcers
     for implementation in engine.plugins.of("post_process"):
         turn.check_deadline("post_process")
+        if implementation.role == "enforcer" and not band:
+            band, reply = True, sealed_reply(reply)
         result = await _made(
             turn, implementation, reply, (Reply, Continue), "a Reply, a Continue or None"
         )
@@ -67,6 +71,12 @@ async def post_process(
                 f"asked to continue the turn, as {following[0]} had; it sees the next reply",
             )
     return reply, following
+
+
+async def last_word(engine: Engine, turn: Turn, reply: Reply) -> Reply:
+    """Run ``check_reply``; return the reply that was judged, which is what the caller gets."""
+    plugins = engine.plugins
+    return await check(plugins.of("check_reply"), turn, reply, seal=plugins.judges_replies)
 
 
 async def _made(

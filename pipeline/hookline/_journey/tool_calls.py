@@ -29,7 +29,7 @@ class ToolCalls:
         """Run one call; see ``hookline.turn.Turn.call_tool``."""
 
         async def innermost(final: ToolUseBlock, passed: Passed) -> ToolResultBlock:
-            await check(self._checks, turn, final)
+            final = await check(self._checks, turn, final)
             passed.append(True)
             return await run(final)
 

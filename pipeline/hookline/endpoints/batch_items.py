@@ -10,16 +10,16 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from hookline._journey.checks import check
 from hookline._journey.engine import Engine
 from hookline._journey.failures import tell
 from hookline._journey.filtering import settle
 from hookline._journey.life import Life
 from hookline._journey.sending import attempt_record, outgoing
-from hookline._journey.stages import post_process, prepared
+from hookline._journey.stages import last_word, post_process, prepared
 from hookline.endpoints.batch_objects import BatchItem, BatchResult
 from hookline.errors import APIError, DecodeError, HooklineError, InputError, TurnLimitExceeded
 from hookline.reply import Reply
+from hookline.trace import AttemptRecord
 from hookline.turn import Ending, Turn
 from hookline.values.messages import Request, Response
 from hookline.wire import json
@@ -61,8 +61,10 @@ async def depart(engine: Engine, turn: Turn, first: Request) -> Request:
 
     Raises:
         HooklineError: an item that is refused.
+        InputError: a plugin has sent it elsewhere, or answered it.
 
     """
+    destination = turn.destination
     try:
         leaving = await outgoing(engine, turn, await prepared(engine, turn, first))
     except HooklineError as error:
@@ -75,7 +77,13 @@ async def depart(engine: Engine, turn: Turn, first: Request) -> Request:
             "a plugin's send hook answered it without sending it, as a cache does, so what the "
             "plugins inside it would have made of it is not known; use send() for it"
         )
-    return leaving.evolve(stream=None) if leaving.stream is not None else leaving
+    request, judged = leaving
+    if judged != destination:
+        raise InputError(
+            "a plugin's send hook gave it another destination, and all items of a batch go to one; use "
+            "send() for it, or a pipeline for that destination"
+        )
+    return request.evolve(stream=None) if request.stream is not None else request
 
 
 def encoded(departure: Departure) -> bytes:
@@ -105,19 +113,38 @@ async def tell_attempts(
     for departure in departures.values():
         turn = departure.turn
         turn.attempt += 1
-        record = attempt_record(
+        record = _record(
+            turn,
             departure.request,
-            number=turn.attempt,
-            step=0,
-            seconds=seconds,
-            latency=seconds,
-            upstream=turn.upstream,
-            response=answered,
+            answered=answered,
             error=error,
             ending=Ending(),
+            seconds=seconds,
         )
         turn.trace.attempts.append(record)
         await tell(engine.plugins.of("on_attempt"), turn, departure.request, record)
+
+
+def _record(
+    turn: Turn,
+    request: Request,
+    *,
+    answered: Response | None,
+    error: BaseException | None,
+    ending: Ending,
+    seconds: float = 0.0,
+) -> AttemptRecord:
+    return attempt_record(
+        request,
+        number=turn.attempt,
+        step=0,
+        seconds=seconds,
+        latency=seconds,
+        upstream=turn.upstream,
+        response=answered,
+        error=error,
+        ending=ending,
+    )
 
 
 def read_result(line: bytes, number: int) -> BatchResult | tuple[str, Response]:
@@ -179,6 +206,10 @@ async def arrived(
 
     """
     turn.request = request
+    # Observers were told of the exchange when the batch was made; what it has cost is known now.
+    cost = Ending(usage=response.usage, model=response.model)
+    turn.attempt += 1
+    turn.trace.attempts.append(_record(turn, request, answered=response, error=None, ending=cost))
     try:
         async with Life(engine, turn, request) as life:
             reply = Reply(
@@ -188,7 +219,7 @@ async def arrived(
                 trace=turn.trace,
             )
             reply, following = await post_process(engine, turn, reply)
-            await check(engine.plugins.of("check_reply"), turn, reply)
+            reply = await last_word(engine, turn, reply)
             if following is not None:
                 raise TurnLimitExceeded(
                     f"plugin {following[0]!r} asked for one more step, and a batch has no second "

@@ -30,6 +30,15 @@ class Destination:
     auth_token: Secret | None = field(default=None, converter=as_secret)
     api_version: str = "2023-06-01"
 
+    def apart(self) -> "Destination":
+        """Return an equal destination that nobody else holds, of exactly this class."""
+        return Destination(
+            base_url=self.base_url,
+            api_key=self.api_key,
+            auth_token=self.auth_token,
+            api_version=self.api_version,
+        )
+
     @property
     def account(self) -> str:
         """A name for whoever is asking, from which the credential cannot be found out.

@@ -1,6 +1,6 @@
 """What a reply cost in tokens, and why a refused one was refused (facts 7.2, 7.3)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -54,17 +54,17 @@ class StopDetails(Model):
     recommended_model: str | None = None
 
 
-def total(usages: Iterable[Usage]) -> Usage:
+def total(usages: Collection[Usage]) -> Usage:
     """Add up the usage of several replies.
 
     Args:
-        usages: at least one.
+        usages: any number; none have cost nothing.
 
     Returns:
         Counts added, those inside objects too; what is no count is the last one's.
 
     """
-    *earlier, last = usages
+    *earlier, last = usages or (Usage(),)
     for usage in reversed(earlier):
         last = last.evolve(
             **{

@@ -1,5 +1,6 @@
 """The plugin `hedge`, and the race it runs: who wins, who is cancelled, who clears up."""
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from hookline import (
 )
 from hookline._io import AsyncIO, SyncIO, drive
 from hookline.models import load_models
+from hookline.testing import stream_events, stream_parts
 from hookline.turn import Turn
 from hookline.values.destination import Destination
 from hookline.values.events import Ping
@@ -456,3 +458,63 @@ def test_a_real_hedged_stream_over_a_socket(
 
     assert anyio.run(main) == "Hello"
     assert len(calls) == 2
+
+
+def test_a_turn_ends_once_while_its_loser_is_still_being_closed() -> None:
+    """The thread of the loser closes its answer while the turn hangs up whatever is open."""
+    httpx = pytest.importorskip("httpx")
+    *frames, last = stream_parts(stream_events("hi"))
+    second_began, closing, ended = threading.Event(), threading.Event(), threading.Event()
+    place = itertools.count(1)
+    log: list[str] = []
+
+    class Body(httpx.SyncByteStream):  # type: ignore[misc]  # from importorskip
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __iter__(self) -> Any:
+            yield from frames
+            if self.number == 2:
+                assert closing.wait(10)
+            yield last
+
+        def close(self) -> None:
+            if self.number == 1:
+                closing.set()
+                assert ended.wait(10)
+
+    def answer(_: Any) -> Any:
+        number = next(place)
+        if number == 1:
+            assert second_began.wait(10)
+        second_began.set()
+        return httpx.Response(
+            200, headers={"content-type": "text/event-stream"}, stream=Body(number)
+        )
+
+    class Ends:
+        @hookimpl
+        def conclude(self, outcome: Any) -> None:
+            log.append(f"conclude {outcome.reply.text}")
+
+        @hookimpl
+        def on_turn_end(self, reply: Any) -> None:
+            log.append(f"on_turn_end {reply.text}")
+
+    try:
+        with (
+            httpx.Client(transport=httpx.MockTransport(answer)) as client,
+            Pipeline(
+                base_url="http://x.example",
+                client=client,
+                api_key="k",
+                model="claude-haiku-4-5",
+                plugins=[Hedge(delay=SOON, share=1.0), Ends()],
+            ) as line,
+        ):
+            with line.stream("x") as stream:
+                assert stream.reply.text == "hi"
+            assert log == ["conclude hi", "on_turn_end hi"]
+            ended.set()
+    finally:
+        ended.set()
