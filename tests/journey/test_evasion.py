@@ -162,7 +162,8 @@ def hidden_in_unknown(_turn: Any, request: Any) -> Any:
 
 def changed_in_the_dict(_turn: Any, request: Any) -> Any:
     block = UnknownBlock("text", {"type": "text", "text": "harmless"})
-    dict.__setitem__(block.data, "text", SECRET)
+    data: Any = block.data
+    dict.__setitem__(data, "text", SECRET)
     return request.evolve(messages=[Message("user", [block])])
 
 
@@ -263,7 +264,7 @@ def filter_with_a_class_of_its_own() -> Any:
 def post_process_with_a_class_of_its_own() -> Any:
     from hookline import Reply
 
-    class SlyReply(Reply):  # type: ignore[misc]  # not made to be subclassed
+    class SlyReply(Reply):
         @property
         def text(self) -> str:
             return "harmless"

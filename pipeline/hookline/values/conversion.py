@@ -12,8 +12,7 @@ from typing import Any, Final, NoReturn, Self, get_args, get_origin
 import cattrs
 from attrs import NOTHING, Attribute, Factory, fields
 
-from hookline.errors import DecodeError, InputError
-from hookline.values.blocks import BLOCKS, Block, CacheControl, UnknownBlock
+from hookline.values.blocks import BLOCKS, Block, UnknownBlock
 from hookline.values.brief import brief
 from hookline.values.citations import CITATIONS, Citation, UnknownCitation
 from hookline.values.events import (
@@ -28,7 +27,7 @@ from hookline.values.events import (
 from hookline.values.frozen import EMPTY, Model, freeze, thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.sources import SOURCES, Source, UnknownSource
-from hookline.values.tool_definitions import ServerTool, Tool, ToolChoice, ToolSpec, UnknownTool
+from hookline.values.tool_definitions import ServerTool, Tool, ToolSpec, UnknownTool
 from hookline.values.usage import StopDetails, Usage
 
 __all__ = [
@@ -37,9 +36,6 @@ __all__ = [
     "converter",
     "is_known",
     "plain",
-    "structure_field",
-    "structure_hook",
-    "structured_as",
     "wire_fields",
     "writer",
 ]
@@ -395,66 +391,3 @@ def converter() -> cattrs.Converter:
     made.register_structure_hook_factory(lambda cls: cls is ToolSpec, _tool_hook)
     made.register_unstructure_hook_factory(_is_model, writer)
     return made
-
-
-@cache
-def structure_hook(cls: Any) -> Callable[[Any, Any], Any]:
-    """Return what makes a class of its JSON."""
-    return converter().get_structure_hook(cls)
-
-
-def structured_as(data: Any, cls: Any) -> Any:
-    """Make a value of a class of its JSON.
-
-    Raises:
-        DecodeError: it does not have the shape that the class promises; says where.
-
-    """
-    try:
-        return structure_hook(cls)(data, cls)
-    except Misfit as misfit:
-        raise DecodeError(misfit.text, f"${misfit.path}") from None
-    except InputError as error:
-        raise DecodeError(str(error)) from None
-    except RecursionError:
-        raise DecodeError("nested too deeply") from None
-
-
-# What an item of each of these fields is, or the field itself.
-_WRITTEN: Final[Mapping[str, Any]] = {
-    "messages": Message,
-    "system": Block,
-    "tools": ToolSpec,
-    "tool_choice": ToolChoice,
-    "cache_control": CacheControl,
-}
-
-
-def structure_field(name: str, value: Any) -> Any:
-    """Read a field of a request that a person wrote, wholly or in part, as JSON.
-
-    Args:
-        name: one of those that hold values of the data model.
-        value: a dict, or a list in which some items are dicts.
-
-    Returns:
-        The same with a value of the data model in the place of each dict.
-
-    Raises:
-        InputError: a dict of another shape; the text says where.
-
-    """
-    where = f"Request.{name}"
-    if isinstance(value, Mapping):
-        return _written(value, _WRITTEN[name], where)
-    return [
-        _written(item, _WRITTEN[name], f"{where}[{index}]") if isinstance(item, Mapping) else item
-        for index, item in enumerate(value)
-    ]
-
-
-def _written(value: Mapping[str, Any], cls: Any, where: str) -> Any:
-    try:
-        return structured_as(dict(value), cls)
-    except DecodeError as error:
-        raise InputError(f"{where}{str(error).removeprefix('$')}") from None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from hookline import (
@@ -462,13 +463,12 @@ def test_a_real_hedged_stream_over_a_socket(
 
 def test_a_turn_ends_once_while_its_loser_is_still_being_closed() -> None:
     """The thread of the loser closes its answer while the turn hangs up whatever is open."""
-    httpx = pytest.importorskip("httpx")
     *frames, last = stream_parts(stream_events("hi"))
     second_began, closing, ended = threading.Event(), threading.Event(), threading.Event()
     place = itertools.count(1)
     log: list[str] = []
 
-    class Body(httpx.SyncByteStream):  # type: ignore[misc]  # from importorskip
+    class Body(httpx.SyncByteStream):
         def __init__(self, number: int) -> None:
             self.number = number
 
