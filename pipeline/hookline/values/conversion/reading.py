@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
-from hookline.values.conversion import Misfit, converter
+from hookline.values.conversion.rules import Misfit, converter
 from hookline.values.messages import Message
 from hookline.values.tool_definitions import ToolChoice, ToolSpec
 
