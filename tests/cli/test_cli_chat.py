@@ -114,7 +114,7 @@ MISTAKES = (
     ("/save", "name of a file"),
     ("/save gone/x.json", "cannot be saved"),
     ("/save .", "directory"),
-    ("/save /dev/null", "device"),
+    ("/save /dev/null", "not a regular file"),
     ("/image gone.png", "there is no file gone.png"),
     ("/undo", "nothing to undo"),
     ("/model haiku", "did you mean 'claude-haiku-5-5'"),
