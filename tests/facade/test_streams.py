@@ -158,3 +158,19 @@ def test_a_task_that_is_cancelled_in_a_stream_frees_its_connection(
 
     asyncio.run(main())
     gc.collect()
+
+
+def test_model_and_cost_follow_the_last_fallback_at_the_api(
+    run: Any, sim: Any, streamed: Any
+) -> None:
+    hop = {
+        "type": "fallback",
+        "from": {"model": "claude-haiku-4-5-20251001"},
+        "to": {"model": "claude-opus-4-6"},
+    }
+    server = sim(Rule(reply=[hop, {"type": "text", "text": "Yes."}]))
+    reply = run.outcome(streamed, line={"base_url": server})
+    assert reply.model == "claude-opus-4-6"
+    assert reply.trace.attempts[0].answered_by == "claude-opus-4-6"
+    facts = load_models().require("claude-opus-4-6")
+    assert reply.cost == price(reply.usage, facts)
