@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve, field, fields, frozen
+from attrs import field, fields, frozen
 
 from hookline.trace import AttemptRecord, Trace
 from hookline.values.blocks import (

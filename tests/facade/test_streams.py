@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hookline import AsyncPipeline, HooklineError, Pipeline
+from hookline.models import load_models, price
 from hookline.simulator import Rule
 from hookline.values.events import ContentBlockDelta, MessageStart, MessageStop
 

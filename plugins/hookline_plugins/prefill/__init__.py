@@ -33,7 +33,9 @@ class PrefillPlugin:
     """
 
     after = ("history", "output", "heal")
-    mode: PrefillMode = field(default="auto", validator=validators.in_(PREFILL_MODES), metadata=option(harmless=True))
+    mode: PrefillMode = field(
+        default="auto", validator=validators.in_(PREFILL_MODES), metadata=option(harmless=True)
+    )
 
     @hookimpl
     def inject_prefill(self, turn: Turn, request: Request) -> Request | None:

@@ -8,7 +8,15 @@ from hookline import InputError, Message, Request, TextBlock, Turn
 from hookline.profiles import profile_of
 from hookline.values import PrefillMode, PrefillWay
 
-__all__ = ["INSTRUCTION", "SMALL", "continues", "instructed", "placed", "trailing_words", "with_instruction"]
+__all__ = [
+    "INSTRUCTION",
+    "SMALL",
+    "continues",
+    "instructed",
+    "placed",
+    "trailing_words",
+    "with_instruction",
+]
 
 INSTRUCTION: Final = (
     "Your reply has already been started with the words between the tags. Write only what comes "

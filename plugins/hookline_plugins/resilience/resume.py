@@ -96,7 +96,7 @@ class Resume:
                 await close(source)
             if splice.stopped:
                 return
-            following = self._following(turn, request, response, splice, failure) if left else None
+            following = self._following(turn, request, splice, failure) if left else None
             if following is None:
                 break
             left -= 1
@@ -112,7 +112,6 @@ class Resume:
         self,
         turn: Turn,
         request: Request,
-        response: Response,
         splice: Splice,
         failure: ErrorEvent | HooklineError | None,
     ) -> Request | None:
@@ -135,9 +134,9 @@ class Resume:
         shown = words.rstrip()  # the API refuses white space at the end of a prefill
         native = self.mode == "native" or (self.mode == "auto" and continues(turn, base))
         if native and shown:
-            splice.seam(lost=words[len(shown) :])
+            splice.seam(words=words, lost=words[len(shown) :])
             return base.append(Message("assistant", shown))
-        splice.seam(instructed=True)
+        splice.seam(words=words, instructed=True)
         return instructed(turn, base, words)
 
 
