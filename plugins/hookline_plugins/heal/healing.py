@@ -132,7 +132,7 @@ def is_server_result(block: Block) -> bool:
 
 
 def _system_places(patient: _Patient) -> None:
-    """A system message stands behind a user, and before an assistant or at the end (facts 2.4)."""
+    """Let system messages stand behind a user, and before an assistant or at the end (facts 2.4)."""
     for index, each in enumerate(patient.placed):
         message = each.message
         if message.role != "system" or _is_directive(message):
@@ -313,7 +313,7 @@ def _of_toolset(
 
 
 def _server_pairs(patient: _Patient) -> None:
-    """Calls of servers' tools and their results stand in one turn; at the end one may be open."""
+    """Keep calls of servers' tools with their results in one turn; at the end one may be open."""
     runs = _runs(patient.placed)
     for number, run in enumerate(runs):
         blocks = [block for place in run for block in patient.placed[place].message.blocks]
