@@ -88,6 +88,7 @@ class PipelineBase:
         policy: Any = None,
         client: Any = None,
         http: str | None = None,
+        server: str | None = None,
         ca_bundle: str | None = None,
         context: Mapping[str, Any] | None = None,
         principal: Principal | None = None,
@@ -114,6 +115,7 @@ class PipelineBase:
             max_steps=max_steps,
             unknown_models=unknown_models,
             http=http,
+            server=server,
             ca_bundle=ca_bundle,
             disable=disable,
         )
@@ -137,6 +139,7 @@ class PipelineBase:
             api_key=settings.api_key,
             auth_token=settings.auth_token,
             api_version=settings.api_version,
+            server=settings.server,
         )
         simulator = self._simulator()
         self._upstreams: Final = Upstreams(

@@ -54,6 +54,8 @@ class Pipeline(PipelineBase):
         client: an ``httpx.Client`` or ``httpx2.Client`` of your own; it stays yours to close.
         http: what our own connections stand on: ``"auto"`` (the fastest that is installed),
             ``"httpcore2"`` or, in ``AsyncPipeline`` under asyncio, ``"aiohttp"``.
+        server: the profile of the server at ``base_url``, ``"llama.cpp"`` for example; see
+            ``hookline.profiles``. Without it, it is guessed by the host.
         ca_bundle: a PEM file of certificate authorities to trust instead of the usual ones.
         context: your own facts, which plugins see in ``turn.context``. A call's ``context`` may add
             keys, and override none.

@@ -5,20 +5,19 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve, field, fields, frozen
+from attrs import field, fields, frozen
 
 from hookline.trace import AttemptRecord, Trace
 from hookline.values.blocks import (
     Block,
-    RedactedThinkingBlock,
     TextBlock,
-    ThinkingBlock,
     ToolResultBlock,
     ToolUseBlock,
 )
 from hookline.values.messages import Message, Request, Response
-from hookline.values.prefill import Prefill, PrefillMode
+from hookline.values.prefill import Prefill, PrefillWay
 from hookline.values.rate_limits import RateLimits
+from hookline.values.remembered import remembered
 from hookline.values.usage import StopDetails, Usage, total
 
 if TYPE_CHECKING:
@@ -66,8 +65,8 @@ class Reply:
         return self.response.text
 
     @property
-    def prefill_mode(self) -> PrefillMode | None:
-        """How the prefill was done: ``"native"``, ``"instructed"``, or None without one."""
+    def prefill_mode(self) -> PrefillWay | None:
+        """How it was done: ``"native"``, ``"instructed"``, ``"structured"``; None without one."""
         return self.prefill.mode if self.prefill else None
 
     @property
@@ -119,11 +118,18 @@ class Reply:
 
     @property
     def message(self) -> Message:
-        """The assistant's turn as a conversation stores it: the prefill joined on."""
-        content = self.response.content
-        if self.interrupted:  # half a tool call or an unsigned thought would poison the history
-            content = tuple(block for block in content if isinstance(block, TextBlock))
-        return Message("assistant", _joined(self.prefill, content))
+        """The assistant's turn as a conversation stores it: the prefill joined on.
+
+        Without what the API would refuse to take back (``hookline.values.remembered``): blank text,
+        and calls that were cut off or came with another stop reason than ``"tool_use"``.
+        """
+        content = remembered(
+            self.response.content,
+            stop_reason=self.response.stop_reason,
+            prefill=self.prefill,
+            interrupted=self.interrupted,
+        )
+        return Message("assistant", content)
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -302,17 +308,3 @@ def _without(sent: tuple[Message, ...], prefill: Prefill) -> tuple[Message, ...]
     the mode does not tell.
     """
     return sent[:-1] if sent and sent[-1] == Message("assistant", prefill.text) else sent
-
-
-def _joined(prefill: Prefill | None, content: tuple[Block, ...]) -> tuple[Block, ...]:
-    # The API refuses empty text blocks in a history, though it may answer with them.
-    blocks = [block for block in content if not isinstance(block, TextBlock) or block.text]
-    if prefill is None:
-        return tuple(blocks)
-    for index, block in enumerate(blocks):
-        if isinstance(block, TextBlock):
-            blocks[index] = evolve(block, text=prefill.text + block.text)
-            return tuple(blocks)
-    thoughts = sum(isinstance(block, ThinkingBlock | RedactedThinkingBlock) for block in blocks)
-    blocks.insert(thoughts, TextBlock(prefill.text))  # thinking blocks must stay in front
-    return tuple(blocks)

@@ -200,8 +200,8 @@ class TurnOptions:
         history: messages of the conversation so far, oldest first.
         system: the conversation's system prompt; a ``system`` of the request itself wins.
         prefill: the words the reply must begin with; empty for none.
-        prefill_mode: ``"auto"`` (native where the model allows it), ``"native"`` or
-            ``"instructed"``.
+        prefill_mode: ``"auto"`` (native where model and server allow it), ``"native"``,
+            ``"instructed"``, ``"structured"`` or ``"error"`` (refused where not native).
         tools: functions that the caller or a plugin offers to the model.
         output: the type or JSON schema that the reply must have, or None.
 

@@ -86,7 +86,7 @@ from hookline.values.pictures.header import (
     read_header,
 )
 from hookline.values.pictures.pixels import Pixels
-from hookline.values.prefill import Prefill, PrefillMode
+from hookline.values.prefill import PREFILL_MODES, Prefill, PrefillMode, PrefillWay
 from hookline.values.principal import NOBODY, Principal
 from hookline.values.rate_limits import RateLimit, RateLimits, read_rate_limits
 from hookline.values.redaction import HIDDEN, SECRET_NAMES, redacted, shown_url
@@ -112,6 +112,7 @@ __all__ = [
     "EVENTS",
     "HIDDEN",
     "NOBODY",
+    "PREFILL_MODES",
     "SECRET_NAMES",
     "SOURCES",
     "AdvisorToolResultBlock",
@@ -160,6 +161,7 @@ __all__ = [
     "Pixels",
     "Prefill",
     "PrefillMode",
+    "PrefillWay",
     "Principal",
     "RateLimit",
     "RateLimits",

@@ -17,6 +17,7 @@ from hookline.values.blocks import (
     INVALID_JSON,
     Block,
     CompactionBlock,
+    FallbackBlock,
     MCPToolUseBlock,
     ServerToolUseBlock,
     TextBlock,
@@ -256,8 +257,17 @@ class Assembler:
         ]
         response = structure_response({**self._head, "content": []})
         return response.evolve(
-            content=content, status=self._start.status, headers=self._start.headers
+            model=_served_by(content) or response.model,
+            content=content,
+            status=self._start.status,
+            headers=self._start.headers,
         )
+
+
+def _served_by(content: Iterable[Block]) -> str | None:
+    """Return the model that a fallback at the API went to last; a stream begins with the first one."""
+    hops = [block.to.get("model") for block in content if isinstance(block, FallbackBlock)]
+    return hops[-1] if hops and isinstance(hops[-1], str) else None
 
 
 def assemble_block(events: Iterable[Event]) -> Block:

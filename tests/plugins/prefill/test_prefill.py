@@ -41,7 +41,7 @@ def test_a_model_without_prefill_is_told_to_continue(run: Any, sim: Any, streame
 
 def test_native_on_a_model_without_prefill_is_refused_with_the_remedy(run: Any, sim: Any) -> None:
     server = sim()
-    with pytest.raises(InputError, match=r'prefill_mode="instructed"'):
+    with pytest.raises(InputError, match=r'or "instructed"'):
         run.send(
             line={"base_url": server, "model": INSTRUCTED}, prefill="So", prefill_mode="native"
         )
@@ -103,7 +103,9 @@ def test_a_prefill_that_ends_in_whitespace_is_refused_with_the_remedy(
 
 
 def test_a_mode_that_there_is_not_is_refused(run: Any) -> None:
-    with pytest.raises(InputError, match="'auto', 'native' or 'instructed'"):
+    with pytest.raises(
+        InputError, match="one of auto, native, instructed, structured, error, not 'natve'"
+    ):
         run.send(line={}, prefill="So", prefill_mode="natve")
 
 
@@ -113,9 +115,10 @@ def test_an_empty_prefill_is_none(run: Any, sim: Any) -> None:
     assert len(server.bodies[0]["messages"]) == 1
 
 
-# Servers that repeat the prefill, as llama.cpp does: no request-id, the whole text in the answer
+# Servers that repeat the prefill, as llama.cpp does: the whole text in the answer
 
 PREFILL = "The answer is ("
+LOCAL = {"model": "llama-9"}  # a name that no table knows
 
 
 @pytest.mark.parametrize(
@@ -133,7 +136,7 @@ def test_a_server_that_repeats_the_prefill_is_heard_once(
     run: Any, loopback: Any, http: Any, message: Any, answer: str, text: str
 ) -> None:
     server = loopback(lambda request: http(200, message(answer)))
-    reply = run.send(ANT, line=server.line, prefill=PREFILL)
+    reply = run.send(ANT, line={**server.line, **LOCAL}, prefill=PREFILL)
     assert reply.text == text
     assert reply.message.text == text
 
@@ -145,7 +148,7 @@ def test_it_is_heard_once_in_a_stream_split_anywhere(
     for cut in range(len(answer) + 1):
         body = sse(*deltas(answer[:cut], answer[cut:]))
         server = loopback(lambda request, body=body: sse_head + body)
-        text, reply = blocking.stream(ANT, line=server.line, prefill=PREFILL)
+        text, reply = blocking.stream(ANT, line={**server.line, **LOCAL}, prefill=PREFILL)
         assert text == reply.text == answer
 
 
@@ -155,7 +158,7 @@ def test_it_is_heard_once_in_a_stream_of_single_bytes(
     answer = "The answer is (C) Formicidae."
     body = sse(*deltas(*answer))
     server = loopback(lambda request: [sse_head, *(body[i : i + 1] for i in range(len(body)))])
-    text, reply = run.stream(ANT, line=server.line, prefill=PREFILL)
+    text, reply = run.stream(ANT, line={**server.line, **LOCAL}, prefill=PREFILL)
     assert text == reply.text == answer
     assert reply.completion == "C) Formicidae."
 
@@ -169,22 +172,116 @@ def test_no_more_than_the_prefill_is_held_back(
         async with line.stream(ANT, prefill=PREFILL) as stream:
             return [piece async for piece in stream.text]
 
-    assert run(body, **server.line) == [PREFILL, "Tha", "t is", " it"]
+    assert run(body, **{**server.line, **LOCAL}) == [PREFILL, "Tha", "t is", " it"]
 
 
-def test_the_apis_own_answer_is_left_as_it_is(
-    run: Any, loopback: Any, http: Any, sse: Any, message: Any, deltas: Any, streamed: Any
+@pytest.mark.parametrize("named", [{}, {"request-id": "req_1"}])
+def test_a_claude_repeats_nothing_whoever_passes_its_answer_on(
+    run: Any,
+    loopback: Any,
+    http: Any,
+    sse: Any,
+    message: Any,
+    deltas: Any,
+    streamed: Any,
+    named: Any,
 ) -> None:
-    # The API never repeats a prefill; words that only look like it are the model's own.
-    named = {"request-id": "req_011CSHoEeqs5C35K2UUqR7Fy"}
+    """LiteLLM drops the request-id of whole answers: '# Ants' with the prefill '#' lost a character."""
     if streamed:
-        content = sse(*deltas("ha ha", "!"))
+        content = sse(*deltas("# Ants", "!"))
         answer = http(200, content, {**named, "content-type": "text/event-stream"})
     else:
-        answer = http(200, message("ha ha!"), named)
+        answer = http(200, message("# Ants!"), named)
     server = loopback(lambda request: answer)
-    reply = run.outcome(streamed, "Laugh", line=server.line, prefill="ha")
+    reply = run.outcome(streamed, "Head", line=server.line, prefill="#")
+    assert reply.text == "## Ants!"
+    assert len(server.requests) == 1
+
+
+class Habits:
+    """A server that repeats a prefill in whole answers, in streams, in both or in none."""
+
+    def __init__(
+        self, http: Any, sse: Any, message: Any, deltas: Any, *, plain: bool, stream: bool
+    ) -> None:
+        self._http, self._sse, self._message, self._deltas = http, sse, message, deltas
+        self._plain, self._stream = plain, stream
+
+    def __call__(self, request: Any) -> Any:
+        body = request.json
+        streams = body.get("stream", False)
+        begun = (
+            body["messages"][-1]["content"] if (self._stream if streams else self._plain) else ""
+        )
+        if streams:
+            head = {"content-type": "text/event-stream"}
+            return self._http(200, self._sse(*self._deltas(begun, "# Ants")), head)
+        return self._http(200, self._message(begun + "# Ants"))
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_habit_of_a_server_is_learned_for_each_kind_of_answer(
+    run: Any,
+    loopback: Any,
+    http: Any,
+    sse: Any,
+    message: Any,
+    deltas: Any,
+    plain: bool,
+    stream: bool,
+) -> None:
+    server = loopback(Habits(http, sse, message, deltas, plain=plain, stream=stream))
+
+    async def body(line: Any) -> None:
+        for _ in range(2):
+            assert (await line.send("Head", prefill="#")).text == "## Ants"
+            async with line.stream("Head", prefill="#") as opened:
+                assert "".join([piece async for piece in opened.text]) == "## Ants"
+                reply = await opened.reply
+            assert reply.text == "## Ants"
+
+    run(body, **{**server.line, **LOCAL})
+    asked = [each.json["max_tokens"] for each in server.requests]
+    assert asked == [1, 4096, 1, 4096, 4096, 4096]  # one token a kind, once
+
+
+def test_what_was_learned_is_in_the_trace(
+    blocking: Any, loopback: Any, http: Any, sse: Any, message: Any, deltas: Any
+) -> None:
+    server = loopback(Habits(http, sse, message, deltas, plain=True, stream=True))
+    reply = blocking.send("Head", line={**server.line, **LOCAL}, prefill="#")
+    told = [text for plugin, text in reply.trace.notes if plugin == "echo"]
+    assert told == [
+        f"asked for a token: {server.url} repeats a prefill",
+        "repeat of the prefill taken out",
+    ]
+
+
+def test_a_short_prefill_is_not_cut_on_a_guess(
+    blocking: Any, loopback: Any, http: Any, message: Any
+) -> None:
+    def answer(request: Any) -> Any:
+        return http(500, {}) if request.json["max_tokens"] == 1 else http(200, message("ha ha!"))
+
+    server = loopback(answer)
+    reply = blocking.send("Laugh", line={**server.line, **LOCAL}, prefill="ha")
     assert reply.text == "haha ha!"
+
+
+def test_a_server_that_is_named_may_call_its_models_as_it_likes(
+    blocking: Any, loopback: Any, http: Any, sse: Any, message: Any, deltas: Any
+) -> None:
+    server = loopback(Habits(http, sse, message, deltas, plain=True, stream=True))
+    line = {**server.line, "server": "llama.cpp", "model": "claude-haiku-5-5"}
+    reply = blocking.send("Head", line=line, prefill="#")
+    assert (reply.text, reply.prefill_mode) == ("## Ants", "native")
+
+
+def test_a_server_may_name_itself(blocking: Any, loopback: Any, http: Any, message: Any) -> None:
+    named = {"server": "llama.cpp"}
+    server = loopback(lambda request: http(200, message("The answer is (C"), named))
+    assert blocking.send(ANT, line=server.line, prefill=PREFILL).text == "The answer is (C"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +314,7 @@ def test_a_thinking_block_before_the_text_stays_in_front(
         {"type": "text", "text": "The answer is (C)"},
     ]
     server = loopback(lambda request: http(200, message("", content=content)))
-    reply = run.send(ANT, line=server.line, prefill=PREFILL)
+    reply = run.send(ANT, line={**server.line, **LOCAL}, prefill=PREFILL)
     assert reply.text == "The answer is (C)"
     assert [block.type for block in reply.message.blocks] == ["thinking", "text"]
 
