@@ -16,7 +16,7 @@ from hookline.wire import dumps
 from hookline_plugins.tools.results import of_bytes
 from hookline_plugins.tools.running import Job, within
 
-__all__ = ["Link"]
+__all__ = ["Link", "check_operators_url"]
 
 _OK: Final = range(200, 300)
 _SECONDS: Final = 30.0
@@ -58,11 +58,7 @@ class Link:
 
     def __attrs_post_init__(self) -> None:
         parts = urlsplit(self.url)
-        local = parts.scheme == "http" and bool(parts.hostname) and _is_this_machine(parts.hostname)
-        if not local and not (parts.scheme == "https" and parts.hostname):
-            raise ConfigError(
-                f"tools: a link must be an https address (http only on this machine), not {self.url!r}"
-            )
+        check_operators_url(self.url)
         if "$" in parts.netloc:
             raise ConfigError(f"tools: {self.url!r}: a host cannot come from a tool's input")
         if self.method not in _METHODS:
@@ -148,6 +144,21 @@ class Link:
             return value.replace("$", "$$")
 
         return {name: _SECRET.sub(secret, value) for name, value in self.headers.items()}
+
+
+def check_operators_url(url: str) -> None:
+    """Refuse an address in a setting that is neither https nor on this machine.
+
+    Raises:
+        ConfigError: as just said.
+
+    """
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and _is_this_machine(parts.hostname)
+    if not local and not (parts.scheme == "https" and parts.hostname):
+        raise ConfigError(
+            f"tools: a link must be an https address (http only on this machine), not {url!r}"
+        )
 
 
 def _text(value: Any) -> str:

@@ -150,6 +150,14 @@ class Tools:
         request = reply.request.evolve(messages=(*reply.messages, message))
         return Continue(_unforced(request))
 
+    @hookimpl
+    def close(self) -> None:
+        """End the servers that were started for routes."""
+        for row in self._routed.handlers:
+            end = getattr(row.handler, "close", None)
+            if end is not None:
+                end()
+
     async def table(self, turn: Turn, model: str) -> Table:
         """Return who handles which tool in a turn.
 

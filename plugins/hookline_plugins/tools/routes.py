@@ -114,6 +114,7 @@ def read_routes(routes: Mapping[str, Route]) -> Table:
 
     Args:
         routes: tool name or glob to a function, ``"https://…"``, ``{url, method, headers, timeout}``,
+            ``"mcp:COMMAND …"``, ``{mcp, url, prefix, allow, env, headers, resources, prompts}``,
             ``"client"``, ``"deny"``, ``{deny = reason}``, ``"human"``, ``{"human": callback}``.
 
     Raises:
@@ -191,9 +192,16 @@ def _human(how: Any) -> Human:
     raise ConfigError(f"tools: human takes a callback or 'terminal', not {how!r}")
 
 
+def _mcp(where: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.mcp_servers import MCPServer  # noqa: PLC0415 -- few pipelines speak MCP
+
+    return MCPServer.of(where, **options)
+
+
 _WORDS: Final[Mapping[str, Callable[[], Any]]] = {"client": Client, "deny": Deny, "human": Human}
-_BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {}
+_BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {"mcp:": _mcp}
 _BY_KEY: Final[Mapping[str, Callable[..., Any]]] = {
+    "mcp": _mcp,  # before "url", which it may have too
     "url": _link,
     "deny": Deny,
     "human": _human,
