@@ -115,7 +115,7 @@ def read_routes(routes: Mapping[str, Route]) -> Table:
     Args:
         routes: tool name or glob to a function, ``"https://…"``, ``{url, method, headers, timeout}``,
             ``"mcp:COMMAND …"``, ``{mcp, url, prefix, allow, env, headers, resources, prompts}``,
-            ``"client"``, ``"deny"``, ``{deny = reason}``, ``"human"``, ``{"human": callback}``.
+            ``"memory:DIR"``, ``"client"``, ``"deny"``, ``{deny = reason}``, ``"human"``, ``{"human": callback}``.
 
     Raises:
         ConfigError: a pattern that fits no name, or a route that leads nowhere.
@@ -198,11 +198,18 @@ def _mcp(where: Any, **options: Any) -> Any:
     return MCPServer.of(where, **options)
 
 
+def _memory(folder: str) -> Any:
+    from hookline_plugins.tools.memory import Memory  # noqa: PLC0415 -- few pipelines have one
+
+    return Memory(folder)
+
+
 _WORDS: Final[Mapping[str, Callable[[], Any]]] = {"client": Client, "deny": Deny, "human": Human}
-_BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {"mcp:": _mcp}
+_BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {"mcp:": _mcp, "memory:": _memory}
 _BY_KEY: Final[Mapping[str, Callable[..., Any]]] = {
     "mcp": _mcp,  # before "url", which it may have too
     "url": _link,
+    "memory": _memory,
     "deny": Deny,
     "human": _human,
 }

@@ -197,9 +197,7 @@ REFERENCE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REFERENCE)
-def test_the_reference_servers_of_the_project(
-    blocking: Any, sim: Any, name: str
-) -> None:
+def test_the_reference_servers_of_the_project(blocking: Any, sim: Any, name: str) -> None:
     program = shutil.which(name)
     if program is None:
         pytest.skip("make test-deps installs it")
