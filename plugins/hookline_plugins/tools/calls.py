@@ -82,25 +82,53 @@ class Calls:
             The results by call id; what is not among them waits for the caller.
 
         """
-        waiting = deque(calls)
+        waiting = deque(self._parted(calls))
         results: dict[str, ToolResultBlock] = {}
 
         async def work() -> None:
             while waiting:
-                call = waiting.popleft()
-                result = await self._answer(call, decisions)
-                if result is not None:
+                halt = ""
+                for call in waiting.popleft():
+                    result = (
+                        failed(call, halt, self._bounds.max_result)
+                        if halt
+                        else await self._answer(call, decisions)
+                    )
+                    if result is None:
+                        break  # what would come after it waits as well
                     results[call.id] = result
+                    if result.is_error:
+                        halt = halt or self._halt(call)
 
-        workers = min(self._bounds.parallel, len(calls))
+        workers = min(self._bounds.parallel, len(waiting))
         await self._turn.io.gather(*(work() for _ in range(workers)))
         return results
 
+    def _parted(self, calls: tuple[ToolUseBlock, ...]) -> list[list[ToolUseBlock]]:
+        """Part calls into those that run side by side; what works on one screen goes in order."""
+        units: list[list[ToolUseBlock]] = []
+        in_order: dict[int, list[ToolUseBlock]] = {}
+        for call in calls:
+            row = self._table.handler(_routed_name(call))
+            if row is None or not hasattr(row.handler, "serial"):
+                units.append([call])
+            elif id(row) in in_order:
+                in_order[id(row)].append(call)
+            else:
+                in_order[id(row)] = [call]
+                units.append(in_order[id(row)])
+        return units
+
+    def _halt(self, call: ToolUseBlock) -> str:
+        """Return what later calls of an ordered batch are told once one of it has failed."""
+        row = self._table.handler(_routed_name(call))
+        return getattr(row.handler, "serial", "") if row is not None else ""
+
     async def _answer(self, call: ToolUseBlock, decisions: Any) -> ToolResultBlock | None:
         """Return the result of one call, or None if it is for the caller."""
-        row = self._table.handler(call.name)
+        row = self._table.handler(_routed_name(call))
         runs = row is not None and not isinstance(row.handler, Client)
-        gate = self._table.gate(call.name)
+        gate = self._table.gate(_routed_name(call))
         decided: Decision | None = Decision(call=call) if runs else None
         if decisions is not None:
             decided = decision(call, decisions.get(call.id))
@@ -192,6 +220,11 @@ class Calls:
             "tool {} failed: {}{}", call.name, record.error, where
         )
         return failed(call, said, self._bounds.max_result)
+
+
+def _routed_name(call: ToolUseBlock) -> str:
+    """Return the name by which a call is routed: a toolset's calls go where the toolset goes."""
+    return call.toolset_name or call.name
 
 
 def _denies(gate: Row) -> bool:

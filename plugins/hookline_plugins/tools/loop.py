@@ -113,7 +113,16 @@ class Tools:
                 new.append(row.definition)
         for name in defined - {None}:
             table.handler(str(name))
-        return request.evolve(tools=(*(request.tools or ()), *new)) if new else None
+        if not new:
+            return None
+        betas = [
+            beta
+            for row in table.handlers
+            if hasattr(row.handler, "betas")
+            for beta in row.handler.betas(turn, request.model)
+            if beta not in request.betas
+        ]
+        return request.evolve(tools=(*(request.tools or ()), *new), betas=(*request.betas, *betas))
 
     @hookimpl
     async def post_process(self, turn: Turn, reply: Reply) -> Reply | Continue | None:

@@ -81,7 +81,7 @@ class Memory:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         root = self.folder.resolve()
         found = root.joinpath(*pure.parts[2:])
-        if Path(os.path.realpath(found)) != found:  # noqa: PTH118 -- resolve() is not strict about loops
+        if Path(os.path.realpath(found)) != found:
             raise InputError(f"{path!r} leads through a symbolic link")
         return found
 

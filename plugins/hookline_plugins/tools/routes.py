@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from attrs import frozen
 
@@ -12,10 +12,13 @@ from hookline_plugins.tools.gates import Deny, Human, in_terminal
 from hookline_plugins.tools.links import Link
 from hookline_plugins.tools.running import Function, Job
 
+if TYPE_CHECKING:
+    from hookline_plugins.tools.computer import Screen
+
 __all__ = ["Client", "Handler", "Route", "Row", "Table", "read_routes"]
 
-Route: TypeAlias = str | Callable[..., Any] | Mapping[str, Any]
-"""A function, a link, or a word: see ``read_routes``."""
+Route: TypeAlias = "str | Callable[..., Any] | Mapping[str, Any] | Screen"
+"""A function, a link, a word, a table, or a screen: see ``read_routes``."""
 
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_*-]{1,128}")
 _CODE: Final = "routes= of Tools"
@@ -115,7 +118,8 @@ def read_routes(routes: Mapping[str, Route]) -> Table:
     Args:
         routes: tool name or glob to a function, ``"https://…"``, ``{url, method, headers, timeout}``,
             ``"mcp:COMMAND …"``, ``{mcp, url, prefix, allow, env, headers, resources, prompts}``,
-            ``"memory:DIR"``, ``"client"``, ``"deny"``, ``{deny = reason}``, ``"human"``, ``{"human": callback}``.
+            ``"memory:DIR"``, ``"client"``, ``"deny"``, ``{deny = reason}``, ``"human"``, ``{"human": callback}``,
+            a ``Screen``, ``{"computer": screen, "kind": …}``.
 
     Raises:
         ConfigError: a pattern that fits no name, or a route that leads nowhere.
@@ -147,6 +151,8 @@ def _read(pattern: str, route: Any) -> Any:
                     return make(route[key], **rest)
                 except TypeError as error:
                     raise ConfigError(f"tools: route {pattern!r}: {error}") from error
+    elif hasattr(route, "screenshot"):
+        return _computer(route)
     elif callable(route):
         return Function(route)
     raise ConfigError(
@@ -204,12 +210,19 @@ def _memory(folder: str) -> Any:
     return Memory(folder)
 
 
+def _computer(screen: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.computer import Computer  # noqa: PLC0415 -- few pipelines have one
+
+    return Computer(screen, **options)
+
+
 _WORDS: Final[Mapping[str, Callable[[], Any]]] = {"client": Client, "deny": Deny, "human": Human}
 _BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {"mcp:": _mcp, "memory:": _memory}
 _BY_KEY: Final[Mapping[str, Callable[..., Any]]] = {
     "mcp": _mcp,  # before "url", which it may have too
     "url": _link,
     "memory": _memory,
+    "computer": _computer,
     "deny": Deny,
     "human": _human,
 }
