@@ -5,6 +5,7 @@ import io
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,8 @@ root.mainloop()
         ) as window,
     ):
         assert window.stdout is not None
+        watchdog = threading.Timer(30, window.kill)  # a word that never comes ends the reading
+        watchdog.start()
         lines: list[str] = []
 
         def until(word: str) -> str:
@@ -274,7 +277,7 @@ root.mainloop()
         screen.type("aÄ€")
         assert [until("KeyPress").split()[-1] for _ in "a"] == ["a"]
         until("Adiaeresis")
-        until("EuroSign")
+        until("20AC")
         screen.key("ctrl+s")
         until("Control_L")
         screen.scroll(50, 60, 0, 1)
@@ -286,6 +289,7 @@ root.mainloop()
             assert picture.size == (640, 480)
         with Pictures.open(io.BytesIO(screen.zoom((0, 0, 20, 10)))) as picture:
             assert picture.size == (20, 10)
+        watchdog.cancel()
         window.terminate()
     began = time.monotonic()
     screen.close()  # a second time is harmless
