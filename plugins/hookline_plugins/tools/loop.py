@@ -4,7 +4,7 @@ The loop is ``post_process`` returning ``Continue``: the results go out as the n
 turn, under the same deadline, through the same images, send and policy stages.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -25,7 +25,7 @@ from hookline import (
 from hookline.plugin import TurnState, option
 from hookline.values import Tool, ToolChoice
 from hookline_plugins.tools.calls import Bounds, Calls
-from hookline_plugins.tools.routes import Route, Row, Table, Toolbox, read_routes
+from hookline_plugins.tools.routes import Row, Table, Toolbox, read_routes
 from hookline_plugins.tools.running import Function
 
 __all__ = ["Tools"]
@@ -61,7 +61,7 @@ class Tools:
     rewrites_text = False
     _tables = TurnState["dict[str, Table]"](dict)
     _counts = TurnState["dict[str, int]"](dict)
-    routes: Mapping[str, Route] = field(factory=dict)
+    routes: Mapping[str, Any] = field(factory=dict)
     timeout: float | None = field(default=30.0, validator=_seconds, metadata=_ABOVE_0)
     parallel: int = field(default=16, validator=and_(instance_of(int), ge(1)), metadata=_ABOVE_0)
     max_result: int = field(
@@ -158,6 +158,13 @@ class Tools:
         message = Message("user", results)
         request = reply.request.evolve(messages=(*reply.messages, message))
         return Continue(_unforced(request))
+
+    @hookimpl
+    def register_commands(self, register: Callable[[Any], None]) -> None:
+        """Offer ``hookline tools``."""
+        from hookline_plugins.tools.command import command  # noqa: PLC0415 -- for the command line only
+
+        register(command)
 
     @hookimpl
     def close(self) -> None:

@@ -171,7 +171,7 @@ def test_a_link_must_be_https_or_on_this_machine(link: str) -> None:
 
 def test_a_route_that_leads_nowhere_is_refused() -> None:
     with pytest.raises(ConfigError, match="'add' must be a function or an https link"):
-        Tools(routes={"add": 5})  # type: ignore[dict-item]  # on purpose
+        Tools(routes={"add": 5})
 
 
 def test_an_unknown_tool_goes_back_to_the_caller_and_the_others_are_run(
