@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,7 @@ _CARRIED_OUT_BY: Final = {
     "prefill": "prefill",
     "tools": "tools",
     "output": "output",
+    "resumed": "tools",
 }
 
 
@@ -262,6 +264,25 @@ class PipelineBase:
         )
         return turn, call.request
 
+    def _begin_again(
+        self, surface: str, pending: Any, decisions: Any, given: Mapping[str, Any]
+    ) -> tuple[Turn, Request]:
+        """Turn a reply that waited for decisions into a turn that goes on there."""
+        from hookline.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
+
+        unknown = ", ".join(sorted(given.keys() - MAY_BE_GIVEN))
+        if unknown:
+            raise InputError(
+                f"resume takes {', '.join(sorted(MAY_BE_GIVEN))}, not {unknown}: the rest was decided "
+                "when the turn began"
+            )
+        where = resumed(pending, decisions)
+        turn, _ = self._begin(surface, None, {"messages": where.reply.request.messages, **given})
+        reply = evolve(where.reply, trace=turn.trace)
+        where = evolve(where, reply=reply)
+        turn.options = evolve(turn.options, history=(), resumed=where)
+        return turn, reply.request
+
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
         """Return a new turn; ``known`` is what its caller knows of it."""
         timeout = timeout or self.settings.timeout
@@ -314,17 +335,21 @@ class PipelineBase:
 
     def _register_models(self) -> ModelTable:
         added: list[ModelFacts] = []
-        self.plugins.announce("register_models", added.append)
+        self.plugins.announce("register_models", lambda _plugin: added.append)
         table = load_models()
         return table.with_models(*added) if added else table
 
     def _register(self) -> Registered:
         tools: list[BoundTool] = []
         routes: list[tuple[str, Any]] = []
+
+        def offer(plugin: str, tool: Any, function: Callable[..., Any] | None = None) -> None:
+            tools.append(evolve(bind_tool(tool, function), origin=f"plugin {plugin!r}"))
+
+        self.plugins.announce("register_tools", lambda plugin: partial(offer, plugin))
         self.plugins.announce(
-            "register_tools", lambda tool, function=None: tools.append(bind_tool(tool, function))
+            "register_routes", lambda _plugin: lambda path, app: routes.append((path, app))
         )
-        self.plugins.announce("register_routes", lambda path, app: routes.append((path, app)))
         return Registered(tuple(tools), tuple(routes))
 
     def __repr__(self) -> str:

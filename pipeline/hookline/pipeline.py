@@ -1,5 +1,6 @@
 """``Pipeline`` and ``AsyncPipeline``: the same journey, waited for in two ways."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -130,6 +131,38 @@ class Pipeline(PipelineBase):
 
         """
         return self.open_stream(message, options)
+
+    def resume(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions],
+    ) -> Reply:
+        """Go on with a turn that waited for somebody's decision on its tool calls.
+
+        What ran before is not run again, and what is not decided is not approved.
+
+        Args:
+            pending: ``reply.pending``, perhaps saved as JSON and loaded in another process.
+            decisions: by the id of a call: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``
+                or ``{"result": text}``.
+            **options: ``tools``, ``output``, ``timeout``, ``context`` and ``principal``, as for
+                ``send``; functions have to be handed over again.
+
+        Returns:
+            The reply; it may be pending again.
+
+        Raises:
+            InputError: ``pending`` or a decision is not of that form.
+            HooklineError: what ``send`` would raise.
+
+        """
+        turn, request = self._begin_again("send", pending, decisions, options)
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(drive(anext(items)))
+        finally:
+            drive(items.aclose())
 
     def conversation(self, **options: Unpack[SendOptions]) -> Conversation:
         """Begin a conversation whose history is kept and sent for you.
@@ -283,6 +316,20 @@ class AsyncPipeline(PipelineBase):
     def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> AsyncStream:
         """Send a message and read the reply while it is written; see ``Pipeline.stream``."""
         return self.open_stream(message, options)
+
+    async def resume(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions],
+    ) -> Reply:
+        """Go on with a turn that waited for somebody's decision; see ``Pipeline.resume``."""
+        turn, request = self._begin_again("send", pending, decisions, options)
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(await within_deadline(turn, anext(items)))
+        finally:
+            await items.aclose()
 
     def conversation(self, **options: Unpack[SendOptions]) -> AsyncConversation:
         """Begin a conversation; see ``Pipeline.conversation``."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, fields, frozen
 
-from hookline.trace import AttemptRecord, Trace
+from hookline.trace import AttemptRecord, ToolError, Trace
 from hookline.values.blocks import (
     Block,
     TextBlock,
     ToolResultBlock,
     ToolUseBlock,
 )
+from hookline.values.frozen import thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillWay
 from hookline.values.rate_limits import RateLimits
@@ -40,6 +41,8 @@ class Reply:
         output: the structured value that ``output=`` asked for, else None.
         cost: US dollars for the whole turn, or None if a price is not known.
         earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
+        tool_results: results of tool calls of the response that have been run, where others wait for
+            the caller; see ``pending``.
         interrupted: True in the ``partial`` of a broken stream: more would have come.
         trace: who changed what on the way, and every attempt.
 
@@ -51,6 +54,7 @@ class Reply:
     output: Any = None
     cost: Decimal | None = None
     earlier: tuple[Response, ...] = ()
+    tool_results: tuple[ToolResultBlock, ...] = ()
     interrupted: bool = False
     trace: Trace = field(factory=Trace, eq=False)
 
@@ -114,7 +118,39 @@ class Reply:
     @property
     def tool_uses(self) -> tuple[ToolUseBlock, ...]:
         """The tool calls in the response that nobody has answered yet."""
-        return tuple(block for block in self.response.content if isinstance(block, ToolUseBlock))
+        answered = {result.tool_use_id for result in self.tool_results}
+        return tuple(
+            block
+            for block in self.response.content
+            if isinstance(block, ToolUseBlock) and block.id not in answered
+        )
+
+    @property
+    def tool_errors(self) -> tuple[ToolError, ...]:
+        """The tools of the turn that failed; the model was told, the developer should look."""
+        return tuple(self.trace.tool_errors)
+
+    @property
+    def pending(self) -> dict[str, Any] | None:
+        """What a turn that waits for somebody's decision is, as plain JSON; None if none does.
+
+        ``calls`` lists the tool calls that are open. Keep the whole where you like, and go on with
+        ``line.resume(pending, decisions)``, in another process if need be: what has run is not run
+        again. It holds the conversation, so keep it as you would keep that.
+        """
+        calls = self.tool_uses
+        if self.stop_reason != "tool_use" or not calls or self.interrupted:
+            return None
+        from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
+
+        return {
+            "version": 1,
+            "calls": [{"id": c.id, "name": c.name, "input": thaw(c.input)} for c in calls],
+            "results": [unstructure(result) for result in self.tool_results],
+            "response": unstructure(self.response),
+            "request": unstructure(self.request),
+            "betas": list(self.request.betas),
+        }
 
     @property
     def message(self) -> Message:

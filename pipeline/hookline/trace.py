@@ -16,7 +16,15 @@ from hookline.values.messages import Request
 from hookline.values.redaction import redacted
 from hookline.values.usage import Usage
 
-__all__ = ["AttemptOutcome", "AttemptRecord", "Change", "Explanation", "Trace", "Verdict"]
+__all__ = [
+    "AttemptOutcome",
+    "AttemptRecord",
+    "Change",
+    "Explanation",
+    "ToolError",
+    "Trace",
+    "Verdict",
+]
 
 _SHOWN = 120  # characters of one string in a rendered difference; an image is megabytes of base64
 
@@ -142,6 +150,28 @@ class Verdict:
         }
 
 
+@frozen
+class ToolError:
+    """A tool that failed; the model was told, and its developer should know.
+
+    Attributes:
+        tool: the tool's name.
+        tool_use_id: the call that failed.
+        error: class name and text of what it raised.
+        traceback: where it was raised; no values of variables.
+
+    """
+
+    tool: str
+    tool_use_id: str
+    error: str
+    traceback: str = field(default="", repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the failure as JSON-ready values."""
+        return {"tool": self.tool, "tool_use_id": self.tool_use_id, "error": self.error}
+
+
 @define(eq=False)
 class Trace:
     """The record of one turn, in the order in which things happened.
@@ -151,6 +181,7 @@ class Trace:
         attempts: every HTTP exchange.
         verdicts: every refusal, and what shadows would have done.
         notes: remarks of plugins for the reader (``plugin``, ``text``).
+        tool_errors: every tool that failed.
 
     """
 
@@ -158,6 +189,7 @@ class Trace:
     attempts: list[AttemptRecord] = field(default=Factory(list))
     verdicts: list[Verdict] = field(default=Factory(list))
     notes: list[tuple[str, str]] = field(default=Factory(list))
+    tool_errors: list[ToolError] = field(default=Factory(list))
 
     def note(self, plugin: str, text: str) -> None:
         """Add a remark that ``hookline explain`` and logs show."""
@@ -174,6 +206,7 @@ class Trace:
             "attempts": [attempt.to_dict() for attempt in self.attempts],
             "verdicts": [verdict.to_dict() for verdict in self.verdicts],
             "notes": [{"plugin": plugin, "text": text} for plugin, text in self.notes],
+            "tool_errors": [error.to_dict() for error in self.tool_errors],
         }
 
     def _lines(self) -> Iterator[str]:
@@ -188,6 +221,8 @@ class Trace:
             yield f"attempt {attempt.number} · {attempt.model} · {attempt.seconds:.3f} s · {outcome}"
         for verdict in self.verdicts:
             yield f"{verdict.hook} · {verdict.plugin} · {verdict.decision}: {verdict.reason}"
+        for error in self.tool_errors:
+            yield f"tool {error.tool} · {error.tool_use_id} · {error.error}"
         for plugin, text in self.notes:
             yield f"note · {plugin} · {text}"
 

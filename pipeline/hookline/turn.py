@@ -30,15 +30,18 @@ from hookline.values.usage import Usage
 if TYPE_CHECKING:
     from hookline.models import ModelTable
     from hookline.reply import Reply
+    from hookline.values.events import Event
 
 __all__ = [
     "IO",
+    "Alongside",
     "BoundTool",
     "CallNext",
     "CallTool",
     "Continue",
     "Ending",
     "Fetched",
+    "Resumed",
     "RunTool",
     "Turn",
     "TurnOptions",
@@ -77,6 +80,28 @@ class Fetched:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     url: str
+
+
+class Alongside(Protocol):
+    """A coroutine that runs while an async generator yields what it reports.
+
+    Attributes:
+        result: what the coroutine returned, once the generator is exhausted.
+
+    """
+
+    result: Any
+
+    def run(
+        self, start: Callable[[Callable[[Any], None]], Coroutine[Any, Any, Any]]
+    ) -> AsyncGenerator[Any, None]:
+        """Yield what is reported until the coroutine has ended; raise what it raised.
+
+        Args:
+            start: makes the coroutine, given the function that reports; any thread may call that.
+
+        """
+        ...
 
 
 class IO(Protocol):
@@ -144,6 +169,10 @@ class IO(Protocol):
         """Fetch an untrusted URL through the one guarded door."""
         ...
 
+    def alongside(self) -> Alongside:
+        """Return what runs one coroutine while a generator yields what it reports."""
+        ...
+
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Finish ``coroutine`` even if the turn has been cancelled (bounded; for clean-up)."""
         ...
@@ -184,12 +213,29 @@ class BoundTool:
         name: what the model calls it.
         definition: sent to the model; None if the caller's request defines it.
         function: what takes the input.
+        origin: where it comes from, for an error's text.
 
     """
 
     name: str
     definition: Tool | None
     function: Any
+    origin: str = "tools= of the call"
+
+
+@frozen(kw_only=True)
+class Resumed:
+    """Where a turn goes on that waited for somebody's decision.
+
+    Attributes:
+        reply: the reply that was pending, as ``reply.pending`` kept it.
+        decisions: by the id of a tool call: ``"approve"``, ``{"edit": input}``,
+            ``{"refuse": reason}`` or ``{"result": text}``.
+
+    """
+
+    reply: "Reply"
+    decisions: Mapping[str, Any]
 
 
 @frozen(kw_only=True)
@@ -204,6 +250,7 @@ class TurnOptions:
             ``"instructed"``, ``"structured"`` or ``"error"`` (refused where not native).
         tools: functions that the caller or a plugin offers to the model.
         output: the type or JSON schema that the reply must have, or None.
+        resumed: where the turn goes on and what was decided meanwhile, or None.
 
     """
 
@@ -213,6 +260,7 @@ class TurnOptions:
     prefill_mode: PrefillMode = "auto"
     tools: tuple[BoundTool, ...] = ()
     output: Any = None
+    resumed: "Resumed | None" = None
 
 
 @frozen
@@ -332,6 +380,8 @@ class Turn:
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
         left: whether the caller has closed the stream while it was being read.
+        told: takes what plugins ``tell`` the reader of a stream while they work; None where nobody
+            listens.
         open_streams: streams of answers that have begun; whoever abandons one, the turn closes it.
 
     """
@@ -364,6 +414,7 @@ class Turn:
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
     left: bool = False
+    told: "Callable[[Event], None] | None" = field(default=None, repr=False)
     open_streams: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
     _leavers: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
     _judging: set[object] = field(factory=set, init=False, repr=False)
@@ -466,6 +517,16 @@ class Turn:
         if call_tool is None:
             raise RuntimeError("this turn was not made by a pipeline, so it has no tools to call")
         return await call_tool(self, call, run)
+
+    def tell(self, event: "Event") -> None:
+        """Show an event to whoever reads the events of this stream; elsewhere nothing happens.
+
+        Args:
+            event: for example a ``ToolProgress``; any thread may tell.
+
+        """
+        if self.told is not None:
+            self.told(event)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""

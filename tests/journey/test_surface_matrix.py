@@ -11,6 +11,7 @@ import pytest
 from hookline import Pipeline, Response, hookimpl
 from hookline._journey.plugin_set import HOOKS
 from hookline.simulator import Rule
+from support.answers import message
 
 SURFACES: Final = (
     "send",
@@ -21,33 +22,34 @@ SURFACES: Final = (
     "count_tokens",
     "tool step",
     "streamed tool step",
+    "resume",
 )
 
 # How often each hook runs on each surface, in the order of SURFACES; "+" is once or more.
 # Register hooks run when the pipeline is built, whatever comes after; commands are for the CLI.
 MATRIX: Final[dict[str, tuple[object, ...]]] = {
-    "build_history": (1, 1, 1, 1, 1, 1, 1, 1),
-    "inject_prefill": (1, 1, 1, 1, 1, 1, 1, 1),
-    "resolve_images": (1, 1, 1, 1, 1, 1, 2, 2),
-    "send": (1, 1, 1, 1, 1, 1, 2, 2),
-    "check_request": (1, 1, 1, 1, 1, 1, 2, 2),
-    "filter_stream": (1, 1, 1, 1, 0, 0, 2, 2),
-    "post_process": (1, 1, 1, 1, 0, 0, 2, 2),
-    "call_tool": (0, 0, 0, 0, 0, 0, 1, 1),
-    "check_tool": (0, 0, 0, 0, 0, 0, 1, 1),
-    "check_reply": (1, 1, 1, 1, 0, 0, 2, 2),
-    "conclude": (1, 1, 1, 1, 0, 1, 1, 1),
-    "on_turn_start": (1, 1, 1, 1, 0, 1, 1, 1),
-    "on_attempt": (1, 1, 1, 1, 0, 1, 2, 2),
-    "on_tool": (0, 0, 0, 0, 0, 0, 1, 1),
-    "on_event": (0, "+", 0, "+", 0, 0, 0, "+"),
-    "on_turn_end": (1, 1, 1, 1, 0, 1, 1, 1),
-    "register_tools": (1, 1, 1, 1, 1, 1, 1, 1),
-    "register_models": (1, 1, 1, 1, 1, 1, 1, 1),
-    "register_commands": (0, 0, 0, 0, 0, 0, 0, 0),
-    "register_routes": (1, 1, 1, 1, 1, 1, 1, 1),
-    "open": (1, 1, 1, 1, 1, 1, 1, 1),
-    "close": (1, 1, 1, 1, 1, 1, 1, 1),
+    "build_history": (1, 1, 1, 1, 1, 1, 1, 1, 0),
+    "inject_prefill": (1, 1, 1, 1, 1, 1, 1, 1, 0),
+    "resolve_images": (1, 1, 1, 1, 1, 1, 2, 2, 1),
+    "send": (1, 1, 1, 1, 1, 1, 2, 2, 1),
+    "check_request": (1, 1, 1, 1, 1, 1, 2, 2, 1),
+    "filter_stream": (1, 1, 1, 1, 0, 0, 2, 2, 1),
+    "post_process": (1, 1, 1, 1, 0, 0, 2, 2, 2),
+    "call_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1),
+    "check_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1),
+    "check_reply": (1, 1, 1, 1, 0, 0, 2, 2, 2),
+    "conclude": (1, 1, 1, 1, 0, 1, 1, 1, 1),
+    "on_turn_start": (1, 1, 1, 1, 0, 1, 1, 1, 1),
+    "on_attempt": (1, 1, 1, 1, 0, 1, 2, 2, 1),
+    "on_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1),
+    "on_event": (0, "+", 0, "+", 0, 0, 0, "+", 0),
+    "on_turn_end": (1, 1, 1, 1, 0, 1, 1, 1, 1),
+    "register_tools": (1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "register_models": (1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "register_commands": (0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "register_routes": (1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "open": (1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "close": (1, 1, 1, 1, 1, 1, 1, 1, 1),
 }
 
 # Public names of a pipeline that take a turn, and the surface that stands for them here.
@@ -57,6 +59,7 @@ DOORS: Final[dict[str, str]] = {
     "conversation": "conversation.send",
     "explain": "explain",
     "count_tokens": "count_tokens",
+    "resume": "resume",
     "take_turn": "send",
     "open_stream": "stream",
 }
@@ -112,8 +115,28 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+PENDING: Final = {
+    "version": 1,
+    "request": {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "tools": [{"name": "add", "input_schema": {"type": "object"}}],
+    },
+    "response": message(
+        "",
+        content=[{"type": "tool_use", "id": "toolu_1", "name": "add", "input": {"a": 1, "b": 2}}],
+        stop_reason="tool_use",
+    ),
+    "results": [],
+}
+
+
 async def enter(line: Any, surface: str) -> None:
     streamed = "stream" in surface
+    if surface == "resume":
+        await line.resume(PENDING, {"toolu_1": "approve"}, tools=[add])
+        return
     if surface == "explain":
         await line.explain("Hello")
         return

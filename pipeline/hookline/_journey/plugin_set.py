@@ -206,8 +206,12 @@ class PluginSet:
         """Return the plugin called ``name``, or None."""
         return next((plugin for plugin in self.plugins if plugin.name == name), None)
 
-    def announce(self, hook: str, register: Callable[..., None]) -> None:
+    def announce(self, hook: str, register: Callable[[str], Callable[..., None]]) -> None:
         """Call a register hook of every plugin.
+
+        Args:
+            hook: which one.
+            register: makes what the hook gets, given the plugin's name.
 
         Raises:
             PluginError: one of them raised something that is not Hookline's.
@@ -215,7 +219,7 @@ class PluginSet:
         """
         for implementation in self.of(hook):
             try:
-                implementation.call(register)
+                implementation.call(register(implementation.plugin))
             except ConfigError:
                 raise
             except Exception as error:

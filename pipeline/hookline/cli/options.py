@@ -107,6 +107,13 @@ MESSAGE: Final[tuple[Decorator, ...]] = (
         help="A Python function that the model may call; may be repeated.",
     ),
     click.option(
+        "mcp",
+        "--mcp",
+        multiple=True,
+        metavar="COMMAND|URL",
+        help="An MCP server whose tools the model may call; may be repeated.",
+    ),
+    click.option(
         "--stream/--no-stream",
         default=None,
         help="Show the reply while it is written; the default on a terminal.",
@@ -125,6 +132,7 @@ class Arguments:
         documents: as images.
         schema: a file with a JSON schema.
         tools: functions, as MODULE:NAME.
+        mcp: commands and addresses of MCP servers.
         prefill: the first words of the reply.
         stream: None leaves it to the terminal.
         as_json: print JSON.
@@ -137,6 +145,7 @@ class Arguments:
     documents: tuple[str, ...] = ()
     schema: str | None = None
     tools: tuple[str, ...] = ()
+    mcp: tuple[str, ...] = ()
     prefill: str | None = None
     stream: bool | None = None
     as_json: bool = False
@@ -160,7 +169,24 @@ class Arguments:
             timeout=self.timeout,
             config=self.config,
             context=self.context,
+            plugins=self._plugins(),
         )
+
+    def _plugins(self) -> list[Any]:
+        """Return the plugin ``tools`` with the user's MCP servers, if there are any."""
+        if not self.mcp:
+            return []
+        import attrs  # noqa: PLC0415 -- few calls have servers
+
+        from hookline.cli.survey import survey  # noqa: PLC0415 -- as above
+
+        found = survey(self.config).working.get("tools")
+        if found is None:
+            raise click.UsageError("--mcp needs the plugin tools, which is not enabled here.")
+        tools: Any = found.object
+        # Each a glob for all names; a name that two of them have is an error when it is used.
+        routes = {"*" * place: f"mcp:{where}" for place, where in enumerate(self.mcp, 1)}
+        return [attrs.evolve(tools, routes={**tools.routes, **routes})]
 
     def options(self) -> "SendOptions":
         """Return what goes with every turn besides the message."""

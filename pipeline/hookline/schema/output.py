@@ -11,9 +11,9 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from hookline.errors import DecodeError, InputError
-from hookline.schema.definition import schema_of
 from hookline.schema.fit import misfits
 from hookline.schema.subset import check_subset, closed, referred
+from hookline.schema.types import schema_of
 from hookline.values.blocks import TextBlock
 from hookline.values.events import (
     ContentBlockDelta,

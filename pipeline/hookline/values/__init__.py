@@ -102,6 +102,7 @@ from hookline.values.sources import (
     URLSource,
 )
 from hookline.values.tool_definitions import ServerTool, Tool, ToolChoice, ToolSpec, UnknownTool
+from hookline.values.tool_events import ToolDone, ToolEvent, ToolProgress, ToolStart
 from hookline.values.usage import StopDetails, Usage, total
 
 __all__ = [
@@ -186,11 +187,15 @@ __all__ = [
     "Tool",
     "ToolAdditionBlock",
     "ToolChoice",
+    "ToolDone",
+    "ToolEvent",
+    "ToolProgress",
     "ToolReferenceBlock",
     "ToolRemovalBlock",
     "ToolResultBlock",
     "ToolSearchToolResultBlock",
     "ToolSpec",
+    "ToolStart",
     "ToolUseBlock",
     "Truncated",
     "URLSource",

@@ -44,6 +44,7 @@ from hookline.values.events import (
     UnknownDelta,
 )
 from hookline.values.messages import Response
+from hookline.values.tool_input import tool_input
 from hookline.wire import json
 from hookline.wire.codec import (
     structure_block,
@@ -91,8 +92,8 @@ def _tool_input(raw: str) -> Mapping[str, Any]:
     try:
         value = json.loads_unique(raw.encode("utf-8", "surrogatepass"))
     except (json.JSONDecodeError, RecursionError):
-        value = None
-    return value if isinstance(value, dict) else {INVALID_JSON: raw}
+        return {INVALID_JSON: raw}
+    return value if isinstance(value, dict) else tool_input(raw)
 
 
 class _OpenBlock:

@@ -12,7 +12,14 @@ from typing import Any, Final, NoReturn, Self, get_args, get_origin
 import cattrs
 from attrs import NOTHING, Attribute, Factory, fields
 
-from hookline.values.blocks import BLOCKS, Block, UnknownBlock
+from hookline.values.blocks import (
+    BLOCKS,
+    Block,
+    MCPToolUseBlock,
+    ServerToolUseBlock,
+    ToolUseBlock,
+    UnknownBlock,
+)
 from hookline.values.brief import brief
 from hookline.values.citations import CITATIONS, Citation, UnknownCitation
 from hookline.values.events import (
@@ -28,6 +35,7 @@ from hookline.values.frozen import EMPTY, Model, freeze, thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.sources import SOURCES, Source, UnknownSource
 from hookline.values.tool_definitions import ServerTool, Tool, ToolSpec, UnknownTool
+from hookline.values.tool_input import tool_input
 from hookline.values.usage import StopDetails, Usage
 
 __all__ = [
@@ -167,6 +175,7 @@ _UNKNOWN: Final = (
     UnknownEvent,
     UnknownTool,
 )
+_CALLS: Final = frozenset({ToolUseBlock.type, ServerToolUseBlock.type, MCPToolUseBlock.type})
 # These have no Unknown… twin: an optional field that does not fit goes to ``extra`` instead.
 _TOLERANT: Final = (Message, Request, Response, Usage, StopDetails, MessageChange)
 
@@ -184,6 +193,8 @@ def _family_hook(family: Any, converter: cattrs.Converter) -> Read:
         if name in members:
             if name not in hooks:
                 hooks[name] = converter.get_structure_hook(members[name])
+            if name in _CALLS and not isinstance(value.get("input"), dict):
+                value = {**value, "input": tool_input(value.get("input"))}
             try:
                 return hooks[name](value, members[name])
             except Misfit:
