@@ -116,7 +116,6 @@ MISTAKES = (
     ("/save .", "directory"),
     ("/save /dev/null", "device"),
     ("/image gone.png", "there is no file gone.png"),
-    ("/image ftp://example.com/x", "ftp"),
     ("/undo", "nothing to undo"),
     ("/model haiku", "did you mean 'claude-haiku-5-5'"),
     ("/load", "name of a file"),

@@ -101,7 +101,6 @@ def test_an_argument_of_an_endpoint(endpoint: str, name: str, line: Pipeline) ->
     parameters = {*inspect.signature(method).parameters, "timeout", "betas"} - {"options"}
     for parameter in parameters:
         for wrong in WRONG:
-
             given = {**right, parameter: wrong}
 
             def call(given: Any = given) -> None:

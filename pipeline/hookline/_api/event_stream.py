@@ -63,7 +63,7 @@ async def open_stream(turn: Turn, answer: RawResponse, ending: Ending) -> Respon
     return opened.evolve(events=events)
 
 
-async def _events(  # noqa: C901, PLR0912 -- one generator, as its docstring says
+async def _events(  # noqa: C901 -- one generator, as its docstring says
     turn: Turn, answer: RawResponse, ending: Ending | None = None
 ) -> AsyncGenerator[Event | list[Event], None]:
     """Yield the events of an answer.
