@@ -14,9 +14,9 @@ from weakref import WeakKeyDictionary
 
 from attrs import Attribute, Factory, define, evolve, field, frozen
 
+from hookline._turn_io import IO, Fetched, Uploads
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
 from hookline.trace import Trace
-from hookline.turn_io import IO, Fetched, Uploads
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
 from hookline.values.destination import Destination
 from hookline.values.frozen import FrozenDict

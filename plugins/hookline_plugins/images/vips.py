@@ -76,7 +76,7 @@ def _alike(media_type: str, picture: "Picture", full: int, size: tuple[int, int]
 @cache
 def _library() -> Any:
     try:
-        import pyvips  # noqa: PLC0415 -- an extra
+        import pyvips  # type: ignore[import-untyped]  # noqa: PLC0415 -- an extra
     except (ImportError, OSError):  # the second: there is the package, but no library
         return None
     return pyvips
