@@ -23,7 +23,7 @@ from hookline.models import ModelFacts, ModelTable, load_models
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
 from hookline.send_options.tools import bind_tool
-from hookline.turn import BoundTool, Turn
+from hookline.turn import BoundTool, Turn, Uploads
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
 from hookline.values.principal import NOBODY, Principal
@@ -199,6 +199,12 @@ class PipelineBase:
 
         return Access(self._upstreams.reach, self._io, self.settings.timeout)
 
+    def _uploads(self, turn: Turn) -> Uploads:
+        """Return what a turn's plugins upload with."""
+        from hookline.endpoints.turn_uploads import TurnUploads  # noqa: PLC0415 -- few turns upload
+
+        return TurnUploads(turn, self._upstreams.reach)
+
     def _journeys(self) -> "Journeys":
         """Return what batches need in order to take their items through the stages."""
         from hookline.endpoints.batches import Journeys  # noqa: PLC0415 -- only for batches
@@ -298,6 +304,7 @@ class PipelineBase:
             deadline=self._io.now() + timeout,
             timeout=timeout,
             call_tool=self._tool_calls,
+            open_uploads=self._uploads,
             **{"context": self.context, "principal": self.principal or NOBODY, **known},
         )
 

@@ -13,6 +13,8 @@ from attrs import Factory, define, field, frozen
 
 from hookline.values.blocks import Block, ToolResultBlock, UnknownBlock
 from hookline.values.messages import Request
+from hookline.values.pictures.survey import Medium, total_tokens
+from hookline.values.pictures.tokens import TokenRange
 from hookline.values.redaction import redacted
 from hookline.values.usage import Usage
 
@@ -234,21 +236,30 @@ class Explanation:
     Attributes:
         request: as it would be sent.
         trace: who changed what.
+        media: its images and documents, and what they cost.
 
     """
 
     request: Request
     trace: Trace
+    media: tuple[Medium, ...] = ()
+
+    @property
+    def media_tokens(self) -> TokenRange:
+        """What the images and documents cost together, as far as it is known before."""
+        return total_tokens(self.media)
 
     def render(self) -> str:
         """Return it as text for a person."""
         body = "\n".join("    " + line for line in _pretty(self.request))
-        return f"{self.trace.render()}\nwould be sent:\n{body}".lstrip("\n")
+        media = "".join(f"{each}\n" for each in self.media)
+        return f"{self.trace.render()}\n{media}would be sent:\n{body}".lstrip("\n")
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
         return {
             "trace": self.trace.to_dict(),
+            "media": [each.to_dict() for each in self.media],
             "request": json.loads("\n".join(_pretty(self.request))),
         }
 

@@ -4,18 +4,17 @@ from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
-    Collection,
-    Coroutine,
     Iterator,
     Mapping,
 )
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from attrs import Attribute, Factory, define, evolve, field, frozen
 
+from hookline._turn_io import IO, Alongside, Fetched, Uploads
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
 from hookline.trace import Trace
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
@@ -45,12 +44,10 @@ __all__ = [
     "RunTool",
     "Turn",
     "TurnOptions",
+    "Uploads",
 ]
 
 _SLACK: Final = 0.01  # seconds by which a time-out of the network may fire early
-
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
 
 CallNext: TypeAlias = Callable[[Request], Awaitable[Response]]
 """What a ``send`` hook calls to let the request go on its way."""
@@ -62,147 +59,6 @@ CallTool: TypeAlias = Callable[["Turn", ToolUseBlock, RunTool], Awaitable[ToolRe
 
 # These doors build a request, or count it, and ask no model; `call_next` does not answer there.
 _ASKS_NOBODY: Final = frozenset({"explain", "batch", "count_tokens", "upload"})
-
-
-@frozen
-class Fetched:
-    """The answer to a fetch.
-
-    Attributes:
-        status: HTTP status, never a redirect.
-        headers: names in lower case.
-        body: at most ``max_bytes`` bytes.
-        url: scheme, host and port it came from, after redirects; without path and query.
-
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    url: str
-
-
-class Alongside(Protocol):
-    """A coroutine that runs while an async generator yields what it reports.
-
-    Attributes:
-        result: what the coroutine returned, once the generator is exhausted.
-
-    """
-
-    result: Any
-
-    def run(
-        self, start: Callable[[Callable[[Any], None]], Coroutine[Any, Any, Any]]
-    ) -> AsyncGenerator[Any, None]:
-        """Yield what is reported until the coroutine has ended; raise what it raised.
-
-        Args:
-            start: makes the coroutine, given the function that reports; any thread may call that.
-
-        """
-        ...
-
-
-class IO(Protocol):
-    """The only way in which core and plugins touch time, threads and the network.
-
-    A plugin that awaits nothing but these (and ``call_next``) works in ``Pipeline`` and
-    ``AsyncPipeline`` alike: in a ``Pipeline`` none of them ever suspends.
-    """
-
-    def now(self) -> float:
-        """Return monotonic seconds; only differences have a meaning."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for ``seconds``."""
-        ...
-
-    async def run_blocking(self, function: Callable[[*Args], T], *args: *Args) -> T:
-        """Run a blocking function where it does no harm: here, or in a worker thread."""
-        ...
-
-    async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
-        """Run coroutines side by side; the first failure cancels or outwaits the others.
-
-        Where several fail, the one that failed first in time is raised, alone.
-        """
-        ...
-
-    async def race(
-        self,
-        *factories: Callable[[], Coroutine[Any, Any, T]],
-        delay: float,
-        discard: Callable[[T], Coroutine[Any, Any, None]],
-    ) -> tuple[int, T]:
-        """Run the first; start the next when ``delay`` seconds have brought no answer; first wins.
-
-        The others are cancelled. In a ``Pipeline`` they run in threads, which nothing can cancel:
-        there a loser is left to finish by itself. An answer that comes too late goes to
-        ``discard``. A failure counts only once nothing else is running: then that of the earliest
-        starter is raised.
-
-        Args:
-            *factories: each makes the coroutine of one runner.
-            delay: seconds between the starts.
-            discard: clears away an answer that came too late.
-
-        Returns:
-            The winner's place among ``factories``, and its answer.
-
-        """
-        ...
-
-    async def fetch(
-        self,
-        url: str,
-        *,
-        method: str = "GET",
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        allow_hosts: Collection[str] = (),
-        max_bytes: int = 10 * 1024 * 1024,
-        timeout: float = 10.0,  # noqa: ASYNC109 -- the door shares it out over lookups and hops
-        redirects: int = 0,
-    ) -> Fetched:
-        """Fetch an untrusted URL through the one guarded door."""
-        ...
-
-    def alongside(self) -> Alongside:
-        """Return what runs one coroutine while a generator yields what it reports."""
-        ...
-
-    async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Finish ``coroutine`` even if the turn has been cancelled (bounded; for clean-up)."""
-        ...
-
-    async def bounded(self, awaitable: Awaitable[T], seconds: float, *, shield: bool = False) -> T:
-        """Wait for ``awaitable`` for so long and no longer.
-
-        In a ``Pipeline`` what can be ended are its waits on ``turn.io``.
-
-        Args:
-            awaitable: what to wait for.
-            seconds: how long.
-            shield: whether it may go on even if the turn has been cancelled.
-
-        Raises:
-            TimeoutError: the time was up.
-
-        """
-        ...
-
-    async def outwait(
-        self, function: Callable[[*Args], T], *args: *Args, seconds: float | None
-    ) -> T:
-        """Run a blocking function in a thread that is left to itself when the time is up.
-
-        Raises:
-            TimeoutError: the time was up.
-
-        """
-        ...
 
 
 @frozen(kw_only=True)
@@ -332,7 +188,7 @@ _MADE: "Final[WeakKeyDictionary[Turn, tuple[tuple[Any, ...], Principal, CallTool
 
 
 def _settable(_turn: Any, attribute: "Attribute[Any]", value: Any) -> Any:
-    if attribute.name in _FIXED or attribute.name in ("principal", "_call_tool"):
+    if attribute.name in _FIXED or attribute.name in ("principal", "_call_tool", "_open_uploads"):
         raise AttributeError(
             f"turn.{attribute.name} is fixed when the turn is made; a plugin may set turn.prefill, "
             "turn.destination and its own TurnState"
@@ -419,6 +275,9 @@ class Turn:
     _leavers: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
     _judging: set[object] = field(factory=set, init=False, repr=False)
     _call_tool: "CallTool | None" = field(default=None, repr=False, alias="call_tool")
+    _open_uploads: "Callable[[Turn], Uploads] | None" = field(
+        default=None, repr=False, alias="open_uploads"
+    )
 
     def __attrs_post_init__(self) -> None:
         _MADE[self] = _fixed(self), evolve(self.principal), self._call_tool
@@ -456,6 +315,15 @@ class Turn:
         A ``send`` hook that waits, reserves or keeps answers has nothing to do where this is False.
         """
         return not self.rehearsing and self.surface not in _ASKS_NOBODY
+
+    @property
+    def uploads(self) -> Uploads:
+        """The files of the API at the turn's destination, with its credentials and its deadline."""
+        if self._open_uploads is None:
+            raise RuntimeError(
+                "this turn was not made by a pipeline, so it has nowhere to upload to"
+            )
+        return self._open_uploads(self)
 
     @contextmanager
     def judging(self) -> Iterator[Destination]:

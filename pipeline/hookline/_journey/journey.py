@@ -18,6 +18,7 @@ from hookline.trace import Explanation
 from hookline.turn import Turn
 from hookline.values.events import Event, MessageStop
 from hookline.values.messages import Request, Response
+from hookline.values.pictures.survey import surveyed
 
 __all__ = ["journey", "rehearse", "the_reply"]
 
@@ -133,4 +134,5 @@ async def rehearse(engine: Engine, turn: Turn, request: Request) -> Explanation:
     await engine.ready()
     request = await prepared(engine, turn, request)
     leaving = await outgoing(engine, turn, request)
-    return Explanation(leaving[0] if leaving else request, turn.trace)
+    last = leaving[0] if leaving else request
+    return Explanation(last, turn.trace, surveyed(last, turn.models.get(last.model)))

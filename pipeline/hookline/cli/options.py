@@ -86,8 +86,8 @@ MESSAGE: Final[tuple[Decorator, ...]] = (
         "--image",
         "-i",
         multiple=True,
-        metavar="PATH|URL",
-        help="An image to look at, - for stdin; may be repeated.",
+        metavar="PATH|DIR|GLOB|URL",
+        help="An image to look at, a directory or pattern for several, - for stdin; may be repeated.",
     ),
     click.option(
         "documents",

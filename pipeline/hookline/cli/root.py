@@ -11,6 +11,7 @@ from hookline.cli.ask import ask
 from hookline.cli.chat.command import chat
 from hookline.cli.config import config
 from hookline.cli.explain import explain
+from hookline.cli.images import images
 from hookline.cli.models import models
 from hookline.cli.options import examples
 from hookline.cli.output import note
@@ -78,7 +79,7 @@ root: Final = _Root(
     ),
     commands={
         command.name or "": command
-        for command in (ask, chat, explain, plugins, models, config, sim)
+        for command in (ask, chat, explain, images, plugins, models, config, sim)
     },
     params=[
         click.Option(

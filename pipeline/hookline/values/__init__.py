@@ -83,9 +83,18 @@ from hookline.values.pictures.header import (
     convertible,
     looks_like,
     media_type_of,
+    read_base64_header,
     read_header,
 )
 from hookline.values.pictures.pixels import Pixels
+from hookline.values.pictures.survey import (
+    Medium,
+    media_in,
+    remember_header,
+    surveyed,
+    total_tokens,
+)
+from hookline.values.pictures.tokens import TokenRange
 from hookline.values.prefill import PREFILL_MODES, Prefill, PrefillMode, PrefillWay
 from hookline.values.principal import NOBODY, Principal
 from hookline.values.rate_limits import RateLimit, RateLimits, read_rate_limits
@@ -151,6 +160,7 @@ __all__ = [
     "MCPToolListingBlock",
     "MCPToolResultBlock",
     "MCPToolUseBlock",
+    "Medium",
     "Message",
     "MessageChange",
     "MessageDelta",
@@ -184,6 +194,7 @@ __all__ = [
     "TextSource",
     "ThinkingBlock",
     "ThinkingDelta",
+    "TokenRange",
     "Tool",
     "ToolAdditionBlock",
     "ToolChoice",
@@ -218,12 +229,17 @@ __all__ = [
     "freeze",
     "frozen_tuple",
     "looks_like",
+    "media_in",
     "media_type_of",
+    "read_base64_header",
     "read_header",
     "read_rate_limits",
     "redacted",
+    "remember_header",
     "shown_url",
     "size_text",
+    "surveyed",
     "thaw",
     "total",
+    "total_tokens",
 ]

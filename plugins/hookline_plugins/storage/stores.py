@@ -219,6 +219,18 @@ class SQLiteStore:
             db.execute(_EVICT, (self._entries, self._max_bytes))
             db.execute("COMMIT")
 
+    def items(self) -> list[tuple[bytes, bytes]]:
+        """Return every key and value that has not expired."""
+        with self._tolerant(), self._connection() as db:
+            rows = db.execute("SELECT key, value FROM entry WHERE expires > ?", (self._clock(),))
+            return [(bytes(key), bytes(value)) for key, value in rows]
+        return []
+
+    def drop(self, key: bytes) -> None:
+        """Forget what is stored under ``key``."""
+        with self._tolerant(), self._connection() as db:
+            db.execute("DELETE FROM entry WHERE key = ?", (key,))
+
     def reports(self) -> Iterator[str]:
         """See ``Store.reports``."""
         while self._reports:
