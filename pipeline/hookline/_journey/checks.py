@@ -3,10 +3,16 @@
 from inspect import isawaitable
 from typing import Any
 
-from hookline._journey.failures import absorbed, failure, is_failure, result_of, wrong
+from hookline._journey.failures import (
+    absorbed,
+    failure,
+    is_failure,
+    result_of,
+    verdict_of,
+    wrong,
+)
 from hookline._journey.plugin_set import Implementation
-from hookline.errors import PolicyViolation
-from hookline.trace import Verdict
+from hookline.errors import HooklineError, PolicyViolation
 from hookline.turn import Turn
 
 __all__ = ["check"]
@@ -62,6 +68,6 @@ async def _ask(implementation: Implementation, turn: Turn, subject: Any) -> None
             raise problem
 
 
-def _refused(turn: Turn, implementation: Implementation, problem: Exception) -> None:
-    verdict = Verdict(implementation.plugin, implementation.hook, "refused", str(problem))
+def _refused(turn: Turn, implementation: Implementation, problem: HooklineError) -> None:
+    verdict = verdict_of(implementation, "refused", problem)
     turn.trace.verdicts.append(verdict)
