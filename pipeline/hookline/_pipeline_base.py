@@ -276,6 +276,7 @@ class PipelineBase:
             destination=self._destination,
             api_version=self._api_version,
             betas=self._betas,
+            headers=self.settings.headers,
             deadline=self._io.now() + timeout,
             timeout=timeout,
             call_tool=self._tool_calls,
