@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hookline.conversation import ConversationBase
     from hookline.endpoints.access import Access
     from hookline.endpoints.batches import Journeys
+    from hookline.endpoints.uploads import Journeys as UploadJourneys
     from hookline.simulator import Simulator
 
 __all__ = ["PipelineBase", "Registered"]
@@ -210,6 +211,19 @@ class PipelineBase:
             ),
             resume=self._resume,
         )
+
+    def _uploads(self) -> "UploadJourneys":
+        """Return what uploads need in order to be judged like everything else that leaves."""
+        from hookline.endpoints.uploads import Journeys, as_request  # noqa: PLC0415 -- only for uploads
+
+        def begin(
+            name: str, content: bytes, media_type: str, timeout: float, options: Mapping[str, Any]
+        ) -> tuple[Turn, Request]:
+            betas = tuple(options.get("betas", ()))
+            turn = self._turn("upload", timeout, name=name)
+            return turn, as_request(self._blank, content, media_type, betas)
+
+        return Journeys(self._engine, begin)
 
     def _resume(self, left: Turn | None, custom_id: str) -> Turn:
         """Return the turn of a batch's result, which knows what the item's turn knew."""

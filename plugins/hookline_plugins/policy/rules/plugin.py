@@ -61,6 +61,8 @@ class Rules:
 
     rules: tuple[Any, ...] = field(default=(), converter=_list)
     _judged: tuple[_Judged, ...] = field(init=False, repr=False)
+    _hosts: tuple[_Judged, ...] = field(init=False, repr=False)
+    _bringing: tuple[_Judged, ...] = field(init=False, repr=False)
     _forbidding: tuple[_Judged, ...] = field(init=False, repr=False)
     _patterns: Patterns = field(init=False, repr=False)
     _inputs: tuple[_Judged, ...] = field(init=False, repr=False)
@@ -83,6 +85,8 @@ class Rules:
         inputs = [each for each in judged if each.rule.tool_input is not None]
         known: dict[str, Any] = {
             "_judged": tuple(judged),
+            "_hosts": tuple(each for each in judged if each.rule.image_hosts is not None),
+            "_bringing": tuple(each for each in judged if _brings(each.rule)),
             "_forbidding": tuple(forbidding),
             "_patterns": Patterns(
                 [_wanted(each.rule.forbid) for each in forbidding if each.rule.forbid]
@@ -101,10 +105,8 @@ class Rules:
         """Bring in what rules require: a text in the system prompt, a digest for a user id."""
         changed = request
         setting = Setting(turn, request)
-        for each in self._judged:
+        for each in self._bringing:
             rule = each.rule
-            if rule.shadow or (rule.system is None and rule.user_id != "hash"):
-                continue
             if turn.surface == _UPLOAD or not each.applies(turn, request.model, setting):
                 continue
             if rule.system is not None and rule.system.require not in _system_text(changed):
@@ -118,9 +120,9 @@ class Rules:
     @hookimpl
     def inject_prefill(self, turn: Turn, request: Request) -> None:
         """Refuse images of hosts that are not allowed before anybody fetches them."""
-        if any(each.rule.image_hosts is not None for each in self._judged):
+        if self._hosts:
             self._refuse(
-                turn, request, self._broken(turn, request, only="image_hosts"), "inject_prefill"
+                turn, request, _broken(self._hosts, Outgoing(turn, request)), "inject_prefill"
             )
 
     @hookimpl
@@ -128,7 +130,7 @@ class Rules:
         """Judge exactly what leaves."""
         self.asked[turn][:] = [request]
         out = Outgoing(turn, request)
-        broken = list(self._broken(turn, request, out=out))
+        broken = list(_broken(self._judged, out))
         if self._patterns:
             broken += self._said(out.texts)
         if broken:
@@ -195,22 +197,6 @@ class Rules:
         asked = self.asked[turn]
         return asked[0] if asked else turn.request
 
-    def _broken(
-        self, turn: Turn, request: Request, *, out: Outgoing | None = None, only: str = ""
-    ) -> Iterator[tuple[_Judged, Broken]]:
-        """Yield what is broken, whomever it is for: that costs more to find out, and is seldom asked."""
-        out = out or Outgoing(turn, request)
-        upload = turn.surface == _UPLOAD
-        now = datetime.now(UTC)
-        for each in self._judged:
-            for check, wanted, uploads in each.checks:
-                if (upload and not uploads) or (only and wanted is not getattr(each.rule, only)):
-                    continue
-                broken = check(wanted, out, now)
-                if broken is not None:
-                    yield each, broken
-                    break
-
     def _said(self, texts: Texts) -> list[tuple[_Judged, Broken]]:
         return [
             (self._forbidding[hit.number], Broken(f"{_part(hit.part)} holds {_SAID}", hit.evidence))
@@ -262,6 +248,18 @@ class Rules:
             turn.trace.verdicts.append(verdict)
 
 
+def _broken(judged: Iterable[_Judged], out: Outgoing) -> Iterator[tuple[_Judged, Broken]]:
+    """Yield what is broken, whomever it is for: that costs more to find out, and is seldom asked."""
+    upload = out.turn.surface == _UPLOAD
+    now = datetime.now(UTC)
+    for each in judged:
+        for check, wanted, uploads in each.checks:
+            broken = check(wanted, out, now) if uploads or not upload else None
+            if broken is not None:
+                yield each, broken
+                break
+
+
 def _placed(
     where: Callable[[tuple[str, ...]], str] | None, key: tuple[str, ...], make: Any, given: Any
 ) -> Any:
@@ -272,6 +270,11 @@ def _placed(
         if where is None or type(error) is not ConfigError:
             raise
         raise ConfigError(f"{where(key)}: {error}") from error
+
+
+def _brings(rule: Rule) -> bool:
+    """Say whether a rule changes requests, and not only judges them."""
+    return not rule.shadow and (rule.system is not None or rule.user_id == "hash")
 
 
 def _pattern(forbid: Forbid) -> str:
