@@ -183,8 +183,7 @@ def assemble(given: Iterable[Any], settings: Settings, policy: Policy = NO_POLIC
     """
     available = {each.name: each for each in installed()}
     asked = [thing for thing in given if isinstance(thing, str)]
-    homes = {each.entry_point.value: name for name, each in available.items()}
-    in_code = [_named(thing, homes) for thing in given if not isinstance(thing, str)]
+    in_code = [_named(thing, available) for thing in given if not isinstance(thing, str)]
     replaced = {plugin.name for plugin in in_code}
     options = settings.plugins
     check_code_plugins(policy, in_code)
@@ -207,7 +206,7 @@ def assemble(given: Iterable[Any], settings: Settings, policy: Policy = NO_POLIC
                 f"place only where the code says so: disable=[{name!r}]"
             )
     for plugin in in_code:
-        held(policy, plugin, homes.get(_home(plugin.object), ""))
+        held(policy, plugin, _home(plugin.object, available))
         given_options = {
             option
             for option in options.get(plugin.name, ())
@@ -279,18 +278,26 @@ def left_out(
     return ""
 
 
-def _named(thing: Any, homes: Mapping[str, str]) -> Plugin:
+def _named(thing: Any, available: Mapping[str, Installed]) -> Plugin:
     """Wrap a plugin handed over in code; one of an installed plugin's class takes its name."""
     plugin = Plugin.of(thing)
     if plugin is thing or isinstance(getattr(thing, "name", None), str):
         return plugin
-    home = homes.get(_home(thing))
+    home = _home(thing, available)
     return attrs.evolve(plugin, name=home) if home else plugin
 
 
-def _home(thing: Any) -> str:
-    """Return what an entry point of this class would be written as."""
-    return f"{type(thing).__module__}:{type(thing).__qualname__}"
+def _home(thing: Any, available: Mapping[str, Installed]) -> str:
+    """Return the name of the installed plugin of an object's class, or "".
+
+    The class may stand in another module than the one that the entry point names. But where there is an
+    object of it, that one has been imported too, unless somebody made the object without it.
+    """
+    for name, each in available.items():
+        module = sys.modules.get(each.entry_point.module)
+        if module is not None and getattr(module, each.entry_point.attr, None) is type(thing):
+            return name
+    return ""
 
 
 def configured(
