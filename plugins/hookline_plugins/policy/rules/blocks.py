@@ -30,7 +30,7 @@ from hookline.values import (
 )
 from hookline_plugins.policy.rules.keys import Part
 
-__all__ = ["Piece", "pieces_of", "strings"]
+__all__ = ["Piece", "input_texts", "pieces_of", "strings"]
 
 Piece: TypeAlias = tuple[Part, str]
 
@@ -68,6 +68,31 @@ def strings(value: Any) -> Iterator[str]:
                 each.name for each in attrs.fields(type(item)) if not each.name.startswith("_")
             ]
             waiting += [getattr(item, name) for name in reversed(names) if name not in _SEALED]
+
+
+def input_texts(value: Any) -> Iterator[str]:
+    """Yield the texts of a tool's input, and what its values say together: keys may stand between them.
+
+    Args:
+        value: the input.
+
+    """
+    yield from strings(value)
+    together = "".join(_values(value))
+    if together:
+        yield together
+
+
+def _values(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, Mapping):
+            waiting += reversed(tuple(item.values()))
+        elif isinstance(item, list | tuple):
+            waiting += reversed(item)
 
 
 def pieces_of(block: Block, part: Part) -> Iterator[Piece]:
@@ -108,7 +133,8 @@ def _thinking(block: Any, part: Part) -> Iterator[Piece]:
 def _call(block: Any, part: Part) -> Iterator[Piece]:
     into: Part = "reply" if part == "reply" else "tool_inputs"
     yield into, block.name
-    yield from _all(into, block.input)
+    for text in input_texts(block.input):
+        yield into, text
     if isinstance(block, MCPToolUseBlock):
         yield into, block.server_name
 

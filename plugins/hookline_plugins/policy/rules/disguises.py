@@ -23,6 +23,7 @@ _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([ntr\"\\
 _SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _CODED: Final = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 _LONG_CODED: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_ORDINARY: Final = re.compile(r"[A-Za-z]?[a-z]*(?:[-_/+][A-Za-z]?[a-z]*)*")
 _STANDARD: Final = str.maketrans("-_", "+/")
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})+")
 # Letters of other alphabets that look like Latin ones.
@@ -87,7 +88,7 @@ def _within(text: str, *, urls: bool) -> Iterator[str]:
     if urls and "%" in text:
         yield unquote(text)
     for word in (_LONG_CODED if len(text) > _LONG else _CODED).findall(text):
-        if not word[1:].islower():  # an ordinary word
+        if not _ORDINARY.fullmatch(word):
             yield from _decoded(word)
 
 

@@ -15,6 +15,7 @@ __all__ = ["Hit", "Patterns", "longest", "reach_of", "word_pattern"]
 
 _MEMORY: Final = 128 << 20  # bytes for the automaton; RE2 makes its states as it needs them
 _SHOWN: Final = 60
+_EDGE: Final = r"[^\p{L}\p{N}]"
 _GAP: Final = 64  # characters of white space within a phrase that a stream is held back for
 
 
@@ -44,22 +45,19 @@ class Hit:
 def word_pattern(words: Sequence[str]) -> str:
     """Return the pattern of whole words, in any case of letters.
 
-    A boundary is asked for only where a word ends in a letter or digit: of ``C++`` it ends by itself.
+    A word ends where no letter or digit follows; the parts of a phrase may be joined as in names
+    (``project_zephyr``). What a word itself is, stands in the group ``word``.
     """
-    return "(?i)(?:" + "|".join(map(_word, words)) + ")"
+    return f"(?i)(?:^|{_EDGE})(?P<word>{'|'.join(map(_word, words))})(?:{_EDGE}|$)"
 
 
 def _word(word: str) -> str:
-    plain = folded(word.strip())
-    before = r"\b" if re.match(r"\w", plain, re.ASCII) else ""
-    after = r"\b" if re.search(r"\w$", plain, re.ASCII) else ""
-    inner = r"\s+".join(re.escape(part) for part in plain.split())
-    return before + inner + after
+    return r"[\s_.+-]+".join(re.escape(part) for part in folded(word).split())
 
 
 def reach_of(words: Sequence[str]) -> int:
     """Return how many characters one of the words has at most, with some room between its parts."""
-    return max(len(word) + _GAP * len(word.split()) for word in words)
+    return max(len(word) + 2 + _GAP * (len(word.split()) - 1) for word in words)
 
 
 class Patterns:
@@ -135,8 +133,9 @@ class Patterns:
             return self._all.Match(_whole(text)) or ()
 
     def _hit(self, number: int, part: str, text: str) -> Hit:
-        match = self._single[number].search(_whole(text))
-        start, end = match.span() if match else (0, len(text))
+        single = self._single[number]
+        match = single.search(_whole(text))
+        start, end = match.span(single.groupindex.get("word", 0)) if match else (0, len(text))
         return Hit(number, part, start, end - start)
 
 

@@ -12,7 +12,7 @@ from hookline.errors import ConfigError
 from hookline.plugin import Principal, TurnState, Verdict
 from hookline.policy import RuleTable
 from hookline.turn import Turn
-from hookline_plugins.policy.rules.blocks import strings
+from hookline_plugins.policy.rules.blocks import input_texts
 from hookline_plugins.policy.rules.conditions import Condition, Setting
 from hookline_plugins.policy.rules.findings import findings
 from hookline_plugins.policy.rules.judging import Broken, Check, allowed, checks_of, hashed_user
@@ -146,7 +146,7 @@ class Rules:
         ]
         broken += self._calls([call])
         if self._patterns:
-            broken += self._said({"tool_inputs": [call.name, *strings(call.input)]})
+            broken += self._said({"tool_inputs": [call.name, *input_texts(call.input)]})
         if broken:
             self._refuse(turn, self._request(turn), broken, "check_tool")
 
@@ -210,7 +210,7 @@ class Rules:
         return [
             (each, Broken(f"the tool {call.name} must not be called with this", hit.evidence))
             for call in calls
-            for hit in self._input_patterns.search({"tool_inputs": list(strings(call.input))})
+            for hit in self._input_patterns.search({"tool_inputs": list(input_texts(call.input))})
             for each in (self._inputs[hit.number],)
             if each.rule.tool_input and fnmatchcase(call.name, each.rule.tool_input.tool)
         ]

@@ -22,7 +22,7 @@ from hookline.values import (
     TextDelta,
     ThinkingDelta,
 )
-from hookline_plugins.policy.rules.blocks import strings
+from hookline_plugins.policy.rules.blocks import input_texts, strings
 
 __all__ = ["ReplyFilter"]
 
@@ -114,7 +114,7 @@ class ReplyFilter(StreamFilter):
                 read = json.loads(text)
             except (ValueError, RecursionError):  # cut off, or never JSON
                 read = None
-            self._judge([text, *strings(read)])
+            self._judge([text, *input_texts(read)])
 
     def _release(self, settled: int) -> tuple[Event, ...]:
         if self._held and isinstance(self._held[-1][1], MessageStop):
