@@ -58,14 +58,19 @@ TABLE = st.fixed_dictionaries(
     },
 )
 POLICY = st.fixed_dictionaries(
-    {"allow": st.sets(st.sampled_from(MODELS), min_size=1), "word": st.sampled_from(["alpha", "beta"])},
+    {
+        "allow": st.sets(st.sampled_from(MODELS), min_size=1),
+        "word": st.sampled_from(["alpha", "beta"]),
+    },
     optional={
         "max": st.integers(1, 200),
         "bound": st.integers(1, 200),
         "lock": st.sampled_from(MODELS),
     },
 )
-LAYER = st.tuples(st.sampled_from(["found", "user", "named", "env", "dict", "plugin", "policy"]), TABLE)
+LAYER = st.tuples(
+    st.sampled_from(["found", "user", "named", "env", "dict", "plugin", "policy"]), TABLE
+)
 CALL = st.fixed_dictionaries(
     {
         "model": st.sampled_from(MODELS),

@@ -15,6 +15,7 @@ from hookline.cli.models import models
 from hookline.cli.options import examples
 from hookline.cli.output import note
 from hookline.cli.plugins import plugins
+from hookline.cli.policy.commands import policy
 from hookline.cli.sim import sim
 
 __all__ = ["root"]
@@ -78,7 +79,7 @@ root: Final = _Root(
     ),
     commands={
         command.name or "": command
-        for command in (ask, chat, explain, plugins, models, config, sim)
+        for command in (ask, chat, explain, plugins, models, config, policy, sim)
     },
     params=[
         click.Option(

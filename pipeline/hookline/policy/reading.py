@@ -97,7 +97,7 @@ def _read(wanted: Include, standing: Standing, above: tuple[str, ...]) -> Iterat
     try:
         data = read_file(name, most=_MOST_BYTES)
     except InputError as error:
-        raise ConfigError(f"{before}policy file {name!r} cannot be read: {error}") from error
+        raise ConfigError(f"{before}policy file {name!r}: {error}") from error
     digest = hashlib.sha256(data).hexdigest()
     if wanted.sha256 and digest != wanted.sha256.lower():
         raise ConfigError(

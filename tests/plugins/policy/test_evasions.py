@@ -77,7 +77,9 @@ PLACES: dict[str, dict[str, Any]] = {
     "tool input in base64 url": {"messages": turns({"data": f"x={CODED.rstrip('=')}"})},
     "tool input in hex": {"messages": turns({"data": b"project zephyr".hex()})},
     "tool input in escapes": {"messages": turns({"json": '"\\u0070roject \\u007aephyr"'})},
-    "tool input in escaped base64": {"messages": turns({"j": "".join(f"\\x{ord(c):02x}" for c in CODED)})},
+    "tool input in escaped base64": {
+        "messages": turns({"j": "".join(f"\\x{ord(c):02x}" for c in CODED)})
+    },
     "tool input in pieces": {"messages": turns({"a": "project ", "b": "zephyr"})},
     "tool result": {"messages": turns({}, SAID)},
     "tool result of blocks": {"messages": turns({}, [TextBlock("project"), TextBlock(" zephyr")])},
@@ -94,7 +96,10 @@ PLACES: dict[str, dict[str, Any]] = {
     "mcp server": {"mcp_servers": [{"name": SAID, "url": "https://a.example", "type": "url"}]},
     "a field of tomorrow": {"context_management": {"note": SAID}},
     "an unknown block": {
-        "messages": [Message("user", [UnknownBlock("novel", {"deep": [SAID]})]), Message("assistant", "b")]
+        "messages": [
+            Message("user", [UnknownBlock("novel", {"deep": [SAID]})]),
+            Message("assistant", "b"),
+        ]
     },
 }
 
@@ -118,7 +123,12 @@ DISGUISES = {
 
 
 def refused(door: str, message: Any = "Hello", *, line: Any = None, **call: Any) -> bool:
-    options = {"base_url": "sim:", "model": MODEL, "disable": ["preflight", "images"], **(line or {})}
+    options = {
+        "base_url": "sim:",
+        "model": MODEL,
+        "disable": ["preflight", "images"],
+        **(line or {}),
+    }
     with Pipeline(policy=Rules(rules=RULES), **options) as pipeline:
         try:
             if door == "stream":
@@ -256,7 +266,10 @@ def test_retries_and_fallbacks_are_judged_each_time(sim: Any) -> None:
     config = {"plugins": {"retry": {"base": 0.001, "throttle_base": 0.001}}}
     with (
         Pipeline(
-            base_url=server, model=MODEL, config=config, plugins=[Later(), Worse()],
+            base_url=server,
+            model=MODEL,
+            config=config,
+            plugins=[Later(), Worse()],
             policy=Rules(rules=RULES),
         ) as line,
         pytest.raises(PolicyViolation),
@@ -268,7 +281,12 @@ def test_retries_and_fallbacks_are_judged_each_time(sim: Any) -> None:
 def test_a_fallback_model_is_judged(sim: Any) -> None:
     server = sim(Rule(status=529, times=9))
     policy = Rules(rules=[{"id": "m", "models": {"allow": ["claude-haiku-*"]}}])
-    config = {"plugins": {"retry": {"attempts": 1}, "fallback": {"models": ["claude-opus-4-5"], "on": ["overload"]}}}
+    config = {
+        "plugins": {
+            "retry": {"attempts": 1},
+            "fallback": {"models": ["claude-opus-4-5"], "on": ["overload"]},
+        }
+    }
     with Pipeline(base_url=server, model=MODEL, policy=policy, config=config) as line:
         with pytest.raises(Exception):  # noqa: B017, PT011 -- whichever of the two errors it is
             line.send("Hello")
@@ -301,7 +319,9 @@ def test_other_loops_and_threads(sim: Any) -> None:
     def thread(number: int) -> None:
         async def main() -> None:
             async with AsyncPipeline(base_url=server, model=MODEL, policy=policy) as line:
-                await asyncio.gather(*(ask(line, f"{SAID} {number}") for _ in range(5)), ask(line, "a"))
+                await asyncio.gather(
+                    *(ask(line, f"{SAID} {number}") for _ in range(5)), ask(line, "a")
+                )
 
         asyncio.run(main())
 
@@ -397,7 +417,14 @@ def test_a_pattern_without_an_end_holds_a_stream_back_to_its_end(run: Any, sim: 
 
 
 @pytest.mark.parametrize(
-    "use", [{"q": SAID}, {SAID: 1}, {"q": CODED}, {"q": '"\\u0070roject zephyr"'}, {"n": [["project ", "zephyr"]]}]
+    "use",
+    [
+        {"q": SAID},
+        {SAID: 1},
+        {"q": CODED},
+        {"q": '"\\u0070roject zephyr"'},
+        {"n": [["project ", "zephyr"]]},
+    ],
 )
 def test_a_tool_call_that_says_it_is_neither_run_nor_delivered(
     run: Any, sim: Any, streamed: bool, use: Any
@@ -443,18 +470,26 @@ def test_a_tool_that_is_not_allowed_is_not_run(run: Any, sim: Any, streamed: boo
     policy = Rules(rules=[{"id": "no-shell", "tools": {"deny": ["shell"]}}])
     with pytest.raises(PolicyViolation) as caught:
         run.outcome(
-            streamed, line={"base_url": server, "policy": policy, "plugins": [Offers()]}, tools=[add]
+            streamed,
+            line={"base_url": server, "policy": policy, "plugins": [Offers()]},
+            tools=[add],
         )
     assert caught.value.rule == "no-shell"
     assert ran == []
 
 
-def test_an_image_of_a_host_that_is_not_allowed_is_not_even_fetched(loopback: Any, http: Any) -> None:
+def test_an_image_of_a_host_that_is_not_allowed_is_not_even_fetched(
+    loopback: Any, http: Any
+) -> None:
     from hookline import Image
 
     fetched: list[Any] = []
     server = loopback(lambda request: fetched.append(request) or http(200, b""))
-    url = f"http://127.0.0.1:{server.port}/a.png" if hasattr(server, "port") else "http://evil.example/a"
+    url = (
+        f"http://127.0.0.1:{server.port}/a.png"
+        if hasattr(server, "port")
+        else "http://evil.example/a"
+    )
     policy = Rules(rules=[{"id": "hosts", "image_hosts": {"allow": ["acme.example"]}}])
     with Pipeline(base_url="sim:", model=MODEL, policy=policy) as line:
         with pytest.raises(PolicyViolation):
@@ -466,4 +501,6 @@ def test_ordinary_things_go_through() -> None:
     for text in ("The project is called breeze.", "zephyr", "A projector, zephyrous.", "x" * 5000):
         assert not refused("send", text)
         assert not refused("stream", text)
-    assert not refused("send", "Hello", messages=turns({"data": b64encode(b"harmless words").decode()}))
+    assert not refused(
+        "send", "Hello", messages=turns({"data": b64encode(b"harmless words").decode()})
+    )
