@@ -16,10 +16,12 @@ from hookline._journey.discovery import assemble
 from hookline._journey.engine import Engine
 from hookline._journey.lifecycle import Lifecycle
 from hookline._journey.plugin_set import Plugin, PluginSet
+from hookline._journey.required import check_code_plugins
 from hookline._journey.tool_calls import ToolCalls
-from hookline.config import Settings, load_settings
+from hookline.config import Settings
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
+from hookline.policy import Guard, Policy, load_policy, policy_settings
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
 from hookline.send_options.tools import bind_tool
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from hookline.conversation import ConversationBase
     from hookline.endpoints.access import Access
     from hookline.endpoints.batches import Journeys
+    from hookline.endpoints.uploads import Journeys as UploadJourneys
     from hookline.simulator import Simulator
 
 __all__ = ["PipelineBase", "Registered"]
@@ -99,7 +102,10 @@ class PipelineBase:
             raise ConfigError("plugins= takes a list: plugins=[MyPlugin()]")
         if context is not None and not isinstance(context, Mapping):
             raise ConfigError("context= takes a dict: context={'user': …}")
-        self.settings: Final[Settings] = load_settings(
+        enforcers, files = _split(policy)
+        self.policy: Final = load_policy(files)
+        self.settings: Final[Settings] = policy_settings(
+            self.policy,
             config,
             model=model,
             max_tokens=max_tokens,
@@ -123,8 +129,8 @@ class PipelineBase:
         )
         self.plugins: Final = PluginSet(
             [
-                *assemble(plugins, self.settings),
-                *_policies(policy),
+                *assemble(plugins, self.settings, self.policy),
+                *_policies(enforcers, self.policy),
             ]
         )
         self.model_table: Final = self._register_models()
@@ -217,6 +223,19 @@ class PipelineBase:
             resume=self._resume,
         )
 
+    def _uploads(self) -> "UploadJourneys":
+        """Return what uploads need in order to be judged like everything else that leaves."""
+        from hookline.endpoints.uploads import Journeys, as_request  # noqa: PLC0415 -- only for uploads
+
+        def begin(
+            name: str, content: bytes, media_type: str, timeout: float, options: Mapping[str, Any]
+        ) -> tuple[Turn, Request]:
+            betas = tuple(options.get("betas", ()))
+            turn = self._turn("upload", timeout, name=name)
+            return turn, as_request(self._blank, content, media_type, betas)
+
+        return Journeys(self._engine, begin)
+
     def _resume(self, left: Turn | None, custom_id: str) -> Turn:
         """Return the turn of a batch's result, which knows what the item's turn knew."""
         turn = self._turn("batch", name=custom_id)
@@ -301,6 +320,7 @@ class PipelineBase:
             destination=self._destination,
             api_version=self._api_version,
             betas=self._betas,
+            headers=self.settings.headers,
             deadline=self._io.now() + timeout,
             timeout=timeout,
             call_tool=self._tool_calls,
@@ -383,17 +403,25 @@ def _header(headers: Mapping[str, str], wanted: str) -> str:
     return next((value for name, value in headers.items() if name.lower() == wanted), "")
 
 
-def _policies(policy: Any) -> list[Plugin]:
-    """Return the organisation's policies, which no setting below this call can take away."""
-    if policy is None:
-        return []
-    plugins = [
-        Plugin.of(each) for each in (policy if isinstance(policy, list | tuple) else [policy])
-    ]
+def _split(policy: Any) -> tuple[list[Any], list[str | os.PathLike[str]]]:
+    """Return the enforcers and the policy files that ``policy=`` names."""
+    given = policy if isinstance(policy, list | tuple) else [policy]
+    files = [each for each in given if isinstance(each, str | os.PathLike)]
+    return [
+        each for each in given if each is not None and not isinstance(each, str | os.PathLike)
+    ], files
+
+
+def _policies(enforcers: list[Any], policy: Policy) -> list[Plugin]:
+    """Return what no setting below this call can take away: enforcers, and what the policy guards."""
+    plugins = [Plugin.of(each) for each in enforcers]
+    check_code_plugins(policy, plugins)
     for plugin in plugins:
         if plugin.role != "enforcer":
             raise ConfigError(
-                f"policy= takes enforcers, and plugin {plugin.name!r} is a {plugin.role}; "
-                'set `role = "enforcer"` in its class'
+                f"policy= takes enforcers and policy files, and plugin {plugin.name!r} is a "
+                f'{plugin.role}; set `role = "enforcer"` in its class'
             )
-    return plugins
+    return (
+        [*plugins, Plugin(Guard.name, Guard(policy))] if policy.lock or policy.bounds else plugins
+    )

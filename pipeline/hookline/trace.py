@@ -134,6 +134,8 @@ class Verdict:
         hook: in which hook.
         decision: ``"refused"``, or ``"would refuse"`` and ``"would change"`` in shadow.
         reason: the text of the violation.
+        rule: the short name of the rule, if it has one.
+        evidence: where it was broken, without what stands there.
 
     """
 
@@ -141,6 +143,8 @@ class Verdict:
     hook: str
     decision: Literal["refused", "would refuse", "would change"]
     reason: str
+    rule: str = ""
+    evidence: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready values."""
@@ -149,6 +153,8 @@ class Verdict:
             "hook": self.hook,
             "decision": self.decision,
             "reason": self.reason,
+            "rule": self.rule,
+            "evidence": self.evidence,
         }
 
 

@@ -220,6 +220,7 @@ class Turn:
             one before ``call_next``; from the checks on it is fixed.
         api_version: the ``anthropic-version`` that requests go out with.
         betas: beta names in the pipeline's own headers, besides those of a request.
+        headers: the pipeline's own headers; some may be credentials.
         deadline: monotonic second (``io.now()``) at which the turn is over; None for no limit.
         timeout: the seconds that the deadline was made from.
         conversation: the conversation that the turn belongs to, or None.
@@ -256,6 +257,7 @@ class Turn:
     )
     api_version: str = ""
     betas: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default=FrozenDict(), repr=False)
     deadline: float | None = None
     timeout: float = 0.0
     conversation: Any = field(default=None, repr=False)

@@ -16,9 +16,16 @@ import attrs
 from attrs import frozen
 
 from hookline._journey.plugin_set import Plugin
+from hookline._journey.required import (
+    check_code_plugins,
+    check_requirements,
+    held,
+    refused_options,
+)
 from hookline._journey.trust import check_switch, check_trust, options_of
 from hookline.config import Origin, Settings, facts_of, nearest
 from hookline.errors import ConfigError, DecodeError, HooklineError
+from hookline.policy import NO_POLICY, Policy
 
 __all__ = [
     "GROUP",
@@ -56,6 +63,15 @@ class Installed:
     optional: bool = False
 
     @property
+    def works(self) -> bool:
+        """Whether it can be imported."""
+        try:
+            self.imported()
+        except ConfigError:
+            return False
+        return True
+
+    @property
     def enforces(self) -> bool:
         """Whether it is an enforcer, which needs its import; one that cannot be imported is none."""
         try:
@@ -64,11 +80,12 @@ class Installed:
             return False
         return role == "enforcer" or not isinstance(role, str)  # a property: who knows
 
-    def load(self, settings: Settings) -> Plugin:
+    def load(self, settings: Settings, policy: Policy = NO_POLICY) -> Plugin:
         """Import the plugin and make it with its options.
 
         Args:
             settings: hold its options: values for the fields of its class, and ``shadow``.
+            policy: the organisation's, which may fix and bound them.
 
         Raises:
             ConfigError: it cannot be imported, or an option is unknown, has a wrong value, or comes
@@ -77,7 +94,9 @@ class Installed:
         """
         thing = self.imported()
         given = dict(settings.plugins.get(self.name, ()))
-        check_trust(self.name, thing, settings, enforces=self.enforces)
+        enforces = self.enforces
+        check_trust(self.name, thing, settings, enforces=enforces)
+        refused_options(policy, self.name, settings, enforces=enforces)
         shadow = given.pop("shadow", False)
         if not isinstance(shadow, bool):
             raise ConfigError(f"plugins.{self.name}.shadow must be true or false, not {shadow!r}")
@@ -85,7 +104,7 @@ class Installed:
             thing = configured(self.name, thing, given, settings)
         elif given:
             raise ConfigError(f"plugin {self.name!r} takes no options; remove {', '.join(given)}")
-        return Plugin(self.name, thing, self.distribution, self.version, shadow)
+        return held(policy, Plugin(self.name, thing, self.distribution, self.version, shadow))
 
     def imported(self) -> Any:
         """Import the plugin's class, or whatever the entry point names.
@@ -144,12 +163,13 @@ def _described(distribution: Distribution | None) -> tuple[str, str]:
     return (distribution.name, distribution.version) if distribution else ("", "")
 
 
-def assemble(given: Iterable[Any], settings: Settings) -> list[Plugin]:
+def assemble(given: Iterable[Any], settings: Settings, policy: Policy = NO_POLICY) -> list[Plugin]:
     """Return the plugins of one pipeline: the installed ones that are wanted, then those given.
 
     Args:
         given: plugin objects, or names of installed plugins that are optional.
         settings: say which are on, and hold their options.
+        policy: the organisation's, which has the last word on both.
 
     Returns:
         The plugins in order of registration. One given in code replaces the installed one of the
@@ -158,31 +178,41 @@ def assemble(given: Iterable[Any], settings: Settings) -> list[Plugin]:
     Raises:
         ConfigError: a name that no plugin has, options for a plugin that is not there, or an
             enforcer that would be switched off or replaced by something other than code that says
-            so.
+            so; or what the policy does not allow.
 
     """
     available = {each.name: each for each in installed()}
     asked = [thing for thing in given if isinstance(thing, str)]
-    homes = {each.entry_point.value: name for name, each in available.items()}
-    in_code = [_named(thing, homes) for thing in given if not isinstance(thing, str)]
+    in_code = [_named(thing, available) for thing in given if not isinstance(thing, str)]
     replaced = {plugin.name for plugin in in_code}
     options = settings.plugins
+    check_code_plugins(policy, in_code)
+    offered = {name: (each.distribution, each.version) for name, each in available.items()}
+    check_requirements(policy, offered, settings, replaced)
     for name in (*asked, *settings.enable, *settings.disable, *options):
         if name not in available and not (name in options and name in replaced):
-            raise _unknown(name, available)
+            first = next(iter(options.get(name, ())), "")
+            with settings.located("plugins", name, first):
+                raise _unknown(name, available)
     plugins: list[Plugin] = []
     for name, each in available.items():
-        if left_out(each, settings, asked):
+        if left_out(each, settings, asked, policy):
             continue
         if name not in replaced:
-            plugins.append(each.load(settings))
+            plugins.append(_loaded(each, settings, policy))
         elif each.enforces:
             raise ConfigError(
                 f"plugin {name!r} is an enforcer of {each.distribution}, and another one may take its "
                 f"place only where the code says so: disable=[{name!r}]"
             )
     for plugin in in_code:
-        if options.get(plugin.name):
+        held(policy, plugin, _home(plugin.object, available))
+        given_options = {
+            option
+            for option in options.get(plugin.name, ())
+            if settings.origin("plugins", plugin.name, option) is not Origin.POLICY
+        }
+        if given_options:
             raise ConfigError(
                 f"plugin {plugin.name!r} was handed over in code; give it its options there, "
                 f"not under [plugins.{plugin.name}]"
@@ -190,19 +220,45 @@ def assemble(given: Iterable[Any], settings: Settings) -> list[Plugin]:
     return plugins + in_code
 
 
-def left_out(each: Installed, settings: Settings, asked: Collection[str] = ()) -> str:
+def _loaded(each: Installed, settings: Settings, policy: Policy) -> Plugin:
+    """Load a plugin; of one that the policy requires, the administrator is told what is broken."""
+    try:
+        return each.load(settings, policy)
+    except ConfigError as error:
+        wanted = policy.required(each.name)
+        if wanted is None or error.admin or each.works:
+            raise
+        raise policy.refusal(
+            f"{wanted.by}: plugin {each.name!r} is required, and broken: {error}"
+        ) from error
+
+
+def left_out(
+    each: Installed,
+    settings: Settings,
+    asked: Collection[str] = (),
+    policy: Policy = NO_POLICY,
+) -> str:
     """Say why an installed plugin does not take part, or return "" where it does.
 
     Args:
         each: the plugin.
         settings: of the pipeline.
         asked: optional plugins that the code names.
+        policy: the organisation's.
 
     Raises:
         ConfigError: settings that may not do so would switch it off or on.
 
     """
     name = each.name
+    against = policy.leaves_out(name, each.distribution, lambda: each.enforces)
+    if against:
+        if name in asked or name in settings.enable:
+            raise policy.refusal(f"{against}, and plugin {name!r} is asked for")
+        return against
+    if policy.required(name) is not None:
+        return ""  # that nobody switches it off has been seen to
     if name in settings.disable:
         if settings.origin("plugins", "disable") is not Origin.CODE and each.enforces:
             by = settings.layers("plugins", "disable")[0]
@@ -222,13 +278,26 @@ def left_out(each: Installed, settings: Settings, asked: Collection[str] = ()) -
     return ""
 
 
-def _named(thing: Any, homes: Mapping[str, str]) -> Plugin:
+def _named(thing: Any, available: Mapping[str, Installed]) -> Plugin:
     """Wrap a plugin handed over in code; one of an installed plugin's class takes its name."""
     plugin = Plugin.of(thing)
     if plugin is thing or isinstance(getattr(thing, "name", None), str):
         return plugin
-    home = homes.get(f"{type(thing).__module__}:{type(thing).__qualname__}")
+    home = _home(thing, available)
     return attrs.evolve(plugin, name=home) if home else plugin
+
+
+def _home(thing: Any, available: Mapping[str, Installed]) -> str:
+    """Return the name of the installed plugin of an object's class, or "".
+
+    The class may stand in another module than the one that the entry point names. But where there is an
+    object of it, that one has been imported too, unless somebody made the object without it.
+    """
+    for name, each in available.items():
+        module = sys.modules.get(each.entry_point.module)
+        if module is not None and getattr(module, each.entry_point.attr, None) is type(thing):
+            return name
+    return ""
 
 
 def configured(

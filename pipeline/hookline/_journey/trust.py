@@ -15,8 +15,8 @@ from hookline.errors import ConfigError
 __all__ = ["check_switch", "check_trust", "options_of"]
 
 # An enforcer's options, and whether it only judges.
-_ABOUT_ENFORCERS: Final = frozenset({Origin.NAMED_FILE, Origin.CODE})
-_ABOUT_SHADOW: Final = frozenset({Origin.CODE})
+_ABOUT_ENFORCERS: Final = frozenset({Origin.NAMED_FILE, Origin.CODE, Origin.POLICY})
+_ABOUT_SHADOW: Final = frozenset({Origin.CODE, Origin.POLICY})
 
 
 def options_of(plugin_class: Any) -> "Mapping[str, attrs.Attribute[Any]]":
@@ -51,7 +51,10 @@ def check_trust(name: str, plugin_class: Any, settings: Settings, *, enforces: b
             if enforces and layer.origin not in trusted:
                 raise ConfigError(
                     f"{where} is an option of an enforcer, and not for the {layer.origin}; give it "
-                    "in " + " or a ".join(str(each) for each in sorted(trusted, reverse=True))
+                    "in "
+                    + " or a ".join(
+                        str(each) for each in sorted(trusted - {Origin.POLICY}, reverse=True)
+                    )
                 )
             field = known.get(option)
             harmless = field is not None and facts_of(field).harmless_as(

@@ -16,6 +16,7 @@ from hookline.cli.models import models
 from hookline.cli.options import examples
 from hookline.cli.output import note
 from hookline.cli.plugins import plugins
+from hookline.cli.policy.commands import policy
 from hookline.cli.sim import sim
 
 __all__ = ["root"]
@@ -79,7 +80,7 @@ root: Final = _Root(
     ),
     commands={
         command.name or "": command
-        for command in (ask, chat, explain, images, plugins, models, config, sim)
+        for command in (ask, chat, explain, images, plugins, models, config, policy, sim)
     },
     params=[
         click.Option(

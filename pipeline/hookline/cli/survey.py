@@ -12,8 +12,9 @@ from attrs import field, frozen
 
 from hookline._journey.discovery import Installed, installed, left_out
 from hookline._journey.plugin_set import HOOKS, Plugin, PluginSet
-from hookline.config import Settings, load_settings
+from hookline.config import Settings
 from hookline.errors import HooklineError
+from hookline.policy import Policy, load_policy, policy_settings
 
 __all__ = ["Found", "Survey", "commands", "survey"]
 
@@ -77,8 +78,9 @@ def survey(config: str | None = None) -> Survey:
         ConfigError: the settings themselves are wrong.
 
     """
-    settings = load_settings(config)
-    found = [_look(each, settings) for each in installed()]
+    policy = load_policy()
+    settings = policy_settings(policy, config)
+    found = [_look(each, settings, policy) for each in installed()]
     wanted = [each.plugin for each in found if each.enabled and each.plugin is not None]
     working, faults = _fitting(wanted)
     return Survey(
@@ -142,11 +144,14 @@ def commands(taken: Collection[str]) -> tuple[Mapping[str, click.Command], list[
     return found, problems
 
 
-def _look(each: Installed, settings: Settings) -> Found:
+def _look(each: Installed, settings: Settings, policy: Policy) -> Found:
     facts = (each.name, each.distribution, each.version)
     try:
-        plugin = each.load(settings)
-        reason = left_out(each, settings)
+        against = policy.leaves_out(each.name, each.distribution)
+        if against:  # what the policy does not allow is not even imported
+            return Found(*facts, enabled=False, reason=against)
+        plugin = each.load(settings, policy)
+        reason = left_out(each, settings, (), policy)
     except HooklineError as problem:
         return Found(*facts, enabled=False, reason=str(problem), broken=True)
     except (Exception, SystemExit) as problem:  # noqa: BLE001 -- a stranger's code

@@ -42,9 +42,11 @@ class HooklineError(Exception):
     Attributes:
         retryable: whether the same call may succeed when it is sent again.
         attempts: every HTTP exchange of the turn that this error ended, oldest first.
+        admin: what an administrator needs to know beside it (which file and line of a policy), or "".
 
     """
 
+    admin: str = ""
     retryable: bool = False
     attempts: "tuple[AttemptRecord, ...]" = ()
 
@@ -143,13 +145,17 @@ class PolicyViolation(HooklineError):
         message: what is not allowed, and what to do about it.
         plugin: filled in by the engine with the name of the plugin that refused.
         rule: a short stable name of the rule, for audit rows.
+        evidence: where it was broken (``"system, 14 characters at 120"``), without what stands there.
 
     """
 
-    def __init__(self, message: str, *, plugin: str = "", rule: str = "") -> None:
+    def __init__(
+        self, message: str, *, plugin: str = "", rule: str = "", evidence: str = ""
+    ) -> None:
         super().__init__(message)
         self.plugin = plugin
         self.rule = rule
+        self.evidence = evidence
 
 
 class DecodeError(HooklineError, ValueError):

@@ -1,0 +1,1 @@
+"""Plugins with which an organisation governs what its applications send and get."""
