@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 # What tests need beyond PyPI, as command=package: what is on the PATH is left alone.
-TEST_DEPS ?= bash=bash curl=curl
+TEST_DEPS ?= bash=bash curl=curl redis-server=redis-server
 
 .PHONY: help demo test test-slow test-deps lint types docs bench build check clean
 
