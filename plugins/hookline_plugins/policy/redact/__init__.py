@@ -130,9 +130,6 @@ class Redact:
         if self.action != "replace" or not self._may_see(turn.principal):
             return None
         placeholders: Placeholders = self._sent[turn]
-        if not placeholders and turn.request is not None and turn.surface == "batch":
-            # Another turn sent it, perhaps in another process: the same request, the same numbers.
-            _, placeholders = self._redacted(turn.request)
         return _Restoring(placeholders) if placeholders else None
 
     def _redacted(self, request: Request) -> tuple[Request, Placeholders]:
