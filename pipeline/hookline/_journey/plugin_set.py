@@ -150,6 +150,10 @@ class PluginSet:
     Args:
         plugins: in the order of registration.
 
+    Attributes:
+        plugins: in their general order.
+        described: the same, each as its name and the version of its distribution.
+
     Raises:
         ConfigError: a name twice, a cycle, a missing need, or a plugin that is put together wrongly.
 
@@ -178,6 +182,9 @@ class PluginSet:
         except pluggy.PluginValidationError as error:
             raise ConfigError(str(error)) from error
         self.plugins: Final = tuple(in_order(given))
+        self.described: Final = tuple(
+            f"{each.name} {each.version}".strip() for each in self.plugins
+        )
         self._implementations: Final = {hook: tuple(self._compile(manager, hook)) for hook in HOOKS}
 
     def of(self, hook: str) -> tuple[Implementation, ...]:

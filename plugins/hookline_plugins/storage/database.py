@@ -27,7 +27,7 @@ class Layout:
         kind: what it is, for messages: ``"a cache"``.
         application_id: tells our file from somebody's database.
         version: of the tables.
-        schema: statements that make them.
+        schema: the statements that make them.
         synchronous: what is on the disk when a transaction ends: ``"NORMAL"`` survives the death of
             the process, ``"FULL"`` that of the machine.
 
@@ -37,7 +37,7 @@ class Layout:
     kind: str
     application_id: int
     version: int
-    schema: str
+    schema: tuple[str, ...]
     synchronous: str = "NORMAL"
 
 
@@ -183,7 +183,7 @@ class Database:
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # nobody was quicker
             if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise self._not_ours()
-            for statement in filter(str.strip, self.layout.schema.split(";")):
+            for statement in self.layout.schema:
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {self.layout.application_id}")
             db.execute(f"PRAGMA user_version = {self.layout.version}")

@@ -28,16 +28,18 @@ _LAYOUT: Final = Layout(
     kind="a cache",
     application_id=0x484C4341,  # "HLCA"
     version=1,
-    schema="""
-CREATE TABLE entry (
-    key BLOB PRIMARY KEY,
-    value BLOB NOT NULL,
-    digest BLOB NOT NULL,
-    stored REAL NOT NULL,
-    expires REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX entry_stored ON entry (stored);
-""",
+    schema=(
+        """
+        CREATE TABLE entry (
+            key BLOB PRIMARY KEY,
+            value BLOB NOT NULL,
+            digest BLOB NOT NULL,
+            stored REAL NOT NULL,
+            expires REAL NOT NULL
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX entry_stored ON entry (stored)",
+    ),
 )
 
 

@@ -481,7 +481,7 @@ def test_large_sums_stay_exact_in_redis(redis_url: str) -> None:
     assert [amount for _, amount in ledger.spent()] == [large - 2]
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)  # a disk may take its time
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.booleans()), max_size=30),
 )
@@ -520,8 +520,12 @@ def test_threads_share_a_ledger(ledger: Any) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Budget(path="b.db"), "there are no limits"),
-        (lambda: Budget(limits=(Limit(by="user", per="day", usd=1),)), "either path or redis"),
+        (
+            lambda: Budget(
+                limits=(Limit(by="user", per="day", usd=1),), path="b", redis="redis://"
+            ),
+            "not both",
+        ),
         (lambda: Limit(by="user", per="day"), "names no usd, tokens or requests"),
         (lambda: Limit(by="user", per="day", usd=-1), "usd of a limit must be"),
         (lambda: Limit(by="tag", per="day", usd=1), "names the key"),
@@ -531,6 +535,23 @@ def test_threads_share_a_ledger(ledger: Any) -> None:
 def test_what_makes_no_budget_is_refused(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"path": "b.db"}, "there are no limits"),
+        ({"limits": (Limit(by="user", per="day", usd=1),)}, "where spending is kept"),
+    ],
+)
+def test_a_budget_without_limits_or_store_opens_no_pipeline(
+    options: dict[str, Any], words: str
+) -> None:
+    with (
+        pytest.raises(PolicyViolation, match=words),
+        Pipeline(model=MODEL, base_url="sim:", plugins=[Budget(**options)]),
+    ):
+        pass
 
 
 def test_the_file_of_another_is_left_alone(blocking: Any, tmp_path: Path) -> None:

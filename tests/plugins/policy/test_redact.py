@@ -1,6 +1,7 @@
 """The plugin `redact`: nothing leaves, everything comes back, whatever the way."""
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,8 +21,7 @@ from hookline.values import (
     ToolUseBlock,
 )
 from hookline_plugins.policy.redact import Redact, _Restoring
-from hookline_plugins.policy.redact.placeholders import Placeholders
-from hookline_plugins.policy.redact.recognise import Found
+from hookline_plugins.policy.redact.placeholders import Found, Placeholders
 from hookline_plugins.storage.cache import Cache
 
 MAIL = "ada@example.org"
@@ -337,3 +337,12 @@ def test_quotes_of_citations_are_restored(run: Any, sim: Any, streamed: bool) ->
     (block,) = reply.response.content
     assert block.text == f"It is {MAIL}."
     assert [each.cited_text for each in block.citations] == [f"by {MAIL}"]
+
+
+def test_a_package_that_is_missing_is_named_when_the_pipeline_opens(
+    blocking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "re2", None)
+    monkeypatch.delitem(sys.modules, "hookline_plugins.policy.redact.recognise")
+    with pytest.raises(PolicyViolation, match=r"pip install 'hookline\[redact\]'"):
+        blocking.send(line=line_of("sim:"))

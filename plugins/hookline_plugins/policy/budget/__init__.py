@@ -101,10 +101,8 @@ class Budget:
     left = TurnState(bool)
 
     def __attrs_post_init__(self) -> None:
-        if not self.limits:
-            raise ConfigError("budget: there are no limits; write [[plugins.budget.limits]]")
-        if bool(self.path) == (self.redis is not None):
-            raise ConfigError("budget: say where spending is kept: either path or redis")
+        if self.path and self.redis is not None:
+            raise ConfigError("budget: spending is kept in one place: path or redis, not both")
         failures: tuple[type[Exception], ...] = (sqlite3.Error, OSError, InputError)
         if self.redis is not None:
             from redis import RedisError  # noqa: PLC0415 -- an extra
@@ -120,6 +118,10 @@ class Budget:
     @hookimpl
     def open(self) -> None:
         """Open the ledger; where failures are let pass, one that cannot be opened is no reason to stop."""
+        if not self.limits:
+            raise ConfigError("budget: there are no limits; write [[plugins.budget.limits]]")
+        if not self.path and self.redis is None:
+            raise ConfigError("budget: say where spending is kept: path or redis")
         try:
             self.ledger.open()
         except self._failures as error:

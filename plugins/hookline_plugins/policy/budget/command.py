@@ -83,7 +83,7 @@ def command_of(
         if as_json:
             print(json.dumps([line.to_dict() for line in lines], indent=2))  # noqa: T201 -- a command
         elif as_csv:
-            writer = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
+            writer: csv.DictWriter[str] = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(line.to_dict() for line in lines)
         else:

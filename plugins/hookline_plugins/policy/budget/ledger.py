@@ -107,31 +107,35 @@ _LAYOUT: Final = Layout(
     kind="a budget",
     application_id=0x484C4255,  # "HLBU"
     version=1,
-    schema="""
-CREATE TABLE account (
-    subject_of TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    per TEXT NOT NULL,
-    period TEXT NOT NULL,
-    unit TEXT NOT NULL,
-    spent INTEGER NOT NULL,
-    touched REAL NOT NULL,
-    PRIMARY KEY (subject_of, subject, per, period, unit)
-) WITHOUT ROWID;
-CREATE TABLE reservation (
-    id TEXT NOT NULL,
-    place INTEGER NOT NULL,
-    subject_of TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    per TEXT NOT NULL,
-    period TEXT NOT NULL,
-    unit TEXT NOT NULL,
-    amount INTEGER NOT NULL,
-    expires REAL NOT NULL,
-    PRIMARY KEY (id, place)
-) WITHOUT ROWID;
-CREATE INDEX reservation_expires ON reservation (expires);
-""",
+    schema=(
+        """
+        CREATE TABLE account (
+            subject_of TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            per TEXT NOT NULL,
+            period TEXT NOT NULL,
+            unit TEXT NOT NULL,
+            spent INTEGER NOT NULL,
+            touched REAL NOT NULL,
+            PRIMARY KEY (subject_of, subject, per, period, unit)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE reservation (
+            id TEXT NOT NULL,
+            place INTEGER NOT NULL,
+            subject_of TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            per TEXT NOT NULL,
+            period TEXT NOT NULL,
+            unit TEXT NOT NULL,
+            amount INTEGER NOT NULL,
+            expires REAL NOT NULL,
+            PRIMARY KEY (id, place)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX reservation_expires ON reservation (expires)",
+    ),
 )
 _ACCOUNT: Final = "subject_of = ? AND subject = ? AND per = ? AND period = ? AND unit = ?"
 

@@ -5,7 +5,7 @@ Read `kinds` for what is known, `recognise` for how it is found, `placeholders` 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import field, frozen
 
@@ -21,26 +21,21 @@ from hookline import (
 )
 from hookline.plugin import Layer, Principal, StreamFilter, TurnState
 from hookline.values import CitationsDelta, ContentBlockDelta, Event
+from hookline_plugins.policy.redact.leftovers import leftovers
+from hookline_plugins.policy.redact.placeholders import Found, Placeholders
 
-try:
-    from hookline_plugins.policy.redact.kinds import KINDS, Finder
-    from hookline_plugins.policy.redact.leftovers import leftovers
-    from hookline_plugins.policy.redact.placeholders import Placeholders
-    from hookline_plugins.policy.redact.recognise import (
-        Recogniser,
-        own_pattern,
-        recogniser,
-        word_list,
-    )
-except ModuleNotFoundError as missing:
-    if missing.name not in ("re2", "phonenumbers", "stdnum"):
-        raise
-    raise MissingExtra("redact", missing.name, "the plugin redact") from missing
+if TYPE_CHECKING:
+    from hookline_plugins.policy.redact.recognise import Recognition
 
 __all__ = ["Redact"]
 
 _EVERYBODY: Final = "*"
 _WHO: Final = ("user", "team", "tenant")
+_EXTRA: Final = {
+    "re2": "google-re2",
+    "phonenumbers": "phonenumbers",
+    "stdnum": "python-stdnum",
+}
 
 
 @frozen(eq=False, kw_only=True)
@@ -75,14 +70,13 @@ class Redact:
     first = True  # among the enforcers: the others judge what is delivered, the values restored
 
     action: Literal["replace", "mask", "block"] = "replace"
-    kinds: tuple[str, ...] = tuple(KINDS)
+    kinds: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
     patterns: Mapping[str, str] = field(factory=dict)
     words: tuple[str, ...] = ()
     restore_for: tuple[str, ...] = (_EVERYBODY,)
     finders: Mapping[str, Any] = field(factory=dict)
-    _recognise: Recogniser = field(init=False, repr=False)
-    _labels: dict[str, str] = field(init=False, repr=False)
+    _known: "Recognition | MissingExtra" = field(init=False, repr=False)
     _sent = TurnState(Placeholders)
     _noted = TurnState(set[str])
 
@@ -95,13 +89,33 @@ class Redact:
                     f"redact: restore_for holds {who!r}; write user:NAME, team:NAME, tenant:NAME, "
                     "tag:KEY=VALUE, or * for everybody"
                 )
-        own: dict[str, Finder] = dict(self.finders)
-        own |= {name: own_pattern(name, pattern) for name, pattern in self.patterns.items()}
-        if self.words:
-            own["words"] = word_list(self.words)
-        labels = {name: KINDS[name].label for name in KINDS} | {name: _label(name) for name in own}
-        object.__setattr__(self, "_recognise", recogniser(self.kinds, self.countries, own))
-        object.__setattr__(self, "_labels", labels)
+        object.__setattr__(self, "_known", self._recognition())
+
+    def _recognition(self) -> "Recognition | MissingExtra":
+        try:
+            from hookline_plugins.policy.redact.recognise import recognition  # noqa: PLC0415 -- an extra
+        except ModuleNotFoundError as missing:
+            if missing.name not in _EXTRA:
+                raise
+            return MissingExtra("redact", _EXTRA[missing.name], "the plugin redact")
+        return recognition(self.kinds, self.countries, self.patterns, self.words, self.finders)
+
+    @property
+    def recognition(self) -> "Recognition":
+        """What is to be found.
+
+        Raises:
+            MissingExtra: a package for that is not installed.
+
+        """
+        if isinstance(self._known, MissingExtra):
+            raise self._known
+        return self._known
+
+    @hookimpl
+    def open(self) -> None:
+        """Look whether what is needed is installed."""
+        self.recognition  # noqa: B018 -- raises
 
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
@@ -116,7 +130,7 @@ class Redact:
     def check_request(self, request: Request) -> None:
         """Refuse what holds something where nothing can be put in its place."""
         for path, text in leftovers(request):
-            found = self._recognise(text)
+            found = self.recognition.find(text)
             if found:
                 raise PolicyViolation(
                     f"{path} holds {_counted(Counter(each.kind for each in found))}, where no "
@@ -132,19 +146,26 @@ class Redact:
         placeholders: Placeholders = self._sent[turn]
         return _Restoring(placeholders) if placeholders else None
 
+    def masked(self, text: str) -> str:
+        """Return a text with the name of its kind in the place of each find."""
+        return self._with_labels(text, self.recognition.find(text))
+
+    def _with_labels(self, text: str, found: tuple[Found, ...]) -> str:
+        for each in reversed(found):
+            text = f"{text[: each.start]}[{self.recognition.labels[each.kind]}]{text[each.end :]}"
+        return text
+
     def _redacted(self, request: Request) -> tuple[Request, Placeholders]:
         placeholders = Placeholders()
 
         def say(text: str) -> str:
-            found = self._recognise(text)
+            found = self.recognition.find(text)
             if self.action == "replace":
-                return placeholders.replaced(text, found, self._labels)
+                return placeholders.replaced(text, found, self.recognition.labels)
             if not found:
                 return text
             placeholders.counts.update(each.kind for each in found)
-            for each in reversed(found):
-                text = f"{text[: each.start]}[{self._labels[each.kind]}]{text[each.end :]}"
-            return text
+            return self._with_labels(text, found)
 
         # What stays the same from turn to turn first, so that it keeps its numbers.
         changed = request.map_text(say, where="tools").map_text(say, where="system")
@@ -221,12 +242,6 @@ def _is(principal: Principal, who: str) -> bool:
         key, _, value = name.partition("=")
         return str(principal.tags.get(key)) == value
     return bool(getattr(principal, group) == name)
-
-
-def _label(name: str) -> str:
-    """Return a name as it stands in a placeholder."""
-    label = "".join(c if c.isascii() and c.isalnum() else "_" for c in name.upper()).strip("_")
-    return label if label[:1].isalpha() else f"X_{label}".rstrip("_")
 
 
 def _counted(counts: Mapping[str, int]) -> str:

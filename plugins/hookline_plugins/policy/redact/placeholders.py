@@ -9,14 +9,30 @@ keeps its number for itself, and is never restored to anything.
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from hookline_plugins.policy.redact.recognise import Found
+from attrs import frozen
 
-__all__ = ["Placeholders"]
+__all__ = ["Found", "Placeholders"]
 
 _WRITTEN: Final = re.compile(r"\[[A-Z][A-Z0-9_]{0,40}_[0-9]{1,7}\]")
+
+
+@frozen
+class Found:
+    """Something in a text.
+
+    Attributes:
+        kind: what it is: ``"mail"``, or the name of an own pattern.
+        start: its first character.
+        end: the one after its last.
+
+    """
+
+    kind: str
+    start: int
+    end: int
 
 
 class Placeholders:
@@ -39,7 +55,7 @@ class Placeholders:
     def __len__(self) -> int:
         return len(self._values)
 
-    def replaced(self, text: str, found: Iterable[Found], label_of: dict[str, str]) -> str:
+    def replaced(self, text: str, found: Iterable[Found], label_of: Mapping[str, str]) -> str:
         """Return a text with a placeholder for each find.
 
         Args:

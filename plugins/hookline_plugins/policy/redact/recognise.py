@@ -10,30 +10,50 @@ from attrs import frozen
 from hookline import ConfigError
 from hookline_plugins.policy.redact.kinds import KINDS, Finder, finder_of
 from hookline_plugins.policy.redact.national import COUNTRIES
+from hookline_plugins.policy.redact.placeholders import Found
 
-__all__ = ["Found", "Recogniser", "own_pattern", "recogniser", "word_list"]
+__all__ = ["Recogniser", "Recognition", "own_pattern", "recogniser", "recognition", "word_list"]
 
 _REMEMBERED: Final = 2048  # texts: a conversation brings the same ones along, turn after turn
 
 
+Recogniser = Callable[[str], tuple[Found, ...]]
+"""Returns what a text holds, in order, without overlaps."""
+
+
 @frozen
-class Found:
-    """Something in a text.
+class Recognition:
+    """What is to be found, and what it is called on the wire.
 
     Attributes:
-        kind: what it is: ``"mail"``, or the name of an own pattern.
-        start: its first character.
-        end: the one after its last.
+        find: says what a text holds.
+        labels: what placeholders of each kind are called.
 
     """
 
-    kind: str
-    start: int
-    end: int
+    find: Recogniser
+    labels: Mapping[str, str]
 
 
-Recogniser = Callable[[str], tuple[Found, ...]]
-"""Returns what a text holds, in order, without overlaps."""
+def recognition(
+    kinds: Iterable[str],
+    countries: Sequence[str],
+    patterns: Mapping[str, str],
+    words: Sequence[str],
+    finders: Mapping[str, Finder],
+) -> Recognition:
+    """Return what the options of the plugin ask for; see `Redact`.
+
+    Raises:
+        ConfigError: there is no such kind or country, or a pattern or word that cannot be used.
+
+    """
+    own = dict(finders)
+    own |= {name: own_pattern(name, pattern) for name, pattern in patterns.items()}
+    if words:
+        own["words"] = word_list(words)
+    labels = {name: kind.label for name, kind in KINDS.items()} | {n: _label(n) for n in own}
+    return Recognition(recogniser(kinds or KINDS, countries, own), labels)
 
 
 def recogniser(
@@ -134,3 +154,9 @@ def _phrase(word: str) -> str:
 def _words(error: Exception) -> str:
     first = error.args[0] if error.args else error
     return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
+
+
+def _label(name: str) -> str:
+    """Return a name as it stands in a placeholder."""
+    label = "".join(c if c.isascii() and c.isalnum() else "_" for c in name.upper()).strip("_")
+    return label if label[:1].isalpha() else f"X_{label}".rstrip("_")
