@@ -315,6 +315,7 @@ class PipelineBase:
             id=f"turn_{os.getpid()}_{next(_NUMBERS)}",  # asked each time: a fork is another process
             io=self._io,
             models=self.model_table,
+            plugins=self.plugins.described,
             surface=surface,
             stream=surface == "stream",
             destination=self._destination,

@@ -216,6 +216,7 @@ class Turn:
         options: what the caller asked for.
         io: time, threads and network.
         models: facts about models.
+        plugins: those that take part, in order, each with the version of its distribution.
         destination: where the next attempts go, and as whom. A ``send`` hook may set another
             one before ``call_next``; from the checks on it is fixed.
         api_version: the ``anthropic-version`` that requests go out with.
@@ -246,6 +247,7 @@ class Turn:
     id: str
     io: IO
     models: "ModelTable"
+    plugins: tuple[str, ...] = ()
     surface: str = "send"
     name: str = ""
     stream: bool = False

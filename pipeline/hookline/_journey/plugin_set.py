@@ -151,7 +151,8 @@ class PluginSet:
         plugins: in the order of registration.
 
     Attributes:
-        plugins: in their effective order.
+        plugins: in their general order.
+        described: the same, each as its name and the version of its distribution.
         judges_replies: whether an enforcer has a say about what the caller gets. Then what the others
             are told is a copy, so that nobody changes it after it was judged.
 
@@ -183,6 +184,9 @@ class PluginSet:
         except pluggy.PluginValidationError as error:
             raise ConfigError(str(error)) from error
         self.plugins: Final = tuple(in_order(given))
+        self.described: Final = tuple(
+            f"{each.name} {each.version}".strip() for each in self.plugins
+        )
         self._implementations: Final = {hook: tuple(self._compile(manager, hook)) for hook in HOOKS}
         self.judges_replies: Final = any(
             each.role == "enforcer"

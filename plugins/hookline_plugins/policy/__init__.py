@@ -1,1 +1,1 @@
-"""Plugins with which an organisation governs what its applications send and get."""
+"""One organisation's rules: what may leave, what it may cost, and the record of what happened."""
