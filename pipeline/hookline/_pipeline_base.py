@@ -209,7 +209,7 @@ class PipelineBase:
         """Return what a turn's plugins upload with."""
         from hookline.endpoints.turn_uploads import TurnUploads  # noqa: PLC0415 -- few turns upload
 
-        return TurnUploads(turn, self._upstreams.reach)
+        return TurnUploads(turn, self._upstreams.reach, self._upload_journeys(turn))
 
     def _journeys(self) -> "Journeys":
         """Return what batches need in order to take their items through the stages."""
@@ -223,15 +223,27 @@ class PipelineBase:
             resume=self._resume,
         )
 
-    def _uploads(self) -> "UploadJourneys":
-        """Return what uploads need in order to be judged like everything else that leaves."""
+    def _upload_journeys(self, parent: Turn | None = None) -> "UploadJourneys":
+        """Return what uploads need in order to be judged like everything else that leaves.
+
+        Args:
+            parent: the turn whose plugin uploads; the upload is made on the same behalf.
+
+        """
         from hookline.endpoints.uploads import Journeys, as_request  # noqa: PLC0415 -- only for uploads
 
         def begin(
             name: str, content: bytes, media_type: str, timeout: float, options: Mapping[str, Any]
         ) -> tuple[Turn, Request]:
             betas = tuple(options.get("betas", ()))
-            turn = self._turn("upload", timeout, name=name)
+            known: dict[str, Any] = {}
+            if parent is not None:
+                known = {
+                    "destination": parent.destination,
+                    "principal": parent.principal,
+                    "context": parent.context,
+                }
+            turn = self._turn("upload", timeout, name=name, **known)
             return turn, as_request(self._blank, content, media_type, betas)
 
         return Journeys(self._engine, begin)
@@ -318,7 +330,6 @@ class PipelineBase:
             plugins=self.plugins.described,
             surface=surface,
             stream=surface == "stream",
-            destination=self._destination,
             api_version=self._api_version,
             betas=self._betas,
             headers=self.settings.headers,
@@ -326,7 +337,12 @@ class PipelineBase:
             timeout=timeout,
             call_tool=self._tool_calls,
             open_uploads=self._uploads,
-            **{"context": self.context, "principal": self.principal or NOBODY, **known},
+            **{
+                "context": self.context,
+                "principal": self.principal or NOBODY,
+                "destination": self._destination,
+                **known,
+            },
         )
 
     def _joined_context(self, call: Call) -> Mapping[str, Any]:

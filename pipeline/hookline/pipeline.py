@@ -232,7 +232,7 @@ class Pipeline(PipelineBase):
         """Files that requests refer to by id."""
         from hookline.endpoints.files import Files  # noqa: PLC0415 -- only when asked for
 
-        return Files(self._access(), self._uploads())
+        return Files(self._access(), self._upload_journeys())
 
     def close(self) -> None:
         """Close the plugins and the connections that this pipeline opened; then it is of no use."""
@@ -368,7 +368,7 @@ class AsyncPipeline(PipelineBase):
         """Files that requests refer to by id."""
         from hookline.endpoints.files import AsyncFiles  # noqa: PLC0415 -- only when asked for
 
-        return AsyncFiles(self._access(), self._uploads())
+        return AsyncFiles(self._access(), self._upload_journeys())
 
     async def close(self) -> None:
         """Close the plugins and the connections that this pipeline opened; then it is of no use."""

@@ -182,7 +182,7 @@ _PROGRESS: Final = (
     "partial",
 )
 # Beside the turns and not in them, where a plugin could change both.
-_MADE: "Final[WeakKeyDictionary[Turn, tuple[tuple[Any, ...], Principal, CallTool | None]]]" = (
+_MADE: WeakKeyDictionary["Turn", tuple[tuple[Any, ...], Principal, "CallTool | None"]] = (
     WeakKeyDictionary()
 )
 

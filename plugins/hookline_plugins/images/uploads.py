@@ -23,7 +23,14 @@ from attrs import field, frozen, validators
 
 from hookline import APIError, CallNext, HooklineError, Request, Response, Turn, hookimpl
 from hookline.plugin import Layer, option
-from hookline.values import Base64Source, Block, DocumentBlock, FileSource, ImageBlock
+from hookline.values import (
+    Base64Source,
+    Block,
+    DocumentBlock,
+    FileSource,
+    ImageBlock,
+    ToolResultBlock,
+)
 from hookline_plugins.storage.stores import SQLiteStore, file_path
 
 __all__ = ["Uploads"]
@@ -211,7 +218,7 @@ def _inside(content: Any) -> Iterator[Base64Source]:
         source = getattr(block, "source", None)
         if isinstance(block, ImageBlock | DocumentBlock) and isinstance(source, Base64Source):
             yield source
-        elif block.type == "tool_result":
+        elif isinstance(block, ToolResultBlock):
             yield from _inside(block.content)
 
 
