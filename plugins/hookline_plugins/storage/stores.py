@@ -197,14 +197,14 @@ class SQLiteStore:
 
     def items(self) -> list[tuple[bytes, bytes]]:
         """Return every key and value that has not expired."""
-        with self._tolerant(), self._connection() as db:
+        with self._tolerant(), self._file.connection() as db:
             rows = db.execute("SELECT key, value FROM entry WHERE expires > ?", (self._clock(),))
             return [(bytes(key), bytes(value)) for key, value in rows]
         return []
 
     def drop(self, key: bytes) -> None:
         """Forget what is stored under ``key``."""
-        with self._tolerant(), self._connection() as db:
+        with self._tolerant(), self._file.connection() as db:
             db.execute("DELETE FROM entry WHERE key = ?", (key,))
 
     def reports(self) -> Iterator[str]:
