@@ -172,7 +172,18 @@ class Ending:
 
 # What a turn is made with, and stays: policies rely on it.
 _FIXED: Final = (
-    *("id", "io", "models", "surface", "name", "stream", "context", "options", "api_version"),
+    *(
+        "id",
+        "io",
+        "models",
+        "plugins",
+        "surface",
+        "name",
+        "stream",
+        "context",
+        "options",
+        "api_version",
+    ),
     *("betas", "timeout", "conversation", "state", "trace"),
 )
 _fixed: Final = attrgetter(*_FIXED)
@@ -201,8 +212,8 @@ class Turn:
     """One journey through the pipeline.
 
     A turn belongs to one call and is never shared; plugins may read everything and write
-    ``prefill``, ``destination`` and their own ``TurnState``. The engine writes how far it has come;
-    all else is fixed.
+    ``prefill``, ``destination``, ``traceparent`` and their own ``TurnState``. The engine writes how
+    far it has come; all else is fixed.
 
     Attributes:
         id: unique in this process, for logs.
@@ -227,6 +238,8 @@ class Turn:
         conversation: the conversation that the turn belongs to, or None.
         state: what ``TurnState`` keeps its values in.
         prefill: what the ``inject_prefill`` stage did.
+        traceparent: what requests say of the trace they belong to (W3C Trace Context); empty for
+            nothing.
         trace: who changed what, and every attempt.
         step: 0 for the first request of the turn, 1 for the next (tool results) …
         attempt: HTTP exchanges begun so far, over all steps.
@@ -265,6 +278,7 @@ class Turn:
     conversation: Any = field(default=None, repr=False)
     state: dict[Any, Any] = field(factory=dict, repr=False)
     prefill: Prefill | None = None
+    traceparent: str = ""
     trace: Trace = field(default=Factory(Trace), repr=False)
     step: int = 0
     attempt: int = 0

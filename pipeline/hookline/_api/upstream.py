@@ -93,6 +93,7 @@ class Upstream:
             accept="text/event-stream" if stream else "application/json",
             betas=request.betas,
             patient=not stream,
+            traceparent=turn.traceparent,
         )
         if turn.stream:
             turn.on_leave(answer.abort)
@@ -137,6 +138,7 @@ class Upstream:
             remaining=turn.remaining(),
             content=encode_body(body),
             betas=request.betas,
+            traceparent=turn.traceparent,
         )
         try:
             data = await read_json(answer)
@@ -170,6 +172,7 @@ class Upstream:
         accept: str = "application/json",
         betas: Sequence[str] = (),
         patient: bool = False,
+        traceparent: str = "",
     ) -> RawResponse:
         """Send one HTTP request to any endpoint, as the same caller and with the same errors.
 
@@ -184,6 +187,7 @@ class Upstream:
             accept: what the answer may be.
             betas: names for the ``anthropic-beta`` header.
             patient: the answer may be silent until it is complete.
+            traceparent: for the header of that name; none if it is empty.
 
         Returns:
             An answer with a status of success, whose body is still to be read and closed.
@@ -194,6 +198,8 @@ class Upstream:
 
         """
         headers = self._headers(accept, "" if content is None else content_type, tuple(betas))
+        if traceparent:
+            headers = {**headers, "traceparent": traceparent}
         try:
             answer = await self.transport.open(
                 Outgoing(
