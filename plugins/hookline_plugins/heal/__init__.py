@@ -69,7 +69,7 @@ class Heal:
             Unhealable: it cannot be mended, or shall not be.
 
         """
-        healed = heal(request.messages, stored=len(turn.options.history))
+        healed = heal(request.messages, stored=len(turn.options.history), lift=False)
         if not healed.repairs:
             return None
         if self.strict:
@@ -78,8 +78,6 @@ class Heal:
                 "the plugin heal do so: [plugins.heal] strict = false"
             )
         _tell(turn, healed.repairs)
-        if healed.system:
-            request = request.with_system("\n\n".join(block.text for block in healed.system))
         return request.evolve(messages=healed.messages)
 
     @hookimpl
