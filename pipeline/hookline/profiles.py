@@ -6,6 +6,7 @@ nobody knows is ``generic``. Whatever depends on the kind of server asks here an
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ class Profile:
 
     Args:
         name: as ``server=`` names it.
-        hosts: names of hosts that tell it, subdomains included; with a port on this machine.
+        hosts: hosts that tell it, ``*`` for any characters; with a port: on this machine.
         answers: response headers, and how their values begin, by which it names itself.
         claude: Whether a Claude id can only mean Claude there.
         all_rules: Whether every rule of Anthropic's API holds, and not only those that all share.
@@ -69,13 +70,8 @@ class Profile:
 
     def at(self, host: str, port: int | None) -> bool:
         """Tell whether a host is known to run such a server."""
-        for known in self.hosts:
-            name, _, wanted = known.partition(":")
-            if wanted and host in _THIS_MACHINE and str(port) == wanted:
-                return True
-            if not wanted and (host == name or host.endswith(f".{name}")):
-                return True
-        return False
+        here = f"localhost:{port}" if host in _THIS_MACHINE else ""
+        return any(fnmatchcase(host, known) or known == here for known in self.hosts)
 
     def named_by(self, headers: Mapping[str, str]) -> bool:
         """Tell whether a server names itself so in the headers of its answers."""

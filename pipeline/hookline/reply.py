@@ -14,11 +14,11 @@ from hookline.values.blocks import (
     ToolResultBlock,
     ToolUseBlock,
 )
+from hookline.values.editing.remembered import remembered
 from hookline.values.frozen import thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillWay
 from hookline.values.rate_limits import RateLimits
-from hookline.values.remembered import remembered
 from hookline.values.usage import StopDetails, Usage, total
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class Reply:
     def message(self) -> Message:
         """The assistant's turn as a conversation stores it: the prefill joined on.
 
-        Without what the API would refuse to take back (``hookline.values.remembered``): blank text,
+        Without what the API would refuse to take back (``hookline.values.editing.remembered``): blank text,
         and calls that were cut off or came with another stop reason than ``"tool_use"``.
         """
         content = remembered(

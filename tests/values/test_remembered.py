@@ -12,7 +12,7 @@ from hookline.values import (
     UnknownBlock,
     WebSearchToolResultBlock,
 )
-from hookline.values.remembered import remembered
+from hookline.values.editing.remembered import remembered
 
 CALL = ToolUseBlock("toolu_1", "get", {})
 SEARCH = ServerToolUseBlock("srvtoolu_1", "web_search", {})
@@ -96,7 +96,7 @@ def test_a_blank_text_before_a_tool_call(run: Any, sim: Any, streamed: bool) -> 
 def test_a_conversation_goes_on_after_a_call_that_was_cut(
     run: Any, sim: Any, streamed: bool, stop: str
 ) -> None:
-    said = [{"type": "text", "text": "Let me see."}, {**ASKED, "input": {}}]
+    said: list[Any] = [{"type": "text", "text": "Let me see."}, {**ASKED, "input": {}}]
     server = sim(Rule(call=1, reply=said, stop_reason=stop), Rule(reply="Fine."))
 
     async def body(line: Any) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
-from hookline import APIError, CallNext, Request, Response, TextBlock, Turn, hookimpl
+from hookline import APIError, CallNext, Request, Response, Turn, hookimpl
 from hookline.plugin import Book, option
 from hookline.profiles import profile_of
 from hookline_plugins.heal.fitting import fitted, without_thoughts
@@ -69,7 +69,7 @@ class Heal:
             Unhealable: it cannot be mended, or shall not be.
 
         """
-        healed = heal(request.messages, stored=len(turn.options.history))
+        healed = heal(request.messages, stored=len(turn.options.history), lift=False)
         if not healed.repairs:
             return None
         if self.strict:
@@ -78,10 +78,6 @@ class Heal:
                 "the plugin heal do so: [plugins.heal] strict = false"
             )
         _tell(turn, healed.repairs)
-        if healed.system:
-            request = request.with_system(
-                "\n\n".join(block.text for block in healed.system if isinstance(block, TextBlock))
-            )
         return request.evolve(messages=healed.messages)
 
     @hookimpl

@@ -11,7 +11,6 @@ import click
 from hookline import DecodeError, InputError, Message, Request
 from hookline.models import ModelFacts, load_models
 from hookline.profiles import load_profiles
-from hookline.values import TextBlock
 from hookline.wire import JSONDecodeError, loads, structure_message, unstructure
 from hookline_plugins.heal.fitting import fitted
 from hookline_plugins.heal.healing import heal
@@ -64,7 +63,7 @@ def _mended(
     messages: Sequence[Message], facts: ModelFacts | None
 ) -> tuple[tuple[Message, ...], str, tuple[Repair, ...]]:
     healed = heal(messages)
-    system = "\n\n".join(block.text for block in healed.system if isinstance(block, TextBlock))
+    system = "\n\n".join(block.text for block in healed.system)
     if facts is None:
         return healed.messages, system, healed.repairs
     request = Request(facts.id, 1, healed.messages)

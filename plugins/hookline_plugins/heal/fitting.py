@@ -57,6 +57,7 @@ def fitted(
 
     """
     repairs: list[Repair] = []
+    request = _lifted(request, repairs)
     messages = list(request.messages)
     if facts is not None:
         messages = _system(messages, facts, repairs)
@@ -70,6 +71,24 @@ def fitted(
         return request, ()
     sound = heal(messages)  # what was left out may have left something else alone
     return request.evolve(messages=sound.messages), (*repairs, *sound.repairs)
+
+
+def _lifted(request: Request, repairs: list[Repair]) -> Request:
+    """Move system messages before the first speaker into the system prompt."""
+    said: list[str] = []
+    kept: list[Message] = []
+    begun = False
+    for index, message in enumerate(request.messages):
+        begun = begun or message.role != "system"
+        if begun or not message.content:
+            kept.append(message)
+        else:
+            said.append(message.text)
+            at = f"messages.{index}"
+            repairs.append(Repair(at, "a leading system message moved into the system prompt"))
+    if not said:
+        return request
+    return request.evolve(messages=tuple(kept)).with_system("\n\n".join(said))
 
 
 def without_thoughts(request: Request) -> tuple[Request, frozenset[bytes]]:

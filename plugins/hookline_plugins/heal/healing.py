@@ -35,7 +35,7 @@ class Healed:
     """
 
     messages: tuple[Message, ...]
-    system: tuple[Block, ...] = ()
+    system: tuple[TextBlock, ...] = ()
     repairs: tuple[Repair, ...] = ()
 
 
@@ -55,20 +55,23 @@ class _Placed:
 class _Patient:
     placed: list[_Placed]
     stored: int
-    system: list[Block] = field(factory=list)
+    lift: bool
+    system: list[TextBlock] = field(factory=list)
     repairs: list[Repair] = field(factory=list)
 
     def say(self, where: str, what: str) -> None:
         self.repairs.append(Repair(where, what))
 
 
-def heal(messages: Sequence[Message], *, stored: int | None = None) -> Healed:
+def heal(messages: Sequence[Message], *, stored: int | None = None, lift: bool = True) -> Healed:
     """Mend a history.
 
     Args:
         messages: the whole of it, the new message included.
         stored: how many of them come from a history; None for all. Half characters that a caller
             has just written are left, to be refused.
+        lift: whether system messages before the first speaker are taken out. A conversation keeps
+            them, and they move into the system prompt each time it is sent.
 
     Returns:
         What can be sent, and what was mended. Where nothing is wrong, the same messages.
@@ -78,7 +81,7 @@ def heal(messages: Sequence[Message], *, stored: int | None = None) -> Healed:
 
     """
     count = len(messages) if stored is None else stored
-    patient = _Patient([_Placed(each, index) for index, each in enumerate(messages)], count)
+    patient = _Patient([_Placed(each, index) for index, each in enumerate(messages)], count, lift)
     for _ in range(_MOST_ROUNDS):
         before = len(patient.repairs)
         for step in (_messages, _beginning, _system_places, _ids, _pairs, _server_pairs, _ends):
@@ -113,7 +116,7 @@ def _beginning(patient: _Patient) -> None:
     begun = False
     for each in patient.placed:
         message = each.message
-        if begun or _is_directive(message):
+        if begun or _is_directive(message) or (message.role == "system" and not patient.lift):
             kept.append(each)
         elif message.role == "system":
             patient.say(each.where, "a leading system message moved into the system prompt")
@@ -138,10 +141,10 @@ def _system_places(patient: _Patient) -> None:
         if message.role != "system" or _is_directive(message):
             continue
         before = _spoken(reversed(patient.placed[:index]))
+        if before is None:
+            continue  # a leading one
         after = _spoken(patient.placed[index + 1 :])
-        behind = before is not None and (
-            before.role == "user" or is_server_result(before.blocks[-1])
-        )
+        behind = before.role == "user" or is_server_result(before.blocks[-1])
         if behind and (after is None or after.role == "assistant"):
             continue
         patient.say(each.where, "a system message where none can stand is now the user's")

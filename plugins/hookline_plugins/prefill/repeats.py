@@ -21,9 +21,8 @@ _QUOTES: Final = {
     **dict.fromkeys("\u201c\u201d\u201e", '"'),
     **dict.fromkeys("\u2018\u2019", "'"),
 }
-_OPENED: Final[dict[str, str]] = {
-    opened: closed
-    for opened, closed in ('""', "''", "``", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019")
+_OPENED: Final = {
+    pair[0]: pair[1] for pair in ('""', "''", "``", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019")
 }
 _FENCE: Final = re.compile(r"(`{3,}|~{3,})[\w+-]*[ \t]*\n")
 _HALF_FENCE: Final = re.compile(r"(?:`{1,}|~{1,})[\w+-]*[ \t]*")

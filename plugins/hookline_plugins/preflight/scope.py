@@ -5,20 +5,18 @@ only what every server shares is a rule.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
-from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from hookline import Turn
 from hookline.models import ModelFacts
+from hookline.profiles import profile_of
 from hookline_plugins.preflight.rules import Problem, Rule
 
 __all__ = ["Scope"]
 
 _SIMULATOR: Final = "sim:"
-_HOST: Final = "anthropic.com"
 
 
 @frozen
@@ -54,7 +52,7 @@ class Scope:
 
         """
         address = turn.destination.base_url
-        all_rules = _is_anthropic(address) if strict is None else strict
+        all_rules = profile_of(turn.destination).all_rules if strict is None else strict
         return cls(
             strict=all_rules,
             facts=turn.models.get(model) if all_rules else None,
@@ -81,11 +79,3 @@ class Scope:
 
     def _sure(self, rule: Rule) -> bool:
         return not rule.goes_by or self.facts is None or self.facts.confirmed(rule.goes_by)
-
-
-@lru_cache(maxsize=64)  # one process talks to few
-def _is_anthropic(upstream: str) -> bool:
-    if upstream.startswith(_SIMULATOR):
-        return True
-    host = urlsplit(upstream).hostname or ""
-    return host == _HOST or host.endswith(f".{_HOST}")

@@ -195,6 +195,21 @@ def test_system_messages_reach_every_model(sim: Any, model: str) -> None:
     assert "Be brief." in json.dumps(server.bodies[0]["messages"])
 
 
+def test_a_conversation_does_not_forget_a_system_message_it_began_with(run: Any, sim: Any) -> None:
+    server = sim(Rule(reply="Fine."))
+    begun = [Message("system", "Be brief."), Message("user", "Hi"), Message("assistant", "Hello")]
+
+    async def body(line: Any) -> None:
+        chat = line.conversation(messages=begun)
+        for _ in range(2):
+            await chat.send("So?")
+        assert chat.messages[0] == begun[0]
+
+    run(body, base_url=server)
+    assert [each["system"] for each in server.bodies] == ["Be brief."] * 2
+    assert [each["messages"][0]["role"] for each in server.bodies] == ["user"] * 2
+
+
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [

@@ -171,6 +171,7 @@ def test_a_result_of_a_batch_begins_with_the_prefill_once(sim: Any, model: str) 
         batch = line.batches.create([item])
         batch = line.batches.wait(batch)
         (result,) = line.batches.results(batch)
+    assert result.reply is not None
     assert result.reply.text == "The answer is (C"
 
 
