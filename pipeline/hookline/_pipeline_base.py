@@ -25,8 +25,7 @@ from hookline.policy import Guard, Policy, load_policy, policy_settings
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
 from hookline.send_options.tools import bind_tool
-from hookline.turn import BoundTool, Turn, Uploads
-from hookline.turn import BoundTool, Resumed, Turn
+from hookline.turn import BoundTool, Resumed, Turn, Uploads
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
 from hookline.values.principal import NOBODY, Principal
