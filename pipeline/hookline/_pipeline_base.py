@@ -25,7 +25,7 @@ from hookline.policy import Guard, Policy, load_policy, policy_settings
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
 from hookline.send_options.tools import bind_tool
-from hookline.turn import BoundTool, Turn, Uploads
+from hookline.turn import BoundTool, Resumed, Turn, Uploads
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
 from hookline.values.principal import NOBODY, Principal
@@ -275,6 +275,7 @@ class PipelineBase:
         conversation: "ConversationBase | None" = None,
         *,
         name: str = "",
+        resumed: Resumed | None = None,
     ) -> tuple[Turn, Request]:
         """Turn what a caller wants into a turn and its first request."""
         call = prepare(self.settings, self.model_table, self._blank, message, given)
@@ -285,6 +286,8 @@ class PipelineBase:
             options = conversation.joined(options)
         if self.registered.tools:
             options = evolve(options, tools=(*self.registered.tools, *options.tools))
+        if resumed is not None:
+            options = evolve(options, history=(), resumed=resumed)
         for field, plugin in _CARRIED_OUT_BY.items():
             if getattr(options, field) and self.plugins.get(plugin) is None:
                 raise InputError(
@@ -305,7 +308,7 @@ class PipelineBase:
         self, surface: str, pending: Any, decisions: Any, given: Mapping[str, Any]
     ) -> tuple[Turn, Request]:
         """Turn a reply that waited for decisions into a turn that goes on there."""
-        from hookline.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
+        from hookline.send_options.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
 
         unknown = ", ".join(sorted(given.keys() - MAY_BE_GIVEN))
         if unknown:
@@ -314,11 +317,9 @@ class PipelineBase:
                 "when the turn began"
             )
         where = resumed(pending, decisions)
-        turn, _ = self._begin(surface, None, {"messages": where.reply.request.messages, **given})
-        reply = evolve(where.reply, trace=turn.trace)
-        where = evolve(where, reply=reply)
-        turn.options = evolve(turn.options, history=(), resumed=where)
-        return turn, reply.request
+        given = {"messages": where.reply.request.messages, **given}
+        turn, _ = self._begin(surface, None, given, resumed=where)
+        return turn, where.reply.request
 
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
         """Return a new turn; ``known`` is what its caller knows of it."""

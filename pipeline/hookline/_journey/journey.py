@@ -49,7 +49,9 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
             request = await fold(engine, "build_history", turn, request)
             request = await fold(engine, "inject_prefill", turn, request)
         else:  # all of this has been done; the turn goes on where it waited
-            reply, following = await post_process(engine, turn, resumed.reply)
+            reply, following = await post_process(
+                engine, turn, resumed.reply.evolve(trace=turn.trace)
+            )
             reply = await last_word(engine, turn, reply)
             if following is None:
                 life.reply = reply

@@ -21,7 +21,8 @@ from hookline.trace import ToolError
 from hookline.values.tool_events import ToolDone, ToolStart
 from hookline_plugins.tools.gates import Decision, Deny, decision
 from hookline_plugins.tools.results import content_of, failed
-from hookline_plugins.tools.routes import Client, Row, Table
+from hookline_plugins.tools.routes import Client, Table
+from hookline_plugins.tools.rows import Row
 from hookline_plugins.tools.running import Job
 
 __all__ = ["Bounds", "Calls"]

@@ -9,7 +9,8 @@ import click
 from hookline import Pipeline, ToolResultBlock, Turn, hookimpl
 from hookline.simulator import Rule, Scenario, Simulator
 from hookline_plugins.tools.approvals import Approvals
-from hookline_plugins.tools.routes import Row, Table
+from hookline_plugins.tools.routes import Table
+from hookline_plugins.tools.rows import Row
 
 __all__ = ["command"]
 

@@ -25,7 +25,8 @@ from hookline import (
 from hookline.plugin import TurnState, option
 from hookline.values import Tool, ToolChoice
 from hookline_plugins.tools.calls import Bounds, Calls
-from hookline_plugins.tools.routes import Row, Table, Toolbox, read_routes
+from hookline_plugins.tools.routes import Table, Toolbox, read_routes
+from hookline_plugins.tools.rows import Row
 from hookline_plugins.tools.running import Function
 
 __all__ = ["Tools"]

@@ -18,6 +18,7 @@ from hookline_plugins.tools.approvals import Approvals
 from hookline_plugins.tools.links import check_operators_url
 from hookline_plugins.tools.mcp_session import Address, Session
 from hookline_plugins.tools.results import of_bytes
+from hookline_plugins.tools.rows import Row
 from hookline_plugins.tools.running import Job
 
 __all__ = ["MCPServer"]
@@ -176,7 +177,6 @@ class MCPServer:
 
     def _tool(self, name: str, description: str | None, schema: Any) -> Tool | None:
         from hookline.schema import check_schema  # noqa: PLC0415 -- few pipelines speak MCP
-        from hookline_plugins.tools.routes import Row  # noqa: PLC0415 -- which knows this module
 
         rows = [Row(pattern=each, handler=None, origin="allow") for each in self.allow]
         if rows and not any(row.takes(name) for row in rows):
