@@ -116,7 +116,7 @@ def test_a_signature_may_be_demanded(write: Any, refusal: Any, tmp_path: Path) -
         where = tmp_path / name
         words = ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(where)]
         subprocess.run([keygen, *words], check=True)
-        return where.with_suffix(".pub").read_text().strip()
+        return Path(f"{where}.pub").read_text().strip()
 
     ours, theirs = key("ours"), key("theirs")
     inner = write("[lock]\nmax_tokens = 77\n", "inner.toml")
