@@ -113,7 +113,7 @@ def test_a_signature_may_be_demanded(write: Any, refusal: Any, tmp_path: Path) -
     assert keygen  # of OpenSSH, which every system that we test on has
 
     def key(name: str) -> str:
-        where = tmp_path / name
+        where: Path = tmp_path / name
         words = ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(where)]
         subprocess.run([keygen, *words], check=True)
         return Path(f"{where}.pub").read_text().strip()

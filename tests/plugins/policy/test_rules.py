@@ -102,9 +102,8 @@ def judged(rule: dict[str, Any], *, line: Any = None, **call: Any) -> str:
 def test_a_key_refuses_what_breaks_it_and_nothing_else(
     rule: dict[str, Any], breaks: dict[str, Any], keeps: dict[str, Any]
 ) -> None:
-    preflight = {
-        "disable": ["preflight", "images"]
-    }  # which has an opinion of its own on some of these
+    # These have an opinion of their own on some of it.
+    preflight: dict[str, Any] = {"disable": ["preflight", "images"]}
     assert judged(rule, line=preflight, **breaks) == "it"
     if "destinations" in rule:
         preflight["base_url"] = "https://api.anthropic.com"

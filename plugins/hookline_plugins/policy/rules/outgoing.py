@@ -190,7 +190,7 @@ def _medium(block: Block) -> Medium | None:
 def _unresolved(block: Attachment) -> Medium:
     source = block.source
     size = len(source) if isinstance(source, bytes) else 0 if block.kind == "file_id" else None
-    host = (host_of(source) or "?") if block.kind == "url" else ""
+    host = (host_of(str(source)) or "?") if block.kind == "url" else ""
     return Medium(block.type, block.media_type or "", size, host)
 
 
