@@ -116,7 +116,8 @@ def test_a_signature_may_be_demanded(write: Any, refusal: Any, tmp_path: Path) -
         where: Path = tmp_path / name
         words = ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(where)]
         subprocess.run([keygen, *words], check=True)
-        return Path(f"{where}.pub").read_text().strip()
+        public: str = Path(f"{where}.pub").read_text(encoding="utf-8")
+        return public.strip()
 
     ours, theirs = key("ours"), key("theirs")
     inner = write("[lock]\nmax_tokens = 77\n", "inner.toml")
