@@ -122,7 +122,7 @@ def test_a_signature_may_be_demanded(write: Any, refusal: Any, tmp_path: Path) -
     ours, theirs = key("ours"), key("theirs")
     inner = write("[lock]\nmax_tokens = 77\n", "inner.toml")
 
-    def outer(by: str) -> str:
+    def outer(by: str) -> Any:
         return write(f"include = [{{path = 'inner.toml', signed_by = '{by}'}}]\n")
 
     assert "must be signed" in str(refusal(policy=outer(ours)))
