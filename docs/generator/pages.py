@@ -16,8 +16,10 @@ _REGION: Final = re.compile(r"(<!-- generated: ([^\n]+) -->\n).*?(<!-- end -->)"
 
 _TABLES: Final[dict[str, Callable[..., str]]] = {
     "excerpt": tables.excerpt,
+    "fields": tables.options,
     "hooks": tables.hooks,
     "models": tables.models,
+    "parts": tables.parts,
     "rules": tables.rules,
     "settings": tables.settings,
     "plugins": tables.standard_plugins,

@@ -15,9 +15,19 @@ from generator.source import definition, parsed
 from hookline._journey.plugin_set import HOOKS
 from hookline.config import Settings, facts_of
 from hookline.models import ModelFacts, load_models
+from hookline_plugins.policy.rules.keys import PARTS
 from hookline_plugins.preflight import RULES
 
-__all__ = ["excerpt", "hooks", "models", "options", "rules", "settings", "standard_plugins"]
+__all__ = [
+    "excerpt",
+    "hooks",
+    "models",
+    "options",
+    "parts",
+    "rules",
+    "settings",
+    "standard_plugins",
+]
 
 _ROOT: Final = Path(__file__).parent.parent.parent
 _CONTRACT: Final = "hookline.hookspecs"
@@ -96,6 +106,12 @@ def rules() -> str:
     return _table("rule", "what to do", "everywhere", rows=rows)
 
 
+def parts() -> str:
+    """Return the parts that a rule's ``in`` may name."""
+    rows = [(f"`{name}`", cell(said)) for name, said in PARTS.items()]
+    return _table("part", "holds", rows=rows)
+
+
 def excerpt(path: str, name: str) -> str:
     """Return a class or function of a file, as it stands there."""
     text = (_ROOT / path).read_text(encoding="utf-8")
@@ -137,7 +153,7 @@ def _fields(cls: type) -> str:
         kind, default, module = types[each.name]
         shown = "" if each.default is attrs.NOTHING else signatures.field_default(default, module)
         rows.append((
-            f"`{each.alias}`",
+            f"`{each.alias.rstrip('_')}`",  # of what Python keeps for itself: `for`, `in`
             f"`{cell(kind)}`",
             "" if shown in {"", "..."} else f"`{cell(shown)}`",
             cell(said.get(each.name, "") + _harmless(facts_of(each).harmless)),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-IMPORTED_ONLY = {"acme_policy.py"}  # the file that use_policy.py imports
+DISTRIBUTION = EXAMPLES / "acme_policy"  # a whole one, of the platform team of a bank
 SERVE = """\
 from hookline.simulator import Scenario, Simulator, serve
 serve(Simulator(Scenario.of()), port=0, on_ready=lambda url: print(url, flush=True))
@@ -46,7 +46,7 @@ def simulator() -> Iterator[str]:
 
 
 def scripts() -> list[Path]:
-    return sorted(path for path in EXAMPLES.glob("*.py") if path.name not in IMPORTED_ONLY)
+    return sorted([*EXAMPLES.glob("*.py"), DISTRIBUTION / "use_policy.py"])
 
 
 @pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)
@@ -83,6 +83,29 @@ def test_every_file_of_the_examples_is_listed() -> None:
     for path in EXAMPLES.iterdir():
         if path.is_file() and path.name != "README.md":
             assert f"`{path.name}`" in listed
+
+
+def test_the_distribution_is_built_installed_and_attacked(tmp_path: Path) -> None:
+    source, site = tmp_path / "source", tmp_path / "site"
+    shutil.copytree(DISTRIBUTION, source, ignore=shutil.ignore_patterns("__pycache__"))
+    build = ["pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
+    for command in (
+        [*build, "--no-build-isolation", "--target", str(site), str(source)],
+        ["pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(source / "tests")],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=tmp_path,
+            env=clean_environment(
+                PYTHONPATH=f"{site}{os.pathsep}{clean_environment()['PYTHONPATH']}"
+            ),
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
 
 
 def test_the_picture_is_small() -> None:

@@ -193,7 +193,9 @@ def test_policy_takes_enforcers_only_and_no_setting_removes_them() -> None:
     def refuses(self: Any) -> None:
         raise PolicyViolation("no")
 
-    with pytest.raises(ConfigError, match=r"policy= takes enforcers, and plugin 'judge'"):
+    with pytest.raises(
+        ConfigError, match=r"policy= takes enforcers and policy files, and plugin 'judge'"
+    ):
         Pipeline(base_url="sim:", policy=with_hook("check_request", refuses))
     enforcer = with_hook("check_request", refuses, role="enforcer")
     with (

@@ -110,7 +110,7 @@ def breaks(policy: dict[str, Any], body: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def admitted(
+def admitted(  # noqa: C901, PLR0912 -- one branch for each kind of layer
     policy: dict[str, Any], layers: list[tuple[str, dict[str, Any]]], call: dict[str, Any]
 ) -> Iterator[list[Any]]:
     """Send a call through a stack of layers; give what left."""
@@ -142,7 +142,9 @@ def admitted(
             elif kind == "dict":
                 options["config"] = table
             elif kind == "plugin":
-                fields = {key: table[key] for key in ("model", "max_tokens") if key in table}
+                fields: dict[str, Any] = {
+                    key: value for key, value in table.items() if key in ("model", "max_tokens")
+                }
                 late = "plugins" in table
                 options["plugins"].append(Changes(f"p{number}", fields, late=late))
             else:

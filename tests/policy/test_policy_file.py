@@ -113,15 +113,16 @@ def test_a_signature_may_be_demanded(write: Any, refusal: Any, tmp_path: Path) -
     assert keygen  # of OpenSSH, which every system that we test on has
 
     def key(name: str) -> str:
-        where = tmp_path / name
+        where: Path = tmp_path / name
         words = ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(where)]
         subprocess.run([keygen, *words], check=True)
-        return where.with_suffix(".pub").read_text().strip()
+        public: str = Path(f"{where}.pub").read_text(encoding="utf-8")
+        return public.strip()
 
     ours, theirs = key("ours"), key("theirs")
     inner = write("[lock]\nmax_tokens = 77\n", "inner.toml")
 
-    def outer(by: str) -> str:
+    def outer(by: str) -> Any:
         return write(f"include = [{{path = 'inner.toml', signed_by = '{by}'}}]\n")
 
     assert "must be signed" in str(refusal(policy=outer(ours)))

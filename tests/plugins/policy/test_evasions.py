@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hookline import (
     AsyncPipeline,
+    ConfigError,
     Document,
     Message,
     Pipeline,
@@ -129,6 +130,7 @@ def refused(door: str, message: Any = "Hello", *, line: Any = None, **call: Any)
         "disable": ["preflight", "images"],
         **(line or {}),
     }
+    rule = ""
     with Pipeline(policy=Rules(rules=RULES), **options) as pipeline:
         try:
             if door == "stream":
@@ -139,9 +141,9 @@ def refused(door: str, message: Any = "Hello", *, line: Any = None, **call: Any)
             else:
                 getattr(pipeline, door)(message, **call)
         except PolicyViolation as refusal:
-            assert refusal.rule == "codename", refusal
-            return True
-    return False
+            rule = refusal.rule
+    assert rule in ("", "codename")
+    return bool(rule)
 
 
 @pytest.mark.parametrize("door", ["send", "stream", "count_tokens", "batch", "explain"])
@@ -198,13 +200,13 @@ def test_no_setting_takes_the_rules_away(
         folder.mkdir(parents=True)
         (folder / "config.toml").write_text(text)
         monkeypatch.setenv("HOME", str(tmp_path / "user"))
-    try:
+
+    def turn() -> None:
         with Pipeline(base_url="sim:", policy=policy, **options) as line:
             line.send(SAID)
-    except Exception as error:
-        assert type(error).__name__ in ("ConfigError", "PolicyViolation")
-    else:
-        pytest.fail("it went through")
+
+    with pytest.raises(ConfigError):  # and so there is no pipeline at all
+        turn()
 
 
 # Hostile plugins, and what no attempt produced
@@ -287,9 +289,11 @@ def test_a_fallback_model_is_judged(sim: Any) -> None:
             "fallback": {"models": ["claude-opus-4-5"], "on": ["overload"]},
         }
     }
-    with Pipeline(base_url=server, model=MODEL, policy=policy, config=config) as line:
-        with pytest.raises(Exception):  # noqa: B017, PT011 -- whichever of the two errors it is
-            line.send("Hello")
+    with (
+        Pipeline(base_url=server, model=MODEL, policy=policy, config=config) as line,
+        pytest.raises(PolicyViolation),
+    ):
+        line.send("Hello")
     assert {json.loads(call.body)["model"] for call in server.calls} <= {MODEL}
 
 
@@ -387,7 +391,7 @@ def test_wherever_the_deltas_are_cut_nothing_of_it_is_told(cuts: list[int], befo
             told += wanted.feed(ContentBlockDelta(0, TextDelta(text[at : at + size])))
             at, place = at + size, place + 1
         told += wanted.feed(ContentBlockStop(0))
-    said = "".join(event.delta.text for event in told if isinstance(event, ContentBlockDelta))
+    said = "".join(getattr(event.delta, "text", "") for event in told if hasattr(event, "delta"))
     assert "z" not in said
 
 
@@ -435,7 +439,7 @@ def test_a_tool_call_that_says_it_is_neither_run_nor_delivered(
     class Offers:
         @hookimpl
         def register_tools(self, register: Any) -> None:
-            register(definition, lambda **given: ran.append(given) or "found")
+            register(definition, ran.append)
 
     rules = [
         {"id": "input", "tool_input": {"tool": "look_*", "pattern": r"(?i)project\W{0,5}zephyr"}}
@@ -484,16 +488,20 @@ def test_an_image_of_a_host_that_is_not_allowed_is_not_even_fetched(
     from hookline import Image
 
     fetched: list[Any] = []
-    server = loopback(lambda request: fetched.append(request) or http(200, b""))
-    url = (
-        f"http://127.0.0.1:{server.port}/a.png"
-        if hasattr(server, "port")
-        else "http://evil.example/a"
-    )
+
+    def answer(request: Any) -> bytes:
+        fetched.append(request)
+        found: bytes = http(200, b"")
+        return found
+
+    server = loopback(answer)
     policy = Rules(rules=[{"id": "hosts", "image_hosts": {"allow": ["acme.example"]}}])
-    with Pipeline(base_url="sim:", model=MODEL, policy=policy) as line:
-        with pytest.raises(PolicyViolation):
-            line.send([Image(url), "What is it?"])
+    config = {"plugins": {"images": {"urls": "fetch", "allow_hosts": ["127.0.0.1"]}}}
+    with (
+        Pipeline(base_url="sim:", model=MODEL, policy=policy, config=config) as line,
+        pytest.raises(PolicyViolation),
+    ):
+        line.send([Image(f"{server.url}/a.png"), "What is it?"])
     assert fetched == []
 
 

@@ -69,7 +69,7 @@ def policy() -> None:
 @click.option("--surface", default="send", metavar="DOOR", help="send, stream, batch, upload …")
 @CONFIG
 @JSON
-def check(
+def check(  # noqa: PLR0917 -- click hands all of them over by name
     request: str,
     files: tuple[str, ...],
     user: str,
@@ -103,7 +103,7 @@ def check(
 @_who
 @CONFIG
 @JSON
-def explain(
+def explain(  # noqa: PLR0917 -- as above
     files: tuple[str, ...],
     user: str,
     team: str,

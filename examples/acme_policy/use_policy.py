@@ -4,7 +4,6 @@
 """
 
 from acme_policy import MASK, AcmePolicy
-
 from hookline import Message, Pipeline, PolicyViolation, ToolResultBlock, ToolUseBlock
 from hookline.send_options import SendOptions
 from hookline.simulator import Rule, Scenario, Simulator
