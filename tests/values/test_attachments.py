@@ -323,3 +323,22 @@ def test_other_bytes_have_no_media_type(data: bytes) -> None:
 def test_pil_is_not_imported_by_attachments() -> None:
     code = "import sys, hookline.values.attachments; assert 'PIL' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ})
+
+
+def test_a_notebook_shows_large_pictures_small(tmp_path: Path) -> None:
+    from base64 import b64decode
+    from io import BytesIO
+
+    import PIL.Image
+
+    noise = PIL.Image.effect_noise((1600, 1200), 99)
+    path = tmp_path / "large.png"
+    noise.save(path)
+    assert path.stat().st_size > 1_000_000
+    for image in (Image(path), Image(path.read_bytes()), Image(noise)):
+        shown = image._repr_html_()
+        assert len(shown) < 300_000
+        encoded = shown.partition("base64,")[2].partition('"')[0]
+        assert PIL.Image.open(BytesIO(b64decode(encoded))).size == (320, 240)
+    damaged = Image(path.read_bytes()[:1_500_000])
+    assert "<img" not in damaged._repr_html_()
