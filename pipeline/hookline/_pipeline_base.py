@@ -205,11 +205,11 @@ class PipelineBase:
 
         return Access(self._upstreams.reach, self._io, self.settings.timeout)
 
-    def _uploads(self, turn: Turn) -> Uploads:
-        """Return what a turn's plugins upload with."""
+    def _turn_uploads(self, turn: Turn) -> Uploads:
+        """Return what a turn's plugins upload with; it is judged on behalf of whom the turn is."""
         from hookline.endpoints.turn_uploads import TurnUploads  # noqa: PLC0415 -- few turns upload
 
-        return TurnUploads(turn, self._upstreams.reach)
+        return TurnUploads(turn, self._upstreams.reach, self._uploads(turn))
 
     def _journeys(self) -> "Journeys":
         """Return what batches need in order to take their items through the stages."""
@@ -223,7 +223,7 @@ class PipelineBase:
             resume=self._resume,
         )
 
-    def _uploads(self) -> "UploadJourneys":
+    def _uploads(self, within: Turn | None = None) -> "UploadJourneys":
         """Return what uploads need in order to be judged like everything else that leaves."""
         from hookline.endpoints.uploads import Journeys, as_request  # noqa: PLC0415 -- only for uploads
 
@@ -231,7 +231,10 @@ class PipelineBase:
             name: str, content: bytes, media_type: str, timeout: float, options: Mapping[str, Any]
         ) -> tuple[Turn, Request]:
             betas = tuple(options.get("betas", ()))
-            turn = self._turn("upload", timeout, name=name)
+            known = {"context": within.context, "principal": within.principal} if within else {}
+            turn = self._turn("upload", timeout, name=name, **known)
+            if within is not None:
+                turn.destination = within.destination
             return turn, as_request(self._blank, content, media_type, betas)
 
         return Journeys(self._engine, begin)
@@ -325,7 +328,7 @@ class PipelineBase:
             deadline=self._io.now() + timeout,
             timeout=timeout,
             call_tool=self._tool_calls,
-            open_uploads=self._uploads,
+            open_uploads=self._turn_uploads,
             **{"context": self.context, "principal": self.principal or NOBODY, **known},
         )
 

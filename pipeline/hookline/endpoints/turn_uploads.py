@@ -7,6 +7,7 @@ from attrs import frozen
 
 from hookline.endpoints.access import Access
 from hookline.endpoints.files import AsyncFiles
+from hookline.endpoints.uploads import Journeys
 from hookline.turn import Turn
 from hookline.values.destination import Destination
 
@@ -23,11 +24,13 @@ class TurnUploads:
     Attributes:
         turn: whose io, destination and deadline are used.
         reach: returns the upstream of a destination.
+        journeys: how the turn of an upload begins, so that enforcers judge it.
 
     """
 
     turn: Turn
     reach: "Callable[[Destination], Upstream]"
+    journeys: Journeys
 
     async def put(
         self, content: bytes, *, media_type: str, filename: str, expires_in_seconds: int | None
@@ -55,5 +58,6 @@ class TurnUploads:
                 lambda: self.reach(destination),
                 turn.io,
                 turn.timeout if remaining is None else remaining,
-            )
+            ),
+            self.journeys,
         )
