@@ -108,3 +108,30 @@ def test_the_chat_attaches_a_whole_directory(
     assert repr(Image("scans/a.png")) in err
     assert "Image 1: PNG, 192 x 128 pixels" in out
     assert "there is no file gone" in err
+
+
+@pytest.mark.parametrize("form", ["picture", "files"])
+def test_the_clipboard_is_pasted(
+    form: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    held = PIL.Image.new("RGB", (31, 17)) if form == "picture" else ["scans/a.png"]
+    monkeypatch.setattr("PIL.ImageGrab.grabclipboard", lambda: held)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/paste\nWhat is it?\n")))
+    assert run("chat") == 0
+    assert ("31 x 17" if form == "picture" else "192 x 128") in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "trouble", [None, NotImplementedError("no wl-paste"), OSError("no display")]
+)
+def test_a_clipboard_of_no_use_is_told(
+    trouble: Exception | None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def grab() -> None:
+        if trouble is not None:
+            raise trouble
+
+    monkeypatch.setattr("PIL.ImageGrab.grabclipboard", grab)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/paste\n")))
+    assert run("chat") == 2
+    assert (str(trouble) if trouble else "no image in the clipboard") in capfd.readouterr().err

@@ -277,8 +277,9 @@ def test_a_small_image_is_shown_inline(tmp_path: Path) -> None:
         assert "<b>" not in html
 
 
-def test_a_preview_never_reads_what_is_large_missing_or_no_image(tmp_path: Path) -> None:
-    (tmp_path / "large.png").write_bytes(png() + b"x" * 1_000_001)
+def test_a_preview_never_shows_what_is_too_large_missing_or_no_image(tmp_path: Path) -> None:
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(65 * 1024 * 1024)
     (tmp_path / "page.png").write_bytes(b"<script>alert(1)</script>")
     sources = [
         tmp_path / "large.png",
@@ -287,7 +288,8 @@ def test_a_preview_never_reads_what_is_large_missing_or_no_image(tmp_path: Path)
         tmp_path,
         "a\0b",
     ]
-    for source in (*sources, png() + b"x" * 1_000_001, "https://example.com/<script>"):
+    too_many = png()[:16] + (9000).to_bytes(4, "big") * 2 + png()[24:]  # pixels, says its header
+    for source in (*sources, too_many + b"x" * 1_000_001, "https://example.com/<script>"):
         html = Image(source)._repr_html_()
         assert "<img" not in html
         assert "<script" not in html
@@ -323,3 +325,22 @@ def test_other_bytes_have_no_media_type(data: bytes) -> None:
 def test_pil_is_not_imported_by_attachments() -> None:
     code = "import sys, hookline.values.attachments; assert 'PIL' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ})
+
+
+def test_a_notebook_shows_large_pictures_small(tmp_path: Path) -> None:
+    from base64 import b64decode
+    from io import BytesIO
+
+    import PIL.Image
+
+    noise = PIL.Image.effect_noise((1600, 1200), 99)
+    path = tmp_path / "large.png"
+    noise.save(path)
+    assert path.stat().st_size > 1_000_000
+    for image in (Image(path), Image(path.read_bytes()), Image(noise)):
+        shown = image._repr_html_()
+        assert len(shown) < 300_000
+        encoded = shown.partition("base64,")[2].partition('"')[0]
+        assert PIL.Image.open(BytesIO(b64decode(encoded))).size == (320, 240)
+    damaged = Image(path.read_bytes()[:1_500_000])
+    assert "<img" not in damaged._repr_html_()

@@ -1,12 +1,13 @@
 """``hookline explain``: what would be sent, and which plugin made it so."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from hookline.cli.options import JSON, LINE, MESSAGE, Arguments, examples, takes
-from hookline.cli.output import console, print_json, styled
+from hookline.cli.output import console, note, print_json, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,11 +24,13 @@ _COLOURS: Final = {"+": "green", "-": "red"}
 @click.command(
     epilog=examples(
         'hookline explain "What is this?" --image ant.jpg --prefill "It is"',
+        'hookline explain "What is this?" --image ant.jpg --show',
         'hookline explain "Hello" --system "Be brief." --json | jq .request',
     )
 )
+@click.option("--show", is_flag=True, help="Show the images too: in kitty, iTerm2, or by sixel.")
 @takes(MESSAGE, LINE, JSON)
-def explain(given: Arguments) -> None:
+def explain(given: Arguments, *, show: bool) -> None:
     """Show what would be sent, and why; send nothing.
 
     Takes what `hookline ask` takes of a message. Under each stage stand the plugins that changed the request,
@@ -41,6 +44,8 @@ def explain(given: Arguments) -> None:
             print_json(explanation.to_dict())
         else:
             _print(explanation, line.plugins)
+        if show and not given.as_json:
+            _show(explanation)
 
 
 def _print(explanation: "Explanation", plugins: "PluginSet") -> None:
@@ -74,6 +79,27 @@ def _print(explanation: "Explanation", plugins: "PluginSet") -> None:
     body = json.dumps(explanation.to_dict()["request"], indent=2, ensure_ascii=False)
     for text in body.splitlines():
         screen.print(styled((f"  {text}", "")))
+
+
+def _show(explanation: "Explanation") -> None:
+    """Draw the images that would be sent, as they would be sent."""
+    from hookline.cli.picture import drawn, protocol  # noqa: PLC0415 -- only for --show
+    from hookline.values.blocks import ImageBlock  # noqa: PLC0415 -- as above
+    from hookline.values.pictures.survey import media_in  # noqa: PLC0415 -- as above
+    from hookline.values.sources import Base64Source  # noqa: PLC0415 -- as above
+
+    by = protocol()
+    if by is None:
+        note(
+            "this terminal is not known to show pictures; if it does, say how: "
+            "HOOKLINE_PICTURES=kitty, iterm or sixel"
+        )
+        return
+    for block, place in media_in(explanation.request.messages):
+        if isinstance(block, ImageBlock) and isinstance(block.source, Base64Source):
+            console().print(styled((place, "dim")))
+            sys.stdout.write(drawn(block.source.data, by))
+            sys.stdout.flush()
 
 
 def _print_change(screen: "Console", change: "Change") -> None:

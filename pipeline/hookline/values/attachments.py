@@ -24,6 +24,7 @@ from hookline.values.frozen import checked, freeze
 from hookline.values.pictures.files import image_files
 from hookline.values.pictures.header import media_type_of, read_header
 from hookline.values.pictures.pixels import Pixels
+from hookline.values.pictures.thumbnail import thumbnail
 from hookline.values.pictures.tokens import TokenRange, document_tokens, image_tokens
 
 __all__ = ["Attachment", "Document", "Image", "SourceKind"]
@@ -145,14 +146,16 @@ class Attachment(Block):
         )
 
     def _preview(self) -> bytes:
-        """Return the bytes, if they are at hand and few."""
+        """Return the bytes, if they are at hand and few; a small picture of those that are many."""
+        if self.kind == "picture":
+            return b"" if isinstance(self.source, Pixels) else thumbnail(self.source)
         if self.kind == "bytes":
             data: bytes = self.source
         elif self.kind == "path":
-            data = _small_file(self.source)
+            data = _file(self.source)
         else:
             data = b""
-        return data if len(data) <= _PREVIEW_BYTES else b""
+        return data if len(data) <= _PREVIEW_BYTES else thumbnail(data)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -386,9 +389,9 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 2 :]}"
 
 
-def _small_file(path: Any) -> bytes:
-    """Read a small regular file; anything else shows no preview."""
+def _file(path: Any) -> bytes:
+    """Read a regular file; anything else shows no preview."""
     try:
-        return read_file(path, most=_PREVIEW_BYTES)
+        return read_file(path, most=_MOST_BYTES)
     except InputError:
         return b""

@@ -21,7 +21,16 @@ from weakref import WeakKeyDictionary
 
 from attrs import field, frozen, validators
 
-from hookline import APIError, CallNext, HooklineError, Request, Response, Turn, hookimpl
+from hookline import (
+    APIError,
+    CallNext,
+    HooklineError,
+    PolicyViolation,
+    Request,
+    Response,
+    Turn,
+    hookimpl,
+)
 from hookline.plugin import Layer, option
 from hookline.values import (
     Base64Source,
@@ -99,7 +108,7 @@ class Uploads:
         try:
             ids = await self._ids(turn, sources)
         except HooklineError as error:
-            if self.strategy == "file":
+            if self.strategy == "file" or isinstance(error, PolicyViolation):
                 raise
             turn.trace.note("uploads", f"sent as bytes, since the upload failed: {error}")
             return await call_next(request)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from hookline import APIError, AsyncPipeline, Pipeline, hookimpl
+from hookline import APIError, AsyncPipeline, Pipeline, PolicyViolation, hookimpl
 from hookline.plugin import Principal
 from hookline.simulator import Simulator
 from hookline.testing import FaultServer, Received, error_answer, json_answer, message
@@ -285,3 +285,32 @@ def test_the_command_lists_and_deletes(
         capfd.readouterr()
         assert main(["uploads"]) == 0
         assert capfd.readouterr().out == ""
+
+
+class NoPictures:
+    """An enforcer that lets no file out for one tenant."""
+
+    name = "no_pictures"
+    role = "enforcer"
+
+    @hookimpl
+    def check_request(self, turn: Any) -> None:
+        if turn.surface == "upload" and turn.principal.tenant == "b":
+            raise PolicyViolation("no files of this tenant")
+
+
+def test_an_upload_is_judged_on_behalf_of_whom_the_turn_is(
+    spy: Spy, large: bytes, config: dict[str, Any]
+) -> None:
+    with Pipeline(
+        base_url="sim:",
+        model=MODEL,
+        plugins=[spy],
+        policy=NoPictures(),
+        config=options(config, strategy="file"),
+    ) as line:
+        line.send([Image(large), "?"], principal=Principal(tenant="a"))
+        assert spy.kinds == ["file"]
+        with pytest.raises(PolicyViolation, match="of this tenant"):
+            line.send([Image(large), "?"], principal=Principal(tenant="b"))
+        assert len(line.files.list().data) == 1

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from hookline.cli.chat.clipboard import pasted
 from hookline.cli.chat.prompt import Completions
 from hookline.cli.chat.transcript import load_conversation, save_conversation
 from hookline.cli.output import console, note, styled
@@ -95,6 +96,11 @@ def _image(session: "Session", source: str) -> None:
     note(f"images of the next message: {', '.join(map(repr, session.images)) or 'none'}")
 
 
+def _paste(session: "Session", _argument: str) -> None:
+    session.images += pasted()
+    _image(session, "")
+
+
 def _undo(session: "Session", _argument: str) -> None:
     messages = session.talk.messages
     last = max((i for i, each in enumerate(messages) if _is_said(each)), default=None)
@@ -146,6 +152,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "image": Command(
         "PATH|DIR|URL", "attach an image, or several, to the next message", _image, None
     ),
+    "paste": Command("", "attach what is in the clipboard: an image, or files copied", _paste),
     "undo": Command("", "forget the last message and its reply", _undo),
     "quit": Command("", "leave; so does ctrl-D", _quit),
 }
