@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
-from attrs import field, frozen
+from attrs import field, fields_dict, frozen
 
 from hookline._vision import Vision
 from hookline.errors import InputError
@@ -175,8 +175,12 @@ class ModelFacts:
         return 600 if self.context >= _LARGE_CONTEXT else 100
 
     def confirmed(self, name: str) -> bool:
-        """Tell whether the value of the field ``name`` is sure enough to refuse a request by it."""
-        return name not in self.unconfirmed
+        """Tell whether the value of the field ``name`` is sure enough to refuse a request by it.
+
+        Of a model that somebody registered, a default is nobody's word.
+        """
+        told = self.line is not None or getattr(self, name) != fields_dict(ModelFacts)[name].default
+        return told and name not in self.unconfirmed
 
     def thinks(self, thinking_type: str | None) -> bool:
         """Tell whether a request with this ``thinking.type`` (None: left out) thinks.

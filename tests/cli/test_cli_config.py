@@ -184,6 +184,20 @@ def test_a_file_that_is_no_toml_is_not_touched(capfd: pytest.CaptureFixture[str]
     assert users().read_text() == "timeout = \n"
 
 
+def test_a_value_is_taken_out_and_every_comment_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
+    users().parent.mkdir(parents=True)
+    users().write_text(
+        "# mine\ntimeout = 5\nold = 1  # of a version before\n\n[plugins.retry]\nattempts = 2\n"
+    )
+    for key in ("timeout", "old", "plugins.retry.attempts"):
+        assert main(["config", "unset", key]) == 0
+        assert f"{key} is no longer set in {users()}" in capfd.readouterr().out
+    assert users().read_text().strip() == "# mine"  # no empty table, which would enable the plugin
+    for key in ("timeout", "plugins.retry.attempts", "timeout.x"):
+        assert main(["config", "unset", key]) == 0
+        assert f"{key} is not set" in capfd.readouterr().out
+
+
 def test_without_a_home_there_is_nothing_to_set(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import httpx2
 import pytest
@@ -200,7 +201,9 @@ def test_it_is_reopened_at_once(way: Any, serving: Any, then: Any, *, streamed: 
     assert said == ["Hello!"] * 4
     assert len(attempts) == 4, "no attempt is counted for it"
     assert server.connections == 4
-    assert server.requests == 7, "each but the first was sent to a stale connection before"
+    # Each but the first was sent to a stale connection before, except that aiohttp keeps no
+    # connection that has taken the place of one.
+    assert server.requests == (6 if way[1] == "aiohttp" else 7)
 
 
 def test_two_hundred_streams_in_a_row_take_no_retry(way: Any, serving: Any) -> None:
@@ -208,6 +211,34 @@ def test_two_hundred_streams_in_a_row_take_no_retry(way: Any, serving: Any) -> N
     said, attempts = turns(way, serving(close), 200, streamed=True)
     assert said == ["Hello!"] * 200
     assert len(attempts) == 200
+
+
+@pytest.mark.parametrize(
+    ("backend", "http"), [("asyncio", "httpcore2"), ("asyncio", "aiohttp"), ("trio", "httpcore2")]
+)
+def test_where_one_has_gone_stale_others_have_too(backend: str, http: Any, serving: Any) -> None:
+    """The connection that takes the place of a stale one is new, and not the next stale one."""
+    together = threading.Barrier(6)
+    server = serving(reset, fresh=lambda number: number > 6 or together.wait(10) >= 0)
+    witness = Witness()
+
+    async def main() -> None:
+        async with (
+            AsyncPipeline(
+                base_url=server.url, api_key="k", config=NO_RETRIES, plugins=[witness], http=http
+            ) as line,
+            anyio.create_task_group() as group,
+        ):
+            for _ in range(6):
+                group.start_soon(line.send, "Hi")
+            with anyio.fail_after(10):
+                while len(witness.attempts) < 6:
+                    await anyio.lowlevel.checkpoint()
+            for _ in range(6):
+                assert (await line.send("Hi")).text == "Hello!"
+
+    anyio.run(main, backend=backend)
+    assert len(witness.attempts) == 12
 
 
 def test_it_is_reopened_once(way: Any, serving: Any) -> None:

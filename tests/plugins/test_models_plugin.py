@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hookline import ConfigError, Pipeline
+from hookline import ConfigError, HooklineError, Pipeline
 from hookline_plugins.models import Models
 
 ANTS: dict[str, Any] = {
@@ -42,6 +42,21 @@ def test_facts_are_known_like_any_others(loopback: Any, http: Any, message: Any)
     assert facts.prices is not None
     assert facts.prices.cache_read == Decimal("0.1")
     assert len(server.requests) == 1
+
+
+def test_preflight_goes_by_what_was_told_and_refuses_nothing_for_a_default() -> None:
+    def explained(**facts: Any) -> str:
+        given: Any = {
+            "base_url": "http://127.0.0.1:9",
+            "model": "ants-7b",
+            "config": config(**facts),
+        }
+        with Pipeline(**given, timeout=5) as line, pytest.raises(HooklineError) as caught:
+            line.send("Hello", max_tokens=100_000)
+        return str(caught.value)
+
+    assert "max_tokens: 100,000 is more than the 100 of ants-7b" in explained(max_output=100)
+    assert "connect failed" in explained(context=8192)  # which is the next thing to go wrong
 
 
 @pytest.mark.parametrize(

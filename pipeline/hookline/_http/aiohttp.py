@@ -5,6 +5,7 @@ import base64
 import socket
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final, TypeAlias
 from weakref import WeakSet
 
@@ -34,6 +35,7 @@ from hookline.errors import ConfigError
 __all__ = ["AiohttpHTTP"]
 
 _Proxy: TypeAlias = tuple[URL | None, dict[str, str] | None]
+_ANEW: Final = " anew"  # behind an address: the session that keeps no connections
 _PIECE: Final = 64 * 1024  # bytes of a large body; all at once would hold up the event loop
 
 
@@ -131,6 +133,7 @@ class AiohttpHTTP:
                 if body is None or not body.met_stale(error):
                     raise  # without a body, aiohttp sees to it by itself
                 body = self._body(outgoing)
+                session = await self._session(outgoing.url, keep=False)
                 response = await self._sent(session, outgoing, body)
         self._answers[response] = session
         return _AiohttpAnswer(response, body, lambda answer: self._answers.pop(answer, None))
@@ -189,15 +192,20 @@ class AiohttpHTTP:
             known = self._proxies[base_url] = _proxy_of(base_url)
         return known
 
-    async def _session(self, url: str) -> aiohttp.ClientSession:
+    async def _session(self, url: str, *, keep: bool = True) -> aiohttp.ClientSession:
         """Return the session of this event loop and address.
+
+        Where one kept connection has gone stale others have too: one that does not ``keep`` them opens
+        a new one each time. A session that was handed in has what it has.
 
         One for all addresses would do, but aiohttp's limit for each of them costs a tenth of a call.
         """
         if self._given is not None:
             return self._own_of_loop(self._given)
         session, surplus = self._own.get(
-            home_of_loop(), url.partition("/v1/")[0], self._new_session
+            home_of_loop(),
+            url.partition("/v1/")[0] + ("" if keep else _ANEW),
+            partial(self._new_session, keep=keep),
         )
         for each in surplus:
             await each.close()
@@ -215,9 +223,12 @@ class AiohttpHTTP:
             )
         return given
 
-    def _new_session(self) -> aiohttp.ClientSession:
+    def _new_session(self, *, keep: bool) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=self._most, socket_factory=_kept_alive, resolver=_Resolver()
+            limit=self._most,
+            socket_factory=_kept_alive,
+            resolver=_Resolver(),
+            force_close=not keep,
         )
         # trust_env would look for proxies and .netrc in two threads, at every call.
         return aiohttp.ClientSession(connector=connector, auto_decompress=False)

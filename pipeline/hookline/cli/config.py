@@ -11,7 +11,7 @@ from hookline._journey.trust import options_of
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import note, print_json, print_table
 from hookline.cli.survey import survey
-from hookline.cli.user_settings import set_option
+from hookline.cli.user_settings import set_option, unset_option
 from hookline.config import SETTINGS, Layer, Origin, Settings, dotted, facts_of
 from hookline.errors import HooklineError
 from hookline.policy import load_policy, policy_settings
@@ -46,6 +46,7 @@ class Option:
         "hookline config --json | jq .timeout",
         "hookline config set timeout 120",
         "hookline config set plugins.images.urls fetch",
+        "hookline config unset timeout",
         "hookline config --schema > hookline.schema.json",
     ),
 )
@@ -93,6 +94,14 @@ def set_(key: str, value: str) -> None:
     VALUE is TOML where it can be, else plain text; names in a list may be separated by commas.
     """
     click.echo(f"{key} is set in {set_option(key, value)}")
+
+
+@config.command("unset", epilog=examples("hookline config unset timeout"))
+@click.argument("key")
+def unset(key: str) -> None:
+    """Take the option KEY out of your own settings file: the next weaker layer holds again."""
+    path, found = unset_option(key)
+    click.echo(f"{key} is no longer set in {path}" if found else f"{key} is not set in {path}")
 
 
 def _options(settings: Settings) -> Iterator[Option]:

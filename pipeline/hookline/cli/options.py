@@ -44,7 +44,7 @@ def _finite(
 CONFIG: Final[Decorator] = click.option(
     "--config",
     metavar="FILE",
-    help="Settings; else HOOKLINE_CONFIG, else ./hookline.toml if there is one.",
+    help="Settings; else HOOKLINE_CONFIG, else the nearest hookline.toml, of which only what is harmless.",
 )
 JSON: Final[Decorator] = click.option(
     "as_json", "--json", is_flag=True, help="Print one JSON document instead."

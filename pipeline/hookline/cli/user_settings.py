@@ -24,7 +24,7 @@ from hookline.errors import ConfigError, MissingExtra
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
-__all__ = ["set_option"]
+__all__ = ["set_option", "unset_option"]
 
 _LISTS = ("enable", "disable")
 _OF_A_PLUGIN = 3  # parts of plugins.NAME.OPTION
@@ -45,10 +45,7 @@ def set_option(name: str, text: str) -> Path:
         MissingExtra: tomlkit is not installed.
 
     """
-    path = user_file(os.environ)
-    if path is None:
-        raise ConfigError("there is no home directory to keep settings in: set HOME")
-    path = Path(os.path.realpath(path))  # a link stays one, and what it leads to is changed
+    path = _users()
     key, wanted = _option(name)
     document = _document(path)
     table: Any = document
@@ -60,6 +57,46 @@ def set_option(name: str, text: str) -> Path:
     _check(TomlFile(os.fspath(path), changed, tomllib.loads(changed)), key)
     _write(path, changed)
     return path
+
+
+def unset_option(name: str) -> tuple[Path, bool]:
+    """Take an option out of the user's file, one that there no longer is as well.
+
+    Args:
+        name: ``timeout``, ``plugins.images.urls``; a plugin's name (``plugins.images``) takes all of its.
+
+    Returns:
+        The file, and whether the option stood there.
+
+    Raises:
+        ConfigError: the file is wrong.
+        MissingExtra: tomlkit is not installed.
+
+    """
+    path = _users()
+    *tables, last = name.split(".")
+    document = _document(path)
+    around: list[Any] = [document]
+    for part in tables:
+        inner = around[-1].get(part)
+        if not isinstance(inner, dict):
+            return path, False
+        around.append(inner)
+    if last not in around[-1]:
+        return path, False
+    del around[-1][last]
+    for part, table, inner in reversed(list(zip(tables, around, around[1:], strict=False))):
+        if not inner:  # an empty table of a plugin would say that it is to take part
+            del table[part]
+    _write(path, document.as_string())
+    return path, True
+
+
+def _users() -> Path:
+    path = user_file(os.environ)
+    if path is None:
+        raise ConfigError("there is no home directory to keep settings in: set HOME")
+    return Path(os.path.realpath(path))  # a link stays one, and what it leads to is changed
 
 
 def _option(name: str) -> tuple[Key, Any]:

@@ -115,6 +115,7 @@ class Preflight:
             request=request,
             history=history,
             facts=scope.claude,
+            limits=scope.facts,
             version=turn.api_version,
             betas=(*request.betas, *turn.betas),
             surface=turn.surface,

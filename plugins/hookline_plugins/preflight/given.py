@@ -33,6 +33,7 @@ class Given:
         version: the ``anthropic-version``, or "" where it is not known.
         betas: the names of beta headers.
         surface: the door that the turn came in by.
+        limits: what its model's sizes are, a foreign one's too, where somebody told them.
 
     """
 
@@ -42,6 +43,7 @@ class Given:
     version: str
     betas: tuple[str, ...]
     surface: str
+    limits: ModelFacts | None = None
 
     @property
     def thinking(self) -> str | None:

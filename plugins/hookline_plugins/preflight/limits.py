@@ -66,7 +66,7 @@ def check(given: "Given") -> Iterator[Problem]:
 
 
 def _max_tokens(given: "Given") -> Iterator[Problem]:
-    asked, facts = given.request.max_tokens, given.facts
+    asked, facts = given.request.max_tokens, given.limits
     least = 1 if given.batch else 0
     if asked < least:
         yield LEAST_TOKENS.broken("max_tokens", f"{asked} is less than {least}")
