@@ -179,6 +179,8 @@ GIVEN: dict[str, Any] = {
     "path": "$.a",
     "partial": a_reply(),
     "following": a_reply().request,
+    "evidence": "a card number",
+    "admin": "install it",
     "reply": a_reply(),
     "reason": "refusal",
     "extra": "images",

@@ -179,7 +179,7 @@ def test_f24_a_date_is_waited_for() -> None:
 NONSENSE = ["0", "-5", "inf", "nan", "soon", "9" * 400, "1e9", "", "0x10", "12abc"]
 
 
-@pytest.mark.parametrize("value", [*NONSENSE, date(-60)])
+@pytest.mark.parametrize("value", [*NONSENSE, date(-60)], ids=[*NONSENSE, "a date that has passed"])
 def test_f25_f26_what_makes_no_sense_is_the_normal_wait(value: str) -> None:
     stand = Stand(api(529, "overloaded_error", retry_after=value))
     stand.call()
