@@ -5,6 +5,7 @@ import sys
 from base64 import b64decode, b64encode
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
@@ -91,7 +92,9 @@ def test_sixels_say_what_the_picture_shows() -> None:
     original = PIL.Image.linear_gradient("L").resize((60, 40))
     assert (width, height) == (60, 40)
     for x, y in ((0, 0), (30, 20), (59, 39), (10, 33)):
-        assert abs(picture.convert("L").getpixel((x, y)) - original.getpixel((x, y))) < 16
+        shown: Any = picture.convert("L").getpixel((x, y))
+        wanted: Any = original.getpixel((x, y))
+        assert abs(shown - wanted) < 16
 
 
 def test_explain_shows_what_is_sent(

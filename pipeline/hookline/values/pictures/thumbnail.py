@@ -31,8 +31,9 @@ def thumbnail(source: Any) -> bytes:
         if isinstance(source, bytes):
             if read_header(source).pixels > _MOST_PIXELS:
                 return b""
-            picture = Image.open(BytesIO(source), formats=_FORMATS)
-            picture.draft(None, _SIZE)
+            opened = Image.open(BytesIO(source), formats=_FORMATS)
+            opened.draft(None, _SIZE)
+            picture: Image.Image = opened
         else:
             picture = source.copy()
         picture.thumbnail(_SIZE)
