@@ -31,7 +31,7 @@ def thumbnail(source: Any) -> bytes:
         if isinstance(source, bytes):
             if read_header(source).pixels > _MOST_PIXELS:
                 return b""
-            picture = Image.open(BytesIO(source), formats=_FORMATS)
+            picture: Image.Image = Image.open(BytesIO(source), formats=_FORMATS)
             picture.draft(None, _SIZE)
         else:
             picture = source.copy()
