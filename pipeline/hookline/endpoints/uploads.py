@@ -5,6 +5,7 @@ those of enforcers run, because history, prefill and images have nothing to do w
 the attachment is what leaves. Then come the exchange as an attempt, and ``conclude``.
 """
 
+from binascii import b2a_base64
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
@@ -21,7 +22,9 @@ from hookline.errors import PolicyViolation
 from hookline.reply import Reply
 from hookline.turn import Ending, Turn
 from hookline.values.attachments import Attachment, Document, Image
+from hookline.values.blocks import DocumentBlock, ImageBlock
 from hookline.values.messages import Message, Request, Response
+from hookline.values.sources import Base64Source
 
 __all__ = ["Begin", "Journeys", "as_request", "uploaded"]
 
@@ -79,11 +82,22 @@ async def uploaded(
         turn.request = request
         # Other checks know messages only, and would miss what makes a request one that can be sent.
         judges = engine.plugins.of("check_request")
-        await check(tuple(each for each in judges if each.role == "enforcer"), turn, request)
+        enforcers = tuple(each for each in judges if each.role == "enforcer")
+        await check(enforcers, turn, _resolved(request))
         answered = await _exchange(engine, turn, request, send)
         response = Response(model=request.model, headers=answered.headers)
         life.reply = Reply(response=response, request=request, trace=turn.trace)
     return answered
+
+
+def _resolved(request: Request) -> Request:
+    """Return the request as checks know requests: with the file's bytes in a block, as they would be sent."""
+    attachment = request.messages[0].blocks[0]
+    media_type = str(getattr(attachment, "media_type", None))
+    content = b2a_base64(_content(request), newline=False).decode("ascii")
+    kind = ImageBlock if attachment.type == "image" else DocumentBlock
+    block = kind(Base64Source(media_type, content))
+    return request.evolve(messages=(Message("user", [block]),))
 
 
 async def _exchange(

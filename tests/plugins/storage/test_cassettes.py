@@ -292,7 +292,7 @@ def test_they_can_be_configured_in_a_file(path: Path) -> None:
     with Pipeline(base_url="sim:", config={"plugins": {"record": {"path": str(path)}}}) as line:
         line.send("Hello")
         names = [each.plugin for each in line.plugins.of("send")]
-    assert names[-1] == "record"
+    assert names[-2:] == ["record", "uploads"]
     with Pipeline(base_url="sim:", config={"plugins": {"replay": {"path": str(path)}}}) as line:
         assert line.send("Hello").trace.attempts == []
 
