@@ -19,7 +19,7 @@ from hookline._journey.failures import (
     wrong,
 )
 from hookline._journey.plugin_set import Implementation
-from hookline.errors import DecodeError, HooklineError, PolicyViolation
+from hookline.errors import DecodeError, HooklineError, PolicyViolation, UnresolvedContent
 from hookline.reply import Reply
 from hookline.turn import Turn
 from hookline.values.blocks import ToolUseBlock
@@ -27,7 +27,7 @@ from hookline.values.destination import Destination
 from hookline.values.messages import Request
 from hookline.wire.sealed import sealed_call, sealed_request, sealed_response
 
-__all__ = ["check", "sealed_reply"]
+__all__ = ["check", "sealed"]
 
 S = TypeVar("S")
 
@@ -57,7 +57,7 @@ async def check(
 
     """
     enforced = bool(implementations) and implementations[-1].role == "enforcer"
-    judged = _sealed(subject) if enforced or seal else subject
+    judged = sealed(subject) if enforced or seal else subject
     if not implementations:
         return judged
     with turn.judging() as looked_at:
@@ -75,8 +75,34 @@ async def check(
     return judged
 
 
-def sealed_reply(reply: Reply) -> Reply:
-    """Return a reply whose responses nobody else holds, as their JSON says they are."""
+def sealed(subject: S) -> S:
+    """Return a request, a tool call or a reply that nobody else holds, as its JSON says it is.
+
+    Raises:
+        PolicyViolation: nobody can say what it is.
+        UnresolvedContent: a request holds an attachment that no plugin has resolved.
+        InputError: a request holds something that JSON has no form for.
+
+    """
+    given: Any = subject
+    made: Any
+    try:
+        if isinstance(given, Request):
+            made = sealed_request(given)
+        elif isinstance(given, ToolUseBlock):
+            made = sealed_call(given)
+        else:
+            made = _sealed_reply(given)
+    except (DecodeError, UnresolvedContent) as error:
+        if isinstance(given, Request) and isinstance(error, UnresolvedContent):
+            raise
+        raise PolicyViolation(
+            f"a plugin has put something into it that cannot be judged: {error}", rule="sealed"
+        ) from error
+    return made  # type: ignore[no-any-return]  # of the class that was given, or of its base
+
+
+def _sealed_reply(reply: Reply) -> Reply:
     return Reply(
         response=sealed_response(reply.response),
         request=reply.request,
@@ -87,17 +113,6 @@ def sealed_reply(reply: Reply) -> Reply:
         interrupted=reply.interrupted,
         trace=reply.trace,
     )
-
-
-def _sealed(subject: Any) -> Any:
-    try:
-        if isinstance(subject, Request):
-            return sealed_request(subject)
-        return sealed_call(subject) if isinstance(subject, ToolUseBlock) else sealed_reply(subject)
-    except DecodeError as error:
-        raise PolicyViolation(
-            f"a plugin has put something into it that cannot be judged: {error}", rule="sealed"
-        ) from error
 
 
 async def _ask(implementation: Implementation, turn: Turn, subject: Any) -> None:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
-from hookline._journey.checks import sealed_reply
+from hookline._journey.checks import sealed
 from hookline._journey.engine import Engine
 from hookline._journey.failures import failure, is_failure, note_failure, result_of, tell
 from hookline.errors import DeadlineExceeded, HooklineError
@@ -77,7 +77,7 @@ class Life:
         await hang_up(turn)
         told = self.reply
         if told is not None and self._plugins.judges_replies:
-            told = sealed_reply(told)  # the caller's own is nobody else's
+            told = sealed(told)  # the caller's own is nobody else's
         problem = await self._conclude(None if problem else told, problem)
         reply = None if problem else told
         await tell(self._plugins.of("on_turn_end"), turn, reply, problem)

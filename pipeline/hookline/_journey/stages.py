@@ -4,7 +4,7 @@ from inspect import isawaitable
 from time import perf_counter_ns
 from typing import Any
 
-from hookline._journey.checks import check, sealed_reply
+from hookline._journey.checks import check, sealed
 from hookline._journey.engine import Engine
 from hookline._journey.failures import (
     absorbed,
@@ -69,7 +69,7 @@ async def post_process(
     for implementation in engine.plugins.of("post_process"):
         turn.check_deadline("post_process")
         if implementation.role == "enforcer" and not band:
-            band, reply = True, sealed_reply(reply)
+            band, reply = True, sealed(reply)
         result = await _made(
             turn, implementation, reply, (Reply, Continue), "a Reply, a Continue or None"
         )
