@@ -7,18 +7,21 @@ imported. The standard plugins come in by these doors like everybody else's.
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Final
+from warnings import warn
 
 import attrs
 from attrs import frozen
 
-from hookline._journey.plugin_set import Plugin
+from hookline._journey.plugin_files import FilePlugin, is_file_reference, plugins_in
+from hookline._journey.plugin_set import Plugin, examine
+from hookline._journey.suspicion import may_enforce
 from hookline._journey.trust import check_switch, check_trust, options_of
 from hookline.config import Origin, Settings, facts_of, nearest
-from hookline.errors import ConfigError, DecodeError, HooklineError
+from hookline.errors import ConfigError, DecodeError, HooklineError, PluginWarning
 
 __all__ = [
     "GROUP",
@@ -28,6 +31,8 @@ __all__ = [
     "configured",
     "installed",
     "left_out",
+    "made",
+    "offered",
 ]
 
 GROUP: Final = "hookline.plugins"
@@ -64,29 +69,6 @@ class Installed:
             return False
         return role == "enforcer" or not isinstance(role, str)  # a property: who knows
 
-    def load(self, settings: Settings) -> Plugin:
-        """Import the plugin and make it with its options.
-
-        Args:
-            settings: hold its options: values for the fields of its class, and ``shadow``.
-
-        Raises:
-            ConfigError: it cannot be imported, or an option is unknown, has a wrong value, or comes
-                from where it may not.
-
-        """
-        thing = self.imported()
-        given = dict(settings.plugins.get(self.name, ()))
-        check_trust(self.name, thing, settings, enforces=self.enforces)
-        shadow = given.pop("shadow", False)
-        if not isinstance(shadow, bool):
-            raise ConfigError(f"plugins.{self.name}.shadow must be true or false, not {shadow!r}")
-        if isinstance(thing, type):
-            thing = configured(self.name, thing, given, settings)
-        elif given:
-            raise ConfigError(f"plugin {self.name!r} takes no options; remove {', '.join(given)}")
-        return Plugin(self.name, thing, self.distribution, self.version, shadow)
-
     def imported(self) -> Any:
         """Import the plugin's class, or whatever the entry point names.
 
@@ -104,6 +86,31 @@ class Installed:
                 f"({type(error).__name__}: {error}). Repair its installation, or leave it out: "
                 f'[plugins] disable = ["{self.name}"], or HOOKLINE_DISABLE={self.name}'
             ) from error
+
+
+def made(each: Installed | FilePlugin, settings: Settings) -> Plugin:
+    """Import a plugin and make it with its options; what is a class is called with them.
+
+    Args:
+        each: what offers it.
+        settings: hold its options: values for the fields of its class, and ``shadow``.
+
+    Raises:
+        ConfigError: it cannot be imported, or an option is unknown, has a wrong value, or comes
+            from where it may not.
+
+    """
+    name, thing = each.name, each.imported()
+    given = dict(settings.plugins.get(name, ()))
+    check_trust(name, thing, settings, enforces=each.enforces)
+    shadow = given.pop("shadow", False)
+    if not isinstance(shadow, bool):
+        raise ConfigError(f"plugins.{name}.shadow must be true or false, not {shadow!r}")
+    if isinstance(thing, type):
+        thing = configured(name, thing, given, settings)
+    elif given:
+        raise ConfigError(f"plugin {name!r} takes no options; remove {', '.join(given)}")
+    return Plugin(name, thing, each.distribution, each.version, shadow)
 
 
 def installed() -> tuple[Installed, ...]:
@@ -148,23 +155,29 @@ def assemble(given: Iterable[Any], settings: Settings) -> list[Plugin]:
     """Return the plugins of one pipeline: the installed ones that are wanted, then those given.
 
     Args:
-        given: plugin objects, or names of installed plugins that are optional.
+        given: plugin objects or classes, names of installed plugins that are optional, and files
+            with plugins.
         settings: say which are on, and hold their options.
 
     Returns:
         The plugins in order of registration. One given in code replaces the installed one of the
-        same name or class, unless that is an enforcer.
+        same name or class, unless that is an enforcer. One that is installed, that nobody asked for
+        by name, and that is broken is left out with a ``PluginWarning``.
 
     Raises:
-        ConfigError: a name that no plugin has, options for a plugin that is not there, or an
-            enforcer that would be switched off or replaced by something other than code that says
-            so.
+        ConfigError: a name that no plugin has, options for a plugin that is not there, a plugin that
+            was asked for and is broken, or an enforcer that would be switched off or replaced by
+            something other than code that says so.
 
     """
-    available = {each.name: each for each in installed()}
-    asked = [thing for thing in given if isinstance(thing, str)]
-    homes = {each.entry_point.value: name for name, each in available.items()}
-    in_code = [_named(thing, homes) for thing in given if not isinstance(thing, str)]
+    available = offered(settings)
+    asked = [thing for thing in given if isinstance(thing, str) and not is_file_reference(thing)]
+    homes = {
+        each.entry_point.value: name
+        for name, each in available.items()
+        if isinstance(each, Installed)
+    }
+    in_code = list(_handed_over(given, homes, settings))
     replaced = {plugin.name for plugin in in_code}
     options = settings.plugins
     for name in (*asked, *settings.enable, *settings.disable, *options):
@@ -175,22 +188,78 @@ def assemble(given: Iterable[Any], settings: Settings) -> list[Plugin]:
         if left_out(each, settings, asked):
             continue
         if name not in replaced:
-            plugins.append(each.load(settings))
+            plugin = _loaded(each, settings, asked)
+            plugins += () if plugin is None else (plugin,)
         elif each.enforces:
             raise ConfigError(
                 f"plugin {name!r} is an enforcer of {each.distribution}, and another one may take its "
                 f"place only where the code says so: disable=[{name!r}]"
             )
-    for plugin in in_code:
-        if options.get(plugin.name):
-            raise ConfigError(
-                f"plugin {plugin.name!r} was handed over in code; give it its options there, "
-                f"not under [plugins.{plugin.name}]"
-            )
     return plugins + in_code
 
 
-def left_out(each: Installed, settings: Settings, asked: Collection[str] = ()) -> str:
+def offered(settings: Settings) -> dict[str, Installed | FilePlugin]:
+    """Return what there is to choose from by name: installed plugins, and those in named files.
+
+    Raises:
+        ConfigError: a file cannot be imported, or a name is taken.
+
+    """
+    found: dict[str, Installed | FilePlugin] = {each.name: each for each in installed()}
+    with settings.located("plugins", "files"):
+        for each in [plugin for file in settings.files for plugin in plugins_in(file)]:
+            other = found.get(each.name)
+            if other is not None:
+                raise ConfigError(
+                    f"{other.distribution} and {each.path} both offer a plugin called "
+                    f"{each.name!r}; give the one in the file another `name`"
+                )
+            found[each.name] = each
+    return found
+
+
+def _loaded(each: Installed | FilePlugin, settings: Settings, asked: Collection[str]) -> Plugin | None:
+    """Load an installed plugin; None, and a warning, for a broken one that nobody needs."""
+    name = each.name
+    wanted = name in asked or name in settings.enable or settings.layers("plugins", name)
+    if isinstance(each, FilePlugin) or each.distribution == _OURS or wanted:
+        return made(each, settings)
+    try:
+        plugin = made(each, settings)
+        examine(plugin)
+    except Exception as error:
+        # Nobody may get rid of a rule by breaking the plugin that holds it.
+        if may_enforce(each.entry_point):
+            raise
+        warn(f"{error}. It is left out, and the others go on", PluginWarning, stacklevel=2)
+        return None
+    return plugin
+
+
+def _handed_over(
+    given: Iterable[Any], homes: Mapping[str, str], settings: Settings
+) -> Iterator[Plugin]:
+    """Yield the plugins given as objects, classes and files."""
+    for thing in given:
+        if isinstance(thing, str):
+            if is_file_reference(thing):
+                yield from (made(each, settings) for each in plugins_in(thing))
+        elif isinstance(thing, type):
+            own = getattr(thing, "name", None)
+            home = homes.get(f"{thing.__module__}:{thing.__qualname__}", thing.__name__)
+            name = own if isinstance(own, str) and own else home
+            yield made(FilePlugin(name, thing, ""), settings)
+        else:
+            plugin = _named(thing, homes)
+            if settings.plugins.get(plugin.name):
+                raise ConfigError(
+                    f"plugin {plugin.name!r} was handed over in code; give it its options there, "
+                    f"not under [plugins.{plugin.name}]"
+                )
+            yield plugin
+
+
+def left_out(each: Installed | FilePlugin, settings: Settings, asked: Collection[str] = ()) -> str:
     """Say why an installed plugin does not take part, or return "" where it does.
 
     Args:
@@ -211,6 +280,8 @@ def left_out(each: Installed, settings: Settings, asked: Collection[str] = ()) -
                 f"{each.distribution}; only code switches it off: disable=[{name!r}]"
             )
         return "switched off by plugins.disable"
+    if isinstance(each, FilePlugin):
+        return ""  # whoever names a file wants what is in it
     tables = settings.layers("plugins", name)
     wanted = not each.optional or name in asked or name in settings.enable or bool(tables)
     if not wanted:
@@ -290,5 +361,5 @@ def _fitted(name: str, value: Any, field: "attrs.Attribute[Any]", origin: Origin
     return fitted
 
 
-def _unknown(name: str, available: Mapping[str, Installed]) -> ConfigError:
+def _unknown(name: str, available: Mapping[str, Installed | FilePlugin]) -> ConfigError:
     return ConfigError(f"there is no plugin called {name!r}; {nearest(name, available)}")

@@ -153,7 +153,10 @@ class Arguments:
         """Return a pipeline with the user's settings."""
         from hookline.pipeline import Pipeline  # noqa: PLC0415 -- `--help` does without
 
+        plugins, disable = _selected(self.config)
         return Pipeline(
+            plugins=plugins,
+            disable=disable,
             model=self.model,
             max_tokens=self.max_tokens,
             base_url=self.base_url,
@@ -221,6 +224,15 @@ class Arguments:
                 raise click.UsageError("there is no text: give it as an argument, or pipe it in.")
             return piped or None
         return f"{self.text}\n\n{piped}" if piped else self.text
+
+
+def _selected(config: str | None) -> tuple[list[str], list[str] | None]:
+    """Return the plugins that this run adds and leaves out."""
+    from hookline.cli.selection import selection  # noqa: PLC0415 -- `--help` does without
+    from hookline.config import load_settings  # noqa: PLC0415 -- as above
+
+    chosen = selection()
+    return chosen.applied(load_settings(config)) if chosen else ([], None)
 
 
 def takes(*tables: Sequence[Decorator] | Decorator) -> Decorator:

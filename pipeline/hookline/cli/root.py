@@ -15,6 +15,7 @@ from hookline.cli.models import models
 from hookline.cli.options import examples
 from hookline.cli.output import note
 from hookline.cli.plugins import plugins
+from hookline.cli.selection import OPTIONS, select
 from hookline.cli.sim import sim
 
 __all__ = ["root"]
@@ -73,6 +74,7 @@ root: Final = _Root(
     epilog=examples(
         'ANTHROPIC_BASE_URL=sim: hookline ask "Hello, Claude"',
         'hookline explain "What is this?" --image ant.jpg',
+        'hookline -p ./my_plugin.py -p no:logging ask "Hello"',
         "hookline chat --system 'Be brief.'",
         "hookline sim",
     ),
@@ -80,7 +82,9 @@ root: Final = _Root(
         command.name or "": command
         for command in (ask, chat, explain, plugins, models, config, sim)
     },
+    callback=select,
     params=[
+        *OPTIONS,
         click.Option(
             ["--version"],
             is_flag=True,

@@ -10,8 +10,10 @@ from typing import Any
 import click
 from attrs import field, frozen
 
-from hookline._journey.discovery import Installed, installed, left_out
+from hookline._journey.discovery import Installed, left_out, made, offered
+from hookline._journey.plugin_files import FilePlugin, is_file_reference, plugins_in
 from hookline._journey.plugin_set import HOOKS, Plugin, PluginSet
+from hookline.cli.selection import selection
 from hookline.config import Settings, load_settings
 from hookline.errors import HooklineError
 
@@ -77,8 +79,14 @@ def survey(config: str | None = None) -> Survey:
         ConfigError: the settings themselves are wrong.
 
     """
-    settings = load_settings(config)
-    found = [_look(each, settings) for each in installed()]
+    settings, asked = load_settings(config), []
+    chosen = selection()
+    if chosen:
+        asked, disable = chosen.applied(settings)
+        settings = load_settings(config, disable=disable)
+    names = [name for name in asked if not is_file_reference(name)]
+    files = [plugin for name in asked if is_file_reference(name) for plugin in plugins_in(name)]
+    found = [_look(each, settings, names) for each in (*offered(settings).values(), *files)]
     wanted = [each.plugin for each in found if each.enabled and each.plugin is not None]
     working, faults = _fitting(wanted)
     return Survey(
@@ -142,11 +150,11 @@ def commands(taken: Collection[str]) -> tuple[Mapping[str, click.Command], list[
     return found, problems
 
 
-def _look(each: Installed, settings: Settings) -> Found:
+def _look(each: Installed | FilePlugin, settings: Settings, asked: Collection[str]) -> Found:
     facts = (each.name, each.distribution, each.version)
     try:
-        plugin = each.load(settings)
-        reason = left_out(each, settings)
+        plugin = made(each, settings)
+        reason = left_out(each, settings, asked)
     except HooklineError as problem:
         return Found(*facts, enabled=False, reason=str(problem), broken=True)
     except (Exception, SystemExit) as problem:  # noqa: BLE001 -- a stranger's code
