@@ -11,6 +11,7 @@ from hookline._journey.discovery import installed
 from hookline_plugins.resilience.retry import Retry
 from support.distributions import MODULE, install
 
+
 def test_the_standard_plugins_come_in_by_the_same_door() -> None:
     ours = {each.name for each in installed() if each.distribution == "hookline"}
     assert {"history", "prefill", "images", "echo", "cost", "tools", "logging"} <= ours
@@ -94,7 +95,9 @@ def test_a_broken_plugin_is_named_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, entry: str, module: str
 ) -> None:
     install(monkeypatch, tmp_path, entry=entry, module=module)
-    with pytest.warns(PluginWarning) as caught, Pipeline(base_url="sim:") as line:
+    with pytest.warns(PluginWarning) as caught:
+        line = Pipeline(base_url="sim:")
+    with line:
         assert line.plugins.get("stamp") is None
         assert "simulator" in line.send("Hello").text  # the others go on
     text = str(caught[0].message)

@@ -9,7 +9,6 @@ from attrs import frozen
 from hookline import ConfigError, Pipeline, PluginWarning, StreamFilter, hookimpl
 from hookline.cli import main
 from hookline.hookspecs import CONTRACT
-
 from support.distributions import install
 
 FILE = '''
@@ -233,10 +232,9 @@ def test_one_that_does_not_fit_is_left_out_with_a_warning(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install(monkeypatch, tmp_path, module=MISSHAPEN)
-    with (
-        pytest.warns(PluginWarning, match="'stamp'.*no parameter 'rekwest'.*the others go on"),
-        Pipeline(base_url="sim:") as line,
-    ):
+    with pytest.warns(PluginWarning, match="'stamp'.*no parameter 'rekwest'.*the others go on"):
+        line = Pipeline(base_url="sim:")
+    with line:
         assert line.send("Hello").text
         assert line.plugins.get("stamp") is None
 
@@ -293,13 +291,13 @@ def test_leaving_one_out(asked: Any) -> None:
     assert "left alone by images" in asked()[1]
     code, out, _ = asked("-p", "no:images")
     assert code == 0
-    assert "images" not in out
+    assert "by images" not in out
 
 
 def test_only_these(asked: Any) -> None:
     code, out, _ = asked("--only", "history,echo")
     assert code == 0
-    assert "images" not in out
+    assert "by images" not in out
     assert "left alone by history" in out
 
 
@@ -330,5 +328,6 @@ def test_plugins_shows_the_run_as_it_would_be(
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
     assert main(["-p", str(project / "mine.py"), "-p", "no:echo", "plugins"]) == 0
     out = capfd.readouterr().out
-    assert "build_history      history → Stamp → second" in out
+    (history,) = [line for line in out.splitlines() if line.startswith("  build_history")]
+    assert "→ Stamp → second" in history
     assert "echo: switched off by plugins.disable" in out

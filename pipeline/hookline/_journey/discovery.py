@@ -218,7 +218,9 @@ def offered(settings: Settings) -> dict[str, Installed | FilePlugin]:
     return found
 
 
-def _loaded(each: Installed | FilePlugin, settings: Settings, asked: Collection[str]) -> Plugin | None:
+def _loaded(
+    each: Installed | FilePlugin, settings: Settings, asked: Collection[str]
+) -> Plugin | None:
     """Load an installed plugin; None, and a warning, for a broken one that nobody needs."""
     name = each.name
     wanted = name in asked or name in settings.enable or settings.layers("plugins", name)

@@ -248,7 +248,9 @@ def _enter(manager: pluggy.PluginManager, plugin: Plugin) -> None:
     check_contract(plugin)
     functions = marked(plugin)
     if manager.has_plugin(plugin.name):
-        raise ConfigError(f"two plugins are called {plugin.name!r}; give one of them another `name`")
+        raise ConfigError(
+            f"two plugins are called {plugin.name!r}; give one of them another `name`"
+        )
     try:
         manager.register(_Hooks(functions), name=plugin.name)
     except pluggy.PluginValidationError as error:

@@ -12,7 +12,16 @@ from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import note, print_json, print_table
 from hookline.cli.survey import survey
 from hookline.cli.user_settings import set_option
-from hookline.config import LISTS, SETTINGS, Layer, Origin, Settings, dotted, facts_of, load_settings
+from hookline.config import (
+    LISTS,
+    SETTINGS,
+    Layer,
+    Origin,
+    Settings,
+    dotted,
+    facts_of,
+    load_settings,
+)
 from hookline.errors import HooklineError
 from hookline.values.brief import brief
 from hookline.values.secret import Secret

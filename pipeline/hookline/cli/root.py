@@ -92,7 +92,7 @@ root: Final = _Root(
             expose_value=False,
             callback=_print_version,
             help="Print the version and leave.",
-        )
+        ),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,

@@ -79,7 +79,8 @@ def survey(config: str | None = None) -> Survey:
         ConfigError: the settings themselves are wrong.
 
     """
-    settings, asked = load_settings(config), []
+    settings = load_settings(config)
+    asked: list[str] = []
     chosen = selection()
     if chosen:
         asked, disable = chosen.applied(settings)
