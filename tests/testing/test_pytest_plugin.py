@@ -9,7 +9,7 @@ import pytest
 from hookline import ConfigError, Request, StreamFilter, hookimpl
 from hookline.testing import make_reply, make_request, make_turn, run_hook
 
-TESTS = '''
+TESTS = """
 import asyncio
 import pytest
 from hookline import hookimpl, APIError
@@ -58,7 +58,7 @@ def test_alone(run_hook, make_turn, make_reply, make_request):
     assert run_hook(Polite(), "build_history", request=make_request("Hi")).system == "Be polite."
     assert make_turn(surface="stream").surface == "stream"
     assert make_reply("Hi").text == "Hi"
-'''
+"""
 
 UNRELATED = """
 import sys

@@ -8,8 +8,10 @@ from typing import Final
 import click
 
 from hookline.cli.ask import ask
+from hookline.cli.author.check_plugin import check_plugin
 from hookline.cli.chat.command import chat
 from hookline.cli.config import config
+from hookline.cli.doctor import doctor
 from hookline.cli.explain import explain
 from hookline.cli.models import models
 from hookline.cli.options import examples
@@ -80,7 +82,7 @@ root: Final = _Root(
     ),
     commands={
         command.name or "": command
-        for command in (ask, chat, explain, plugins, models, config, sim)
+        for command in (ask, chat, explain, plugins, check_plugin, models, config, doctor, sim)
     },
     callback=select,
     params=[

@@ -7,6 +7,7 @@
 - ``fake_time`` lets a pipeline's waits pass at once;
 - ``no_leaks`` fails when connections, tasks, threads or descriptors are left behind;
 - ``run_hook`` runs one hook of one plugin; ``make_turn``, ``make_request`` and ``make_reply`` make what it gets;
+- ``check_plugin`` tries a plugin on every surface and in every form of content;
 - ``RecordingSimulator`` keeps what it is sent, ``TraceCapture`` the traces of turns.
 
 Nothing in here needs pytest, but for ``pytest_plugin``, which pytest finds by itself. For replies that make sense, use the simulator: ``base_url="sim:"``.
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         stream_parts,
     )
     from hookline.testing.clock import FakeClock, fake_time
+    from hookline.testing.conformance.suite import check_plugin
     from hookline.testing.fault_server import FaultServer, Received
     from hookline.testing.leaks import Leak, busy_connections, no_leaks
     from hookline.testing.making import make_reply, make_request, make_turn, run_hook
@@ -73,6 +75,7 @@ __all__ = [
     "Stall",
     "TraceCapture",
     "busy_connections",
+    "check_plugin",
     "error_answer",
     "fake_time",
     "http_answer",
@@ -122,6 +125,7 @@ __getattr__, __dir__ = face(
             "FakeClock",
             "fake_time",
         ),
+        "hookline.testing.conformance.suite": ("check_plugin",),
         "hookline.testing.fault_server": (
             "FaultServer",
             "Received",

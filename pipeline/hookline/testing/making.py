@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import isawaitable, signature
 from typing import Any, Final
 
+from attrs import fields
+
 from hookline import hookspecs
 from hookline._io import SyncIO, drive
 from hookline._journey.contract import HOOKS
@@ -96,7 +98,7 @@ def make_reply(
     return Reply(**{"response": response, "request": make_request(), **of_reply})
 
 
-_OF_REPLY: Final = frozenset(each.name for each in Reply.__attrs_attrs__) - {"response"}  # type: ignore[attr-defined]  # attrs puts it there
+_OF_REPLY: Final = frozenset(each.name for each in fields(Reply)) - {"response"}
 
 
 async def _answer(given: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The conformance suite: does a plugin work on every surface, whatever form the content has?
+"""The conformance suite: whether a plugin works on every surface, whatever form the content has.
 
 Read ``suite`` first, the table of checks. ``samples`` holds what is tried and where in a request it is put,
 ``subject`` takes one call with or without the plugin and notes what left and what came, ``report`` is what

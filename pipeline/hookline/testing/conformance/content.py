@@ -19,7 +19,7 @@ def _shown(text: str) -> str:
 
 
 def surfaces(trying: Trying) -> Iterator[Finding]:
-    """Every surface in every colour ends as it does without the plugin, or in a refusal on purpose."""
+    """Check that every surface in every colour ends as it does without the plugin, or in a refusal on purpose."""
     loop = False
     for surface in SURFACES:
         call = Call(surface=surface)
@@ -43,7 +43,7 @@ def _put(place: Place, text: str) -> Call:
 
 
 def forms(trying: Trying) -> Iterator[Finding]:
-    """Content that means the same is treated the same, as a string or in blocks."""
+    """Check that content that means the same is treated the same, as a string or in blocks."""
     for sample in trying.subject.samples:
         for first, second in FORMS:
             one = trying.take(_put(_BY_NAME[first], sentence(sample)))
@@ -67,7 +67,7 @@ def forms(trying: Trying) -> Iterator[Finding]:
 
 
 def places(trying: Trying) -> Iterator[Finding]:
-    """What is changed or refused in a message is changed or refused wherever it may stand."""
+    """Check that what is changed or refused in a message is changed or refused wherever it may stand."""
     touched = False
     first, *others = PLACES
     wanted = [each for each in others if each.kind in trying.subject.edits]

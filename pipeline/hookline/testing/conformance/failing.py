@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from attrs import define
@@ -37,7 +38,7 @@ _FAULTS: Final[tuple[tuple[str, Rule], ...]] = (
 
 
 def failures(trying: Trying) -> Iterator[Finding]:
-    """What goes wrong around the plugin is not made worse by it, and the next turn is as ever."""
+    """Check that what goes wrong around the plugin is not made worse by it, and the next turn is as ever."""
     for name, rule in _FAULTS:
         for surface in ("send", "stream"):
             for colour in COLOURS[:2]:
@@ -91,7 +92,7 @@ class _Ends:
 
 
 def cancellation(trying: Trying) -> Iterator[Finding]:
-    """A caller who leaves at any await has left, nothing is held, and the next turn works."""
+    """Check that a caller who leaves at any await has left, nothing is held, and the next turn works."""
     for surface in ("send", "stream"):
         for step in range(_MOST_AWAITS):
             trying.calls += 1
@@ -138,18 +139,20 @@ async def _cancelled(trying: Trying, surface: str, step: int) -> tuple[str, bool
 
 
 async def _judged(line: Any, result: Any, *, over: bool, ends: int, begun: bool) -> str:
-    if over:
-        return "" if not isinstance(result, BaseException) or isinstance(result, HooklineError) else repr(result)
+    """Say what is wrong with how a cancelled turn ended; nothing if all is well."""
+    if over:  # it had ended by itself, in a refusal perhaps
+        odd = isinstance(result, BaseException) and not isinstance(result, HooklineError)
+        return repr(result) if odd else ""
     if not isinstance(result, asyncio.CancelledError | HooklineError):
         return "the turn went on as if nothing had been said"
     if ends > 1 or (begun and ends == 0):
         return f"the turn ended {ends} times"
     if busy_connections(line):
         return "a connection was left in use"
-    try:
-        await asyncio.wait_for(line.send("Hello again"), 5)
-    except TimeoutError:
-        return "the next turn hangs: something is still held"
-    except HooklineError:
-        return ""  # refused on purpose, or another check's business
+    # What the next turn is refused for is another check's business.
+    with suppress(HooklineError):
+        try:
+            await asyncio.wait_for(line.send("Hello again"), 5)
+        except TimeoutError:
+            return "the next turn hangs: something is still held"
     return ""

@@ -1,12 +1,13 @@
 """Checks of options, of secrets in output, and of what a call costs."""
 
 import io
+import json
 import logging
 import tomllib
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import attrs
 from loguru import logger
@@ -75,7 +76,7 @@ def _toml(value: Any) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return '"' + "".join(f"\\u{ord(each):04x}" if ord(each) < 0x10000 else each for each in value) + '"'  # noqa: PLR2004 -- what \u can say
+        return json.dumps(value, ensure_ascii=False)  # TOML's basic strings escape as JSON does
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, list | tuple | set | frozenset):
@@ -91,7 +92,7 @@ class _Sink:
         self.text = io.StringIO()
         self.out = io.StringIO()
 
-    def __enter__(self) -> "_Sink":
+    def __enter__(self) -> Self:
         logger.enable("hookline")
         self._number = logger.add(self.text, level=0, diagnose=False)
         self._handler = logging.StreamHandler(self.text)
@@ -208,5 +209,3 @@ def _measured(trying: Trying, *, alone: bool) -> float | None:
                 return None
             times.append(perf_counter() - began)
     return sorted(times)[_ROUNDS // 2] * 1e6
-
-

@@ -25,7 +25,7 @@ _ALIKE: Final = frozenset({"id", "request_id"})
 
 
 def purity(trying: Trying) -> Iterator[Finding]:
-    """What the caller handed over is what it was, down to the bytes of the frozen request."""
+    """Check that what the caller handed over is what it was, down to the bytes of the frozen request."""
     for place in PLACES:
         message, options = place.put(sentence(trying.subject.samples[0]))
         given = (deepcopy(message), deepcopy(options))
@@ -47,7 +47,9 @@ def _frozen(trying: Trying) -> Iterator[Finding]:
         return make_reply().response
 
     messages = [structure_message({"role": "user", "content": [{"type": "text", "text": "Hi"}]})]
-    request = Request("claude-haiku-4-5", 10, (*messages, Message("user", "Hello")), system="Be brief.")
+    request = Request(
+        "claude-haiku-4-5", 10, (*messages, Message("user", "Hello")), system="Be brief."
+    )
     before = encode_request(request.evolve())
     for hook in _TRANSFORMS:
         for implementation in trying.subject.plugins.of(hook):
@@ -67,14 +69,13 @@ def _frozen(trying: Trying) -> Iterator[Finding]:
 
 
 def determinism(trying: Trying) -> Iterator[Finding]:
-    """The same call has the same outcome, sent and streamed."""
+    """Check that the same call has the same outcome, sent and streamed."""
     if not trying.subject.deterministic:
         trying.nothing("declared: deterministic = False")
         return
     for surface in ("send", "stream"):
         outcomes = [
-            trying.take(Call(surface=surface, message=sentence("the same")))
-            for _ in range(4)
+            trying.take(Call(surface=surface, message=sentence("the same"))) for _ in range(4)
         ]
         for other in outcomes[1:]:
             if (other.bodies, other.text, other.error) != (
@@ -91,7 +92,7 @@ def determinism(trying: Trying) -> Iterator[Finding]:
 
 
 def steps(trying: Trying) -> Iterator[Finding]:
-    """What a turn or a conversation has sent stands unchanged at the beginning of what it sends next."""
+    """Check that what a turn or a conversation has sent stands unchanged at the beginning of what it sends next."""
     for surface in ("tool step", "streamed tool step", "conversation"):
         call = Call(surface=surface, options={"system": "Be brief."})
         outcome = trying.take(call)
@@ -110,7 +111,9 @@ def steps(trying: Trying) -> Iterator[Finding]:
                 )
                 break
             sent = one["messages"]
-            if [_bare(each) for each in two["messages"][: len(sent)]] != [_bare(each) for each in sent]:
+            if [_bare(each) for each in two["messages"][: len(sent)]] != [
+                _bare(each) for each in sent
+            ]:
                 yield Finding(
                     f"an earlier message is sent differently the next time ({surface})",
                     "a change must come out the same at every step, or the prompt cache is lost",
@@ -127,12 +130,14 @@ def _bare(message: Any) -> str:
     content = message["content"]
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
-    blocks = [{key: value for key, value in each.items() if key != "cache_control"} for each in content]
+    blocks = [
+        {key: value for key, value in each.items() if key != "cache_control"} for each in content
+    ]
     return json.dumps([message["role"], blocks], sort_keys=True)
 
 
 def isolation(trying: Trying) -> Iterator[Finding]:
-    """Neither a second pipeline nor another user's turn shows what the first one saw."""
+    """Check that neither a second pipeline nor another user's turn shows what the first one saw."""
     yield from _pipelines(trying)
     yield from _users(trying)
 

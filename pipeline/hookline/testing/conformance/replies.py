@@ -1,6 +1,8 @@
 """Checks of what a plugin makes of replies: in streams as in plain turns, with prefills and without."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from hookline.simulator import Answer, Rule
@@ -8,7 +10,7 @@ from hookline.simulator import Call as HttpCall
 from hookline.testing.answers import stream_events, stream_parts
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import INSTRUCTED, NATIVE, sentence
-from hookline.testing.conformance.subject import Call
+from hookline.testing.conformance.subject import Call, Outcome
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 
@@ -18,67 +20,77 @@ _ON_REPLIES: Final = frozenset(
     {"filter_stream", "post_process", "send", "check_reply", "conclude", "on_event"}
 )
 _LONGEST: Final = 100  # characters of a reply that is split at every offset
-_REMEDY: Final = "rewrite text in filter_stream, which serves streams and plain replies alike"
+_REMEDY: Final = (
+    "rewrite text in filter_stream, which serves streams and plain replies alike, with a look_behind "
+    "as long as the longest match"
+)
 
 
 class _Split(RecordingSimulator):
-    """Answers streams with one text in pieces, and everything else as ever."""
+    """Answers each stream with one text, cut at the next of some places."""
 
-    def __init__(self, reply: str, *cuts: int) -> None:
+    def __init__(self, reply: str, cuts: Sequence[Sequence[int]]) -> None:
         super().__init__(Rule(reply=reply))
-        edges = (0, *cuts, len(reply))
-        self._pieces = [reply[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        self._reply = reply
+        self._cuts = iter(cuts)
 
     def handle(self, call: HttpCall) -> Answer:
         """Answer in pieces."""
         answer = super().handle(call)
         if not answer.streamed:
             return answer
-        return Answer(200, answer.headers, tuple(stream_parts(stream_events(*self._pieces))))
+        edges = (0, *next(self._cuts), len(self._reply))
+        pieces = [self._reply[a:b] for a, b in itertools.pairwise(edges)]
+        return Answer(200, answer.headers, tuple(stream_parts(stream_events(*pieces))))
 
 
 def splits(trying: Trying) -> Iterator[Finding]:
-    """Wherever a stream is cut, its text is that of the plain reply, and what was shown is what is kept."""
+    """Check that wherever a stream is cut, its text is that of the plain reply, and what was shown is kept."""
     if not trying.subject.hooks & _ON_REPLIES:
         trying.nothing("it takes no part in replies")
         return
-    deterministic = trying.subject.deterministic
     for sample in trying.subject.samples:
         reply = sentence(sample) if len(sentence(sample)) <= _LONGEST else sample[:_LONGEST]
         plain = trying.take(Call(rules=(Rule(reply=reply),)))
         if plain.blames:
             yield Finding(f"with the reply {reply!r} it failed: {plain.error}", _REMEDY)
             continue
-        cuts = [(each,) for each in range(1, len(reply))]
-        for cut in (*cuts, tuple(range(1, len(reply)))):
-            call = Call(surface="stream", simulator=lambda cut=cut, reply=reply: _Split(reply, *cut))
-            stream = trying.take(call)
-            where = f"cut at {cut[0]}" if len(cut) == 1 else "one character at a time"
-            if stream.blames:
-                yield Finding(f"the stream of {reply!r}, {where}, failed: {stream.error}", _REMEDY)
+        cuts = [*((each,) for each in range(1, len(reply))), tuple(range(1, len(reply)))]
+        for cut, stream in zip(cuts, _streams(trying, reply, cuts), strict=False):
+            problem = _differs(trying, reply, plain, stream)
+            if problem is not None:
+                where = f"cut at {cut[0]}" if len(cut) == 1 else "one character at a time"
+                yield Finding(f"the stream of {reply!r}, {where}, {problem}", _REMEDY)
                 break
-            if stream.refused != plain.refused:
-                yield Finding(
-                    f"{reply!r} is refused in {'a stream' if stream.refused else 'a plain reply'} only",
-                    _REMEDY,
-                )
-                break
-            if stream.shown != stream.text and not stream.refused:
-                yield Finding(
-                    f"the stream of {reply!r} showed {stream.shown!r}, and the reply is {stream.text!r}",
-                    _REMEDY,
-                )
-                break
-            if deterministic and stream.text != plain.text:
-                yield Finding(
-                    f"{reply!r}, {where}, became {stream.text!r}, and {plain.text!r} as a plain reply",
-                    "let look_behind be as long as the longest match",
-                )
-                break
+
+
+def _streams(trying: Trying, reply: str, cuts: Sequence[Sequence[int]]) -> Iterator[Outcome]:
+    trying.calls += len(cuts)
+    if trying.subject.take(Call()).asks_loop:
+        for cut in cuts:
+            call = Call(surface="stream", simulator=partial(_Split, reply, [cut]))
+            yield trying.subject.take(call, "asyncio")
+    else:
+        yield from trying.subject.streamed(_Split(reply, cuts), len(cuts))
+
+
+def _differs(trying: Trying, reply: str, plain: Outcome, stream: Outcome) -> str | None:
+    """Say how a stream differs from the plain reply of the same text, or return None."""
+    if stream.blames:
+        return f"failed: {stream.error}"
+    if stream.refused != plain.refused:
+        return "is refused, and the plain reply is not" if stream.refused else "is not refused"
+    if stream.refused:
+        return None
+    if stream.shown != stream.text:
+        return f"showed {stream.shown!r}, and the reply is {stream.text!r}"
+    if trying.subject.deterministic and stream.text != plain.text and reply:
+        return f"became {stream.text!r}, and {plain.text!r} as a plain reply"
+    return None
 
 
 def second_block(trying: Trying) -> Iterator[Finding]:
-    """A rule on text holds for each text block of a reply."""
+    """Check that a rule on text holds for each text block of a reply."""
     touched = False
     for sample in trying.subject.samples:
         blocks = [{"type": "text", "text": "First. "}, {"type": "text", "text": sentence(sample)}]
@@ -98,7 +110,7 @@ def second_block(trying: Trying) -> Iterator[Finding]:
 
 
 def prefills(trying: Trying) -> Iterator[Finding]:
-    """A reply begins with its prefill exactly once, in either mode, plain and streamed."""
+    """Check that a reply begins with its prefill exactly once, in either mode, plain and streamed."""
     prefill = "The answer is ("
     for model in (NATIVE, INSTRUCTED):
         for surface in ("send", "stream"):

@@ -111,7 +111,12 @@ class Report:
     def rows(self) -> Sequence[tuple[str, str, str, str]]:
         """Return check, verdict, calls and what was tried, as texts."""
         return [
-            (each.check, each.verdict, str(each.calls) if each.calls else "", each.note or each.tries)
+            (
+                each.check,
+                each.verdict,
+                str(each.calls) if each.calls else "",
+                each.note or each.tries,
+            )
             for each in self.results
         ]
 

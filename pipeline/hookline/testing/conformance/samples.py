@@ -79,9 +79,7 @@ PLACES: Final[tuple[Place, ...]] = (
     Place("the second text block", "messages", lambda text: ([_text("Hello."), _text(text)], {})),
     Place("an earlier message", "messages", _earlier),
     Place("a system prompt that is a string", "system", lambda text: ("Hello", {"system": text})),
-    Place(
-        "a system prompt of blocks", "system", lambda text: ("Hello", {"system": [_text(text)]})
-    ),
+    Place("a system prompt of blocks", "system", lambda text: ("Hello", {"system": [_text(text)]})),
     Place("a tool result that is a string", "tool_results", _tool_result),
     Place("a tool result of blocks", "tool_results", lambda text: _tool_result([_text(text)])),
     Place(

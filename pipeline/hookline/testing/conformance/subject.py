@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeAlias
@@ -12,7 +12,7 @@ from attrs import field, frozen
 from hookline._journey.contract import HOOKS
 from hookline._journey.discovery import installed
 from hookline._journey.plugin_set import Plugin, PluginSet
-from hookline.endpoints.batches import BatchItem
+from hookline.endpoints import BatchItem
 from hookline.errors import HooklineError, NeedsEventLoop, PluginError
 from hookline.pipeline import AsyncPipeline, Pipeline
 from hookline.simulator import Rule, Simulator
@@ -54,7 +54,9 @@ def look_up(about: str = "ants") -> str:
     return f"All there is to know about {about}."
 
 
-_CALLS_TOOL: Final = Rule(when="Look", tool_use={"name": "look_up", "input": {"about": "ants"}}, times=1)
+_CALLS_TOOL: Final = Rule(
+    when="Look", tool_use={"name": "look_up", "input": {"about": "ants"}}, times=1
+)
 
 
 @frozen(kw_only=True)
@@ -129,9 +131,7 @@ class Subject:
         """The hooks that it implements."""
         thing = self.make()
         return frozenset(
-            hook
-            for hook in HOOKS
-            if hasattr(getattr(thing, hook, None), "hookline_impl")
+            hook for hook in HOOKS if hasattr(getattr(thing, hook, None), "hookline_impl")
         )
 
     @cached_property
@@ -170,6 +170,18 @@ class Subject:
         """Take one call with a new instance of the plugin."""
         return _taken([self.plugin()], call, colour, self._module)
 
+    def streamed(self, simulator: Simulator, count: int) -> Iterator[Outcome]:
+        """Stream ``count`` messages, no two alike, through one pipeline."""
+        with self.line("sync", simulator) as line:
+            for number in range(count):
+                call = Call(surface="stream", message=f"Hello {number}")
+                try:
+                    text, shown = _sync(line, call)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 -- a stranger's code
+                    yield _failed(error, (), self._module)
+                else:
+                    yield Outcome(text=text, shown=shown)
+
     def without(self, call: Call, colour: Colour = "sync") -> Outcome:
         """Take the same call without the plugin."""
         return _taken([], call, colour, "")
@@ -177,7 +189,7 @@ class Subject:
     @cached_property
     def _module(self) -> str:
         thing = self.object
-        return getattr(thing, "__module__", None) or getattr(thing, "__name__", "")
+        return str(getattr(thing, "__module__", None) or getattr(thing, "__name__", ""))
 
 
 def _line(colour: Colour, simulator: Simulator, plugins: list[Plugin], options: Any) -> Any:
@@ -203,13 +215,17 @@ def _taken(plugins: list[Plugin], call: Call, colour: Colour, module: str) -> Ou
 
             text, shown = run_async(colour, main)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- a stranger's code
-        return Outcome(
-            bodies=_bodies(simulator),
-            error=f"{type(error).__name__}: {error}",
-            blames=not _meant(error, module),
-            asks_loop="AsyncPipeline" in str(error) and isinstance(error, PluginError | NeedsEventLoop),
-        )
+        return _failed(error, _bodies(simulator), module)
     return Outcome(bodies=_bodies(simulator), text=text, shown=shown)
+
+
+def _failed(error: BaseException, bodies: tuple[Any, ...], module: str) -> Outcome:
+    return Outcome(
+        bodies=bodies,
+        error=f"{type(error).__name__}: {error}",
+        blames=not _meant(error, module),
+        asks_loop="AsyncPipeline" in str(error) and isinstance(error, PluginError | NeedsEventLoop),
+    )
 
 
 def run_async(colour: Colour, main: Callable[[], Awaitable[Any]]) -> Any:
@@ -261,7 +277,8 @@ def _sync(line: Any, call: Call) -> tuple[Any, Any]:
         return str(int(line.count_tokens(message, **options))), None
     if call.surface == "batch":
         batch = line.batches.wait(line.batches.create([BatchItem("one", message, **options)]))
-        return [_settled(each) for each in line.batches.results(batch)][0], None
+        (settled,) = [_settled(each) for each in line.batches.results(batch)]
+        return settled, None
     return line.send(message, **options).text, None
 
 
@@ -282,7 +299,8 @@ async def _async(line: Any, call: Call) -> tuple[Any, Any]:
     if call.surface == "batch":
         batch = await line.batches.create([BatchItem("one", message, **options)])
         batch = await line.batches.wait(batch)
-        return [_settled(each) async for each in line.batches.results(batch)][0], None
+        (settled,) = [_settled(each) async for each in line.batches.results(batch)]
+        return settled, None
     return (await line.send(message, **options)).text, None
 
 

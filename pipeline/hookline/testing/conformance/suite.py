@@ -49,7 +49,11 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("blocks of replies", "text in the second block of a reply", replies.second_block),
     Check("purity", "what the caller handed over, before and after", repeats.purity),
     Check("determinism", "the same call twice", repeats.determinism),
-    Check("steps", "tool steps and further turns: nothing twice, the beginning unchanged", repeats.steps),
+    Check(
+        "steps",
+        "tool steps and further turns: nothing twice, the beginning unchanged",
+        repeats.steps,
+    ),
     Check("isolation", "two pipelines, and eight threads with a user each", repeats.isolation),
     Check("failures", "errors of the API and broken streams around the plugin", failing.failures),
     Check("cancellation", "a cancellation at every await", failing.cancellation),
