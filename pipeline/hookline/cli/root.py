@@ -9,6 +9,7 @@ import click
 
 from hookline.cli.ask import ask
 from hookline.cli.author.check_plugin import check_plugin
+from hookline.cli.author.new_plugin import new_plugin
 from hookline.cli.chat.command import chat
 from hookline.cli.config import config
 from hookline.cli.doctor import doctor
@@ -82,7 +83,18 @@ root: Final = _Root(
     ),
     commands={
         command.name or "": command
-        for command in (ask, chat, explain, plugins, check_plugin, models, config, doctor, sim)
+        for command in (
+            ask,
+            chat,
+            explain,
+            plugins,
+            new_plugin,
+            check_plugin,
+            models,
+            config,
+            doctor,
+            sim,
+        )
     },
     callback=select,
     params=[
