@@ -1,6 +1,7 @@
 """``hookline explain``: what would be sent, and which plugin made it so."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -26,8 +27,9 @@ _COLOURS: Final = {"+": "green", "-": "red"}
         'hookline explain "Hello" --system "Be brief." --json | jq .request',
     )
 )
+@click.option("--html", metavar="FILE", help="Write one page that needs nothing besides itself.")
 @takes(MESSAGE, LINE, JSON)
-def explain(given: Arguments) -> None:
+def explain(given: Arguments, html: str | None) -> None:
     """Show what would be sent, and why; send nothing.
 
     Takes what `hookline ask` takes of a message. Under each stage stand the plugins that changed the request,
@@ -37,7 +39,11 @@ def explain(given: Arguments) -> None:
     message = given.message()
     with given.pipeline() as line:
         explanation = line.explain(message, **given.message_options())
-        if given.as_json:
+        if html is not None:
+            from hookline.plugin import write_file  # noqa: PLC0415 -- only for pages
+
+            write_file(Path(html).expanduser(), explanation.to_html().encode())
+        elif given.as_json:
             print_json(explanation.to_dict())
         else:
             _print(explanation, line.plugins)

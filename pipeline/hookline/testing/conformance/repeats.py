@@ -1,5 +1,6 @@
 """Checks of what must not change: what was handed in, the same call again, the next step, somebody else's turn."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -101,7 +102,9 @@ def steps(trying: Trying) -> Iterator[Finding]:
             continue  # `surfaces` says so
         if len(outcome.bodies) != len(bare.bodies):
             continue  # it answers some of them itself, or sends more; there is no pair to compare
-        for one, two in zip(outcome.bodies, outcome.bodies[1:], strict=False):
+        # A plugin may ask questions of its own in between, without the caller's tools.
+        bodies = [each for each in outcome.bodies if "tools" in each or surface == "conversation"]
+        for one, two in itertools.pairwise(bodies):
             if one.get("system") != two.get("system"):
                 yield Finding(
                     f"the system prompt differs between the requests of one {surface}: "
