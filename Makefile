@@ -10,7 +10,9 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 # What tests need beyond PyPI, as command=package: what is on the PATH is left alone.
-TEST_DEPS ?= bash=bash curl=curl
+TEST_DEPS ?= bash=bash curl=curl redis-server=redis-server Xvfb=xvfb
+# And beyond that, where npm is: the MCP project's own servers, for the slow tests.
+TEST_NPM ?= @modelcontextprotocol/server-everything @modelcontextprotocol/server-filesystem @modelcontextprotocol/server-memory
 
 .PHONY: help demo test test-slow test-deps lint types docs bench build check clean
 
@@ -36,6 +38,7 @@ test-slow: $(READY)  ## the slow ones: soak, outage, half a minute of cancellati
 
 test-deps:  ## install what tests need beyond PyPI, with the system's package tool
 	@.ci/install $(TEST_DEPS)
+	@if command -v npm >/dev/null; then npm install --global --silent $(TEST_NPM); fi
 
 lint: $(READY)  ## style, formatting, import directions, generated documentation
 	$(BIN)/ruff check .

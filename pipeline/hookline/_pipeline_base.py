@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,14 +16,16 @@ from hookline._journey.discovery import assemble
 from hookline._journey.engine import Engine
 from hookline._journey.lifecycle import Lifecycle
 from hookline._journey.plugin_set import Plugin, PluginSet
+from hookline._journey.required import check_code_plugins
 from hookline._journey.tool_calls import ToolCalls
-from hookline.config import Settings, load_settings
+from hookline.config import Settings
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
+from hookline.policy import Guard, Policy, load_policy, policy_settings
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
 from hookline.send_options.tools import bind_tool
-from hookline.turn import BoundTool, Turn
+from hookline.turn import BoundTool, Turn, Uploads
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
 from hookline.values.principal import NOBODY, Principal
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from hookline.conversation import ConversationBase
     from hookline.endpoints.access import Access
     from hookline.endpoints.batches import Journeys
+    from hookline.endpoints.uploads import Journeys as UploadJourneys
     from hookline.simulator import Simulator
 
 __all__ = ["PipelineBase", "Registered"]
@@ -44,6 +48,7 @@ _CARRIED_OUT_BY: Final = {
     "prefill": "prefill",
     "tools": "tools",
     "output": "output",
+    "resumed": "tools",
 }
 
 
@@ -88,6 +93,7 @@ class PipelineBase:
         policy: Any = None,
         client: Any = None,
         http: str | None = None,
+        server: str | None = None,
         ca_bundle: str | None = None,
         context: Mapping[str, Any] | None = None,
         principal: Principal | None = None,
@@ -96,7 +102,10 @@ class PipelineBase:
             raise ConfigError("plugins= takes a list: plugins=[MyPlugin()]")
         if context is not None and not isinstance(context, Mapping):
             raise ConfigError("context= takes a dict: context={'user': …}")
-        self.settings: Final[Settings] = load_settings(
+        enforcers, files = _split(policy)
+        self.policy: Final = load_policy(files)
+        self.settings: Final[Settings] = policy_settings(
+            self.policy,
             config,
             model=model,
             max_tokens=max_tokens,
@@ -114,13 +123,14 @@ class PipelineBase:
             max_steps=max_steps,
             unknown_models=unknown_models,
             http=http,
+            server=server,
             ca_bundle=ca_bundle,
             disable=disable,
         )
         self.plugins: Final = PluginSet(
             [
-                *assemble(plugins, self.settings),
-                *_policies(policy),
+                *assemble(plugins, self.settings, self.policy),
+                *_policies(enforcers, self.policy),
             ]
         )
         self.model_table: Final = self._register_models()
@@ -137,6 +147,7 @@ class PipelineBase:
             api_key=settings.api_key,
             auth_token=settings.auth_token,
             api_version=settings.api_version,
+            server=settings.server,
         )
         simulator = self._simulator()
         self._upstreams: Final = Upstreams(
@@ -194,6 +205,12 @@ class PipelineBase:
 
         return Access(self._upstreams.reach, self._io, self.settings.timeout)
 
+    def _uploads(self, turn: Turn) -> Uploads:
+        """Return what a turn's plugins upload with."""
+        from hookline.endpoints.turn_uploads import TurnUploads  # noqa: PLC0415 -- few turns upload
+
+        return TurnUploads(turn, self._upstreams.reach)
+
     def _journeys(self) -> "Journeys":
         """Return what batches need in order to take their items through the stages."""
         from hookline.endpoints.batches import Journeys  # noqa: PLC0415 -- only for batches
@@ -205,6 +222,19 @@ class PipelineBase:
             ),
             resume=self._resume,
         )
+
+    def _uploads(self) -> "UploadJourneys":
+        """Return what uploads need in order to be judged like everything else that leaves."""
+        from hookline.endpoints.uploads import Journeys, as_request  # noqa: PLC0415 -- only for uploads
+
+        def begin(
+            name: str, content: bytes, media_type: str, timeout: float, options: Mapping[str, Any]
+        ) -> tuple[Turn, Request]:
+            betas = tuple(options.get("betas", ()))
+            turn = self._turn("upload", timeout, name=name)
+            return turn, as_request(self._blank, content, media_type, betas)
+
+        return Journeys(self._engine, begin)
 
     def _resume(self, left: Turn | None, custom_id: str) -> Turn:
         """Return the turn of a batch's result, which knows what the item's turn knew."""
@@ -259,6 +289,25 @@ class PipelineBase:
         )
         return turn, call.request
 
+    def _begin_again(
+        self, surface: str, pending: Any, decisions: Any, given: Mapping[str, Any]
+    ) -> tuple[Turn, Request]:
+        """Turn a reply that waited for decisions into a turn that goes on there."""
+        from hookline.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
+
+        unknown = ", ".join(sorted(given.keys() - MAY_BE_GIVEN))
+        if unknown:
+            raise InputError(
+                f"resume takes {', '.join(sorted(MAY_BE_GIVEN))}, not {unknown}: the rest was decided "
+                "when the turn began"
+            )
+        where = resumed(pending, decisions)
+        turn, _ = self._begin(surface, None, {"messages": where.reply.request.messages, **given})
+        reply = evolve(where.reply, trace=turn.trace)
+        where = evolve(where, reply=reply)
+        turn.options = evolve(turn.options, history=(), resumed=where)
+        return turn, reply.request
+
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
         """Return a new turn; ``known`` is what its caller knows of it."""
         timeout = timeout or self.settings.timeout
@@ -266,14 +315,17 @@ class PipelineBase:
             id=f"turn_{os.getpid()}_{next(_NUMBERS)}",  # asked each time: a fork is another process
             io=self._io,
             models=self.model_table,
+            plugins=self.plugins.described,
             surface=surface,
             stream=surface == "stream",
             destination=self._destination,
             api_version=self._api_version,
             betas=self._betas,
+            headers=self.settings.headers,
             deadline=self._io.now() + timeout,
             timeout=timeout,
             call_tool=self._tool_calls,
+            open_uploads=self._uploads,
             **{"context": self.context, "principal": self.principal or NOBODY, **known},
         )
 
@@ -311,17 +363,21 @@ class PipelineBase:
 
     def _register_models(self) -> ModelTable:
         added: list[ModelFacts] = []
-        self.plugins.announce("register_models", added.append)
+        self.plugins.announce("register_models", lambda _plugin: added.append)
         table = load_models()
         return table.with_models(*added) if added else table
 
     def _register(self) -> Registered:
         tools: list[BoundTool] = []
         routes: list[tuple[str, Any]] = []
+
+        def offer(plugin: str, tool: Any, function: Callable[..., Any] | None = None) -> None:
+            tools.append(evolve(bind_tool(tool, function), origin=f"plugin {plugin!r}"))
+
+        self.plugins.announce("register_tools", lambda plugin: partial(offer, plugin))
         self.plugins.announce(
-            "register_tools", lambda tool, function=None: tools.append(bind_tool(tool, function))
+            "register_routes", lambda _plugin: lambda path, app: routes.append((path, app))
         )
-        self.plugins.announce("register_routes", lambda path, app: routes.append((path, app)))
         return Registered(tuple(tools), tuple(routes))
 
     def __repr__(self) -> str:
@@ -348,17 +404,25 @@ def _header(headers: Mapping[str, str], wanted: str) -> str:
     return next((value for name, value in headers.items() if name.lower() == wanted), "")
 
 
-def _policies(policy: Any) -> list[Plugin]:
-    """Return the organisation's policies, which no setting below this call can take away."""
-    if policy is None:
-        return []
-    plugins = [
-        Plugin.of(each) for each in (policy if isinstance(policy, list | tuple) else [policy])
-    ]
+def _split(policy: Any) -> tuple[list[Any], list[str | os.PathLike[str]]]:
+    """Return the enforcers and the policy files that ``policy=`` names."""
+    given = policy if isinstance(policy, list | tuple) else [policy]
+    files = [each for each in given if isinstance(each, str | os.PathLike)]
+    return [
+        each for each in given if each is not None and not isinstance(each, str | os.PathLike)
+    ], files
+
+
+def _policies(enforcers: list[Any], policy: Policy) -> list[Plugin]:
+    """Return what no setting below this call can take away: enforcers, and what the policy guards."""
+    plugins = [Plugin.of(each) for each in enforcers]
+    check_code_plugins(policy, plugins)
     for plugin in plugins:
         if plugin.role != "enforcer":
             raise ConfigError(
-                f"policy= takes enforcers, and plugin {plugin.name!r} is a {plugin.role}; "
-                'set `role = "enforcer"` in its class'
+                f"policy= takes enforcers and policy files, and plugin {plugin.name!r} is a "
+                f'{plugin.role}; set `role = "enforcer"` in its class'
             )
-    return plugins
+    return (
+        [*plugins, Plugin(Guard.name, Guard(policy))] if policy.lock or policy.bounds else plugins
+    )

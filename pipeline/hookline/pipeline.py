@@ -1,5 +1,6 @@
 """``Pipeline`` and ``AsyncPipeline``: the same journey, waited for in two ways."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -54,6 +55,8 @@ class Pipeline(PipelineBase):
         client: an ``httpx.Client`` or ``httpx2.Client`` of your own; it stays yours to close.
         http: what our own connections stand on: ``"auto"`` (the fastest that is installed),
             ``"httpcore2"`` or, in ``AsyncPipeline`` under asyncio, ``"aiohttp"``.
+        server: the profile of the server at ``base_url``, ``"llama.cpp"`` for example; see
+            ``hookline.profiles``. Without it, it is guessed by the host.
         ca_bundle: a PEM file of certificate authorities to trust instead of the usual ones.
         context: your own facts, which plugins see in ``turn.context``. A call's ``context`` may add
             keys, and override none.
@@ -129,6 +132,38 @@ class Pipeline(PipelineBase):
         """
         return self.open_stream(message, options)
 
+    def resume(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions],
+    ) -> Reply:
+        """Go on with a turn that waited for somebody's decision on its tool calls.
+
+        What ran before is not run again, and what is not decided is not approved.
+
+        Args:
+            pending: ``reply.pending``, perhaps saved as JSON and loaded in another process.
+            decisions: by the id of a call: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``
+                or ``{"result": text}``.
+            **options: ``tools``, ``output``, ``timeout``, ``context`` and ``principal``, as for
+                ``send``; functions have to be handed over again.
+
+        Returns:
+            The reply; it may be pending again.
+
+        Raises:
+            InputError: ``pending`` or a decision is not of that form.
+            HooklineError: what ``send`` would raise.
+
+        """
+        turn, request = self._begin_again("send", pending, decisions, options)
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(drive(anext(items)))
+        finally:
+            drive(items.aclose())
+
     def conversation(self, **options: Unpack[SendOptions]) -> Conversation:
         """Begin a conversation whose history is kept and sent for you.
 
@@ -197,7 +232,7 @@ class Pipeline(PipelineBase):
         """Files that requests refer to by id."""
         from hookline.endpoints.files import Files  # noqa: PLC0415 -- only when asked for
 
-        return Files(self._access())
+        return Files(self._access(), self._uploads())
 
     def close(self) -> None:
         """Close the plugins and the connections that this pipeline opened; then it is of no use."""
@@ -282,6 +317,20 @@ class AsyncPipeline(PipelineBase):
         """Send a message and read the reply while it is written; see ``Pipeline.stream``."""
         return self.open_stream(message, options)
 
+    async def resume(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions],
+    ) -> Reply:
+        """Go on with a turn that waited for somebody's decision; see ``Pipeline.resume``."""
+        turn, request = self._begin_again("send", pending, decisions, options)
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(await within_deadline(turn, anext(items)))
+        finally:
+            await items.aclose()
+
     def conversation(self, **options: Unpack[SendOptions]) -> AsyncConversation:
         """Begin a conversation; see ``Pipeline.conversation``."""
         return AsyncConversation(self, options)
@@ -319,7 +368,7 @@ class AsyncPipeline(PipelineBase):
         """Files that requests refer to by id."""
         from hookline.endpoints.files import AsyncFiles  # noqa: PLC0415 -- only when asked for
 
-        return AsyncFiles(self._access())
+        return AsyncFiles(self._access(), self._uploads())
 
     async def close(self) -> None:
         """Close the plugins and the connections that this pipeline opened; then it is of no use."""

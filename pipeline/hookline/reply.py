@@ -6,20 +6,20 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve, field, fields, frozen
+from attrs import field, fields, frozen
 
-from hookline.trace import AttemptRecord, Trace
+from hookline.trace import AttemptRecord, ToolError, Trace
 from hookline.values.blocks import (
     Block,
-    RedactedThinkingBlock,
     TextBlock,
-    ThinkingBlock,
     ToolResultBlock,
     ToolUseBlock,
 )
+from hookline.values.frozen import thaw
 from hookline.values.messages import Message, Request, Response
-from hookline.values.prefill import Prefill, PrefillMode
+from hookline.values.prefill import Prefill, PrefillWay
 from hookline.values.rate_limits import RateLimits
+from hookline.values.remembered import remembered
 from hookline.values.usage import StopDetails, Usage, total
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Reply:
         output: the structured value that ``output=`` asked for, else None.
         cost: US dollars for the whole turn, or None if a price is not known.
         earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
+        tool_results: results of tool calls of the response that have been run, where others wait for
+            the caller; see ``pending``.
         interrupted: True in the ``partial`` of a broken stream: more would have come.
         trace: who changed what on the way, and every attempt.
 
@@ -53,6 +55,7 @@ class Reply:
     output: Any = None
     cost: Decimal | None = None
     earlier: tuple[Response, ...] = ()
+    tool_results: tuple[ToolResultBlock, ...] = ()
     interrupted: bool = False
     trace: Trace = field(factory=Trace, eq=False)
 
@@ -67,8 +70,8 @@ class Reply:
         return self.response.text
 
     @property
-    def prefill_mode(self) -> PrefillMode | None:
-        """How the prefill was done: ``"native"``, ``"instructed"``, or None without one."""
+    def prefill_mode(self) -> PrefillWay | None:
+        """How it was done: ``"native"``, ``"instructed"``, ``"structured"``; None without one."""
         return self.prefill.mode if self.prefill else None
 
     @property
@@ -116,15 +119,54 @@ class Reply:
     @property
     def tool_uses(self) -> tuple[ToolUseBlock, ...]:
         """The tool calls in the response that nobody has answered yet."""
-        return tuple(block for block in self.response.content if isinstance(block, ToolUseBlock))
+        answered = {result.tool_use_id for result in self.tool_results}
+        return tuple(
+            block
+            for block in self.response.content
+            if isinstance(block, ToolUseBlock) and block.id not in answered
+        )
+
+    @property
+    def tool_errors(self) -> tuple[ToolError, ...]:
+        """The tools of the turn that failed; the model was told, the developer should look."""
+        return tuple(self.trace.tool_errors)
+
+    @property
+    def pending(self) -> dict[str, Any] | None:
+        """What a turn that waits for somebody's decision is, as plain JSON; None if none does.
+
+        ``calls`` lists the tool calls that are open. Keep the whole where you like, and go on with
+        ``line.resume(pending, decisions)``, in another process if need be: what has run is not run
+        again. It holds the conversation, so keep it as you would keep that.
+        """
+        calls = self.tool_uses
+        if self.stop_reason != "tool_use" or not calls or self.interrupted:
+            return None
+        from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
+
+        return {
+            "version": 1,
+            "calls": [{"id": c.id, "name": c.name, "input": thaw(c.input)} for c in calls],
+            "results": [unstructure(result) for result in self.tool_results],
+            "response": unstructure(self.response),
+            "request": unstructure(self.request),
+            "betas": list(self.request.betas),
+        }
 
     @property
     def message(self) -> Message:
-        """The assistant's turn as a conversation stores it: the prefill joined on."""
-        content = self.response.content
-        if self.interrupted:  # half a tool call or an unsigned thought would poison the history
-            content = tuple(block for block in content if isinstance(block, TextBlock))
-        return Message("assistant", _joined(self.prefill, content))
+        """The assistant's turn as a conversation stores it: the prefill joined on.
+
+        Without what the API would refuse to take back (``hookline.values.remembered``): blank text,
+        and calls that were cut off or came with another stop reason than ``"tool_use"``.
+        """
+        content = remembered(
+            self.response.content,
+            stop_reason=self.response.stop_reason,
+            prefill=self.prefill,
+            interrupted=self.interrupted,
+        )
+        return Message("assistant", content)
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -338,17 +380,3 @@ def _without(sent: tuple[Message, ...], prefill: Prefill) -> tuple[Message, ...]
     the mode does not tell.
     """
     return sent[:-1] if sent and sent[-1] == Message("assistant", prefill.text) else sent
-
-
-def _joined(prefill: Prefill | None, content: tuple[Block, ...]) -> tuple[Block, ...]:
-    # The API refuses empty text blocks in a history, though it may answer with them.
-    blocks = [block for block in content if not isinstance(block, TextBlock) or block.text]
-    if prefill is None:
-        return tuple(blocks)
-    for index, block in enumerate(blocks):
-        if isinstance(block, TextBlock):
-            blocks[index] = evolve(block, text=prefill.text + block.text)
-            return tuple(blocks)
-    thoughts = sum(isinstance(block, ThinkingBlock | RedactedThinkingBlock) for block in blocks)
-    blocks.insert(thoughts, TextBlock(prefill.text))  # thinking blocks must stay in front
-    return tuple(blocks)

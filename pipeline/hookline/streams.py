@@ -110,7 +110,8 @@ class _Reading:
 
         if self._turn.options.output is None:
             raise InputError("stream.output needs output=: line.stream(…, output=SomeClass)")
-        return GrowingOutput(self._turn.options.output)
+        prefill = self._turn.prefill
+        return GrowingOutput(self._turn.options.output, prefill.text if prefill else "")
 
 
 def _is_running(error: RuntimeError) -> bool:

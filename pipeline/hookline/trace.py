@@ -14,10 +14,20 @@ from attrs import Factory, define, field, frozen
 
 from hookline.values.blocks import Block, ToolResultBlock, UnknownBlock
 from hookline.values.messages import Request
+from hookline.values.pictures.survey import Medium, total_tokens
+from hookline.values.pictures.tokens import TokenRange
 from hookline.values.redaction import redacted
 from hookline.values.usage import Usage
 
-__all__ = ["AttemptOutcome", "AttemptRecord", "Change", "Explanation", "Trace", "Verdict"]
+__all__ = [
+    "AttemptOutcome",
+    "AttemptRecord",
+    "Change",
+    "Explanation",
+    "ToolError",
+    "Trace",
+    "Verdict",
+]
 
 _SHOWN = 120  # characters of one string in a rendered difference; an image is megabytes of base64
 _MILLI: Final = 1000
@@ -132,6 +142,8 @@ class Verdict:
         hook: in which hook.
         decision: ``"refused"``, or ``"would refuse"`` and ``"would change"`` in shadow.
         reason: the text of the violation.
+        rule: the short name of the rule, if it has one.
+        evidence: where it was broken, without what stands there.
 
     """
 
@@ -139,6 +151,8 @@ class Verdict:
     hook: str
     decision: Literal["refused", "would refuse", "would change"]
     reason: str
+    rule: str = ""
+    evidence: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready values."""
@@ -147,7 +161,31 @@ class Verdict:
             "hook": self.hook,
             "decision": self.decision,
             "reason": self.reason,
+            "rule": self.rule,
+            "evidence": self.evidence,
         }
+
+
+@frozen
+class ToolError:
+    """A tool that failed; the model was told, and its developer should know.
+
+    Attributes:
+        tool: the tool's name.
+        tool_use_id: the call that failed.
+        error: class name and text of what it raised.
+        traceback: where it was raised; no values of variables.
+
+    """
+
+    tool: str
+    tool_use_id: str
+    error: str
+    traceback: str = field(default="", repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the failure as JSON-ready values."""
+        return {"tool": self.tool, "tool_use_id": self.tool_use_id, "error": self.error}
 
 
 class _Kept(list[Any]):
@@ -172,6 +210,7 @@ class Trace:
         attempts: every HTTP exchange.
         verdicts: every refusal, and what shadows would have done.
         notes: remarks of plugins for the reader (``plugin``, ``text``).
+        tool_errors: every tool that failed.
 
     """
 
@@ -179,10 +218,11 @@ class Trace:
     attempts: list[AttemptRecord] = field(default=Factory(list))
     verdicts: list[Verdict] = field(default=Factory(list))
     notes: list[tuple[str, str]] = field(default=Factory(list))
+    tool_errors: list[ToolError] = field(default=Factory(list))
     _told: list[Any] = field(factory=list, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        for name in ("changes", "attempts", "verdicts", "notes"):
+        for name in ("changes", "attempts", "verdicts", "notes", "tool_errors"):
             setattr(self, name, _Kept(getattr(self, name), self._told))
 
     def __reduce__(self) -> Any:
@@ -190,7 +230,7 @@ class Trace:
 
     @property
     def timeline(self) -> tuple[Any, ...]:
-        """Changes, attempts, verdicts and notes, in the order in which they happened."""
+        """Changes, attempts, verdicts, notes and failed tools, in the order in which they happened."""
         return tuple(self._told)
 
     def note(self, plugin: str, text: str) -> None:
@@ -208,6 +248,7 @@ class Trace:
             "attempts": [attempt.to_dict() for attempt in self.attempts],
             "verdicts": [verdict.to_dict() for verdict in self.verdicts],
             "notes": [{"plugin": plugin, "text": text} for plugin, text in self.notes],
+            "tool_errors": [error.to_dict() for error in self.tool_errors],
         }
 
     def to_html(self, title: str = "Hookline trace") -> str:
@@ -238,6 +279,7 @@ def _restored(timeline: tuple[Any, ...]) -> Trace:
         Change: trace.changes,
         AttemptRecord: trace.attempts,
         Verdict: trace.verdicts,
+        ToolError: trace.tool_errors,
     }
     for each in timeline:
         lists.get(type(each), trace.notes).append(each)
@@ -256,6 +298,8 @@ def _headline(each: Any) -> str:
         return f"attempt {each.number} · {each.model} · {_time(each.seconds)} · {outcome}"
     if isinstance(each, Verdict):
         return f"{each.hook} · {each.plugin} · {each.decision}: {each.reason}"
+    if isinstance(each, ToolError):
+        return f"tool {each.tool} · {each.tool_use_id} · {each.error}"
     plugin, text = each
     return f"note · {plugin} · {text}"
 
@@ -277,7 +321,7 @@ def _drawn(each: Any) -> str:
             for line in each.diff().splitlines()
         )
         return f"<details open><summary>{head}</summary><pre>{chr(10).join(lines)}</pre></details>"
-    failed = isinstance(each, Verdict) or (
+    failed = isinstance(each, Verdict | ToolError) or (
         isinstance(each, AttemptRecord) and each.outcome != "answered"
     )
     return f'<details class="{"bad" if failed else ""}"><summary>{head}</summary></details>'
@@ -293,16 +337,24 @@ class Explanation:
     Attributes:
         request: as it would be sent.
         trace: who changed what.
+        media: its images and documents, and what they cost.
 
     """
 
     request: Request
     trace: Trace
+    media: tuple[Medium, ...] = ()
+
+    @property
+    def media_tokens(self) -> TokenRange:
+        """What the images and documents cost together, as far as it is known before."""
+        return total_tokens(self.media)
 
     def render(self) -> str:
         """Return it as text for a person."""
         body = "\n".join("    " + line for line in _pretty(self.request))
-        return f"{self.trace.render()}\nwould be sent:\n{body}".lstrip("\n")
+        media = "".join(f"{each}\n" for each in self.media)
+        return f"{self.trace.render()}\n{media}would be sent:\n{body}".lstrip("\n")
 
     def to_html(self) -> str:
         """Return it as one page that needs nothing besides itself."""
@@ -319,6 +371,7 @@ class Explanation:
         """Return it as JSON-ready values."""
         return {
             "trace": self.trace.to_dict(),
+            "media": [each.to_dict() for each in self.media],
             "request": json.loads("\n".join(_pretty(self.request))),
         }
 

@@ -4,18 +4,17 @@ from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
-    Collection,
-    Coroutine,
     Iterator,
     Mapping,
 )
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from attrs import Attribute, Factory, define, evolve, field, frozen
 
+from hookline._turn_io import IO, Alongside, Fetched, Uploads
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
 from hookline.trace import Trace
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
@@ -32,24 +31,25 @@ if TYPE_CHECKING:
 
     from hookline.models import ModelTable
     from hookline.reply import Reply
+    from hookline.values.events import Event
 
 __all__ = [
     "IO",
+    "Alongside",
     "BoundTool",
     "CallNext",
     "CallTool",
     "Continue",
     "Ending",
     "Fetched",
+    "Resumed",
     "RunTool",
     "Turn",
     "TurnOptions",
+    "Uploads",
 ]
 
 _SLACK: Final = 0.01  # seconds by which a time-out of the network may fire early
-
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
 
 CallNext: TypeAlias = Callable[[Request], Awaitable[Response]]
 """What a ``send`` hook calls to let the request go on its way."""
@@ -63,121 +63,6 @@ CallTool: TypeAlias = Callable[["Turn", ToolUseBlock, RunTool], Awaitable[ToolRe
 _ASKS_NOBODY: Final = frozenset({"explain", "batch", "count_tokens", "upload"})
 
 
-@frozen
-class Fetched:
-    """The answer to a fetch.
-
-    Attributes:
-        status: HTTP status, never a redirect.
-        headers: names in lower case.
-        body: at most ``max_bytes`` bytes.
-        url: scheme, host and port it came from, after redirects; without path and query.
-
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    url: str
-
-
-class IO(Protocol):
-    """The only way in which core and plugins touch time, threads and the network.
-
-    A plugin that awaits nothing but these (and ``call_next``) works in ``Pipeline`` and
-    ``AsyncPipeline`` alike: in a ``Pipeline`` none of them ever suspends.
-    """
-
-    def now(self) -> float:
-        """Return monotonic seconds; only differences have a meaning."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for ``seconds``."""
-        ...
-
-    async def run_blocking(self, function: Callable[[*Args], T], *args: *Args) -> T:
-        """Run a blocking function where it does no harm: here, or in a worker thread."""
-        ...
-
-    async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
-        """Run coroutines side by side; the first failure cancels or outwaits the others.
-
-        Where several fail, the one that failed first in time is raised, alone.
-        """
-        ...
-
-    async def race(
-        self,
-        *factories: Callable[[], Coroutine[Any, Any, T]],
-        delay: float,
-        discard: Callable[[T], Coroutine[Any, Any, None]],
-    ) -> tuple[int, T]:
-        """Run the first; start the next when ``delay`` seconds have brought no answer; first wins.
-
-        The others are cancelled. In a ``Pipeline`` they run in threads, which nothing can cancel:
-        there a loser is left to finish by itself. An answer that comes too late goes to
-        ``discard``. A failure counts only once nothing else is running: then that of the earliest
-        starter is raised.
-
-        Args:
-            *factories: each makes the coroutine of one runner.
-            delay: seconds between the starts.
-            discard: clears away an answer that came too late.
-
-        Returns:
-            The winner's place among ``factories``, and its answer.
-
-        """
-        ...
-
-    async def fetch(
-        self,
-        url: str,
-        *,
-        method: str = "GET",
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        allow_hosts: Collection[str] = (),
-        max_bytes: int = 10 * 1024 * 1024,
-        timeout: float = 10.0,  # noqa: ASYNC109 -- the door shares it out over lookups and hops
-        redirects: int = 0,
-    ) -> Fetched:
-        """Fetch an untrusted URL through the one guarded door."""
-        ...
-
-    async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Finish ``coroutine`` even if the turn has been cancelled (bounded; for clean-up)."""
-        ...
-
-    async def bounded(self, awaitable: Awaitable[T], seconds: float, *, shield: bool = False) -> T:
-        """Wait for ``awaitable`` for so long and no longer.
-
-        In a ``Pipeline`` what can be ended are its waits on ``turn.io``.
-
-        Args:
-            awaitable: what to wait for.
-            seconds: how long.
-            shield: whether it may go on even if the turn has been cancelled.
-
-        Raises:
-            TimeoutError: the time was up.
-
-        """
-        ...
-
-    async def outwait(
-        self, function: Callable[[*Args], T], *args: *Args, seconds: float | None
-    ) -> T:
-        """Run a blocking function in a thread that is left to itself when the time is up.
-
-        Raises:
-            TimeoutError: the time was up.
-
-        """
-        ...
-
-
 @frozen(kw_only=True)
 class BoundTool:
     """A tool and what runs it.
@@ -186,12 +71,29 @@ class BoundTool:
         name: what the model calls it.
         definition: sent to the model; None if the caller's request defines it.
         function: what takes the input.
+        origin: where it comes from, for an error's text.
 
     """
 
     name: str
     definition: Tool | None
     function: Any
+    origin: str = "tools= of the call"
+
+
+@frozen(kw_only=True)
+class Resumed:
+    """Where a turn goes on that waited for somebody's decision.
+
+    Attributes:
+        reply: the reply that was pending, as ``reply.pending`` kept it.
+        decisions: by the id of a tool call: ``"approve"``, ``{"edit": input}``,
+            ``{"refuse": reason}`` or ``{"result": text}``.
+
+    """
+
+    reply: "Reply"
+    decisions: Mapping[str, Any]
 
 
 @frozen(kw_only=True)
@@ -202,10 +104,11 @@ class TurnOptions:
         history: messages of the conversation so far, oldest first.
         system: the conversation's system prompt; a ``system`` of the request itself wins.
         prefill: the words the reply must begin with; empty for none.
-        prefill_mode: ``"auto"`` (native where the model allows it), ``"native"`` or
-            ``"instructed"``.
+        prefill_mode: ``"auto"`` (native where model and server allow it), ``"native"``,
+            ``"instructed"``, ``"structured"`` or ``"error"`` (refused where not native).
         tools: functions that the caller or a plugin offers to the model.
         output: the type or JSON schema that the reply must have, or None.
+        resumed: where the turn goes on and what was decided meanwhile, or None.
 
     """
 
@@ -215,6 +118,7 @@ class TurnOptions:
     prefill_mode: PrefillMode = "auto"
     tools: tuple[BoundTool, ...] = ()
     output: Any = None
+    resumed: "Resumed | None" = None
 
 
 @frozen
@@ -286,7 +190,7 @@ _MADE: "Final[WeakKeyDictionary[Turn, tuple[tuple[Any, ...], Principal, CallTool
 
 
 def _settable(_turn: Any, attribute: "Attribute[Any]", value: Any) -> Any:
-    if attribute.name in _FIXED or attribute.name in ("principal", "_call_tool"):
+    if attribute.name in _FIXED or attribute.name in ("principal", "_call_tool", "_open_uploads"):
         raise AttributeError(
             f"turn.{attribute.name} is fixed when the turn is made; a plugin may set turn.prefill, "
             "turn.destination and its own TurnState"
@@ -314,10 +218,12 @@ class Turn:
         options: what the caller asked for.
         io: time, threads and network.
         models: facts about models.
+        plugins: those that take part, in order, each with the version of its distribution.
         destination: where the next attempts go, and as whom. A ``send`` hook may set another
             one before ``call_next``; from the checks on it is fixed.
         api_version: the ``anthropic-version`` that requests go out with.
         betas: beta names in the pipeline's own headers, besides those of a request.
+        headers: the pipeline's own headers; some may be credentials.
         deadline: monotonic second (``io.now()``) at which the turn is over; None for no limit.
         timeout: the seconds that the deadline was made from.
         conversation: the conversation that the turn belongs to, or None.
@@ -334,6 +240,8 @@ class Turn:
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
         left: whether the caller has closed the stream while it was being read.
+        told: takes what plugins ``tell`` the reader of a stream while they work; None where nobody
+            listens.
         open_streams: streams of answers that have begun; whoever abandons one, the turn closes it.
 
     """
@@ -341,6 +249,7 @@ class Turn:
     id: str
     io: IO
     models: "ModelTable"
+    plugins: tuple[str, ...] = ()
     surface: str = "send"
     name: str = ""
     stream: bool = False
@@ -352,6 +261,7 @@ class Turn:
     )
     api_version: str = ""
     betas: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default=FrozenDict(), repr=False)
     deadline: float | None = None
     timeout: float = 0.0
     conversation: Any = field(default=None, repr=False)
@@ -366,10 +276,14 @@ class Turn:
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
     left: bool = False
+    told: "Callable[[Event], None] | None" = field(default=None, repr=False)
     open_streams: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
     _leavers: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
     _judging: set[object] = field(factory=set, init=False, repr=False)
     _call_tool: "CallTool | None" = field(default=None, repr=False, alias="call_tool")
+    _open_uploads: "Callable[[Turn], Uploads] | None" = field(
+        default=None, repr=False, alias="open_uploads"
+    )
 
     def __attrs_post_init__(self) -> None:
         _MADE[self] = _fixed(self), evolve(self.principal), self._call_tool
@@ -407,6 +321,15 @@ class Turn:
         A ``send`` hook that waits, reserves or keeps answers has nothing to do where this is False.
         """
         return not self.rehearsing and self.surface not in _ASKS_NOBODY
+
+    @property
+    def uploads(self) -> Uploads:
+        """The files of the API at the turn's destination, with its credentials and its deadline."""
+        if self._open_uploads is None:
+            raise RuntimeError(
+                "this turn was not made by a pipeline, so it has nowhere to upload to"
+            )
+        return self._open_uploads(self)
 
     @contextmanager
     def judging(self) -> Iterator[Destination]:
@@ -473,6 +396,16 @@ class Turn:
     def cost(self) -> "Decimal | None":
         """US dollars of all attempts that have ended so far, or None if a price is not known."""
         return self.models.price((each.answered_by, each.usage) for each in self.trace.attempts)
+
+    def tell(self, event: "Event") -> None:
+        """Show an event to whoever reads the events of this stream; elsewhere nothing happens.
+
+        Args:
+            event: for example a ``ToolProgress``; any thread may tell.
+
+        """
+        if self.told is not None:
+            self.told(event)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""

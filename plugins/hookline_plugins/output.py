@@ -27,8 +27,9 @@ from hookline import (
     hookimpl,
 )
 from hookline.plugin import TurnState
+from hookline.profiles import profile_of
 from hookline.values import PrefillMode, thaw
-from hookline_plugins.prefill import with_instruction
+from hookline_plugins.prefill.decision import with_instruction
 
 if TYPE_CHECKING:
     from hookline.schema import Output as Wanted
@@ -80,15 +81,10 @@ class Output:
         config = dict(request.output_config or {})
         if config.get("format") is not None:
             raise InputError("give either output= or output_config={'format': …}, not both")
-        if turn.options.prefill:
-            raise InputError(
-                "output= and prefill= exclude each other: the schema already decides how the reply "
-                "begins"
-            )
         from hookline.schema import Output as Wanted  # noqa: PLC0415 -- few turns have an output
 
         wanted = self.asked[turn] = Wanted.of(turn.options.output)
-        if self.mode == "instructed" or (self.mode == "auto" and not _is_claude(turn, request)):
+        if self.mode == "instructed" or (self.mode == "auto" and not _takes_schema(turn, request)):
             schema = json.dumps(thaw(wanted.schema), ensure_ascii=False)
             return with_instruction(request, _INSTRUCTION.format(schema=schema))
         config["format"] = {"type": "json_schema", "schema": wanted.schema}
@@ -107,6 +103,8 @@ class Output:
             return None
         _require_whole(reply)
         text = next((text for text in _texts(reply) if text), "")
+        if reply.prefill is not None:  # the opening of the JSON, which the model need not repeat
+            text = reply.prefill.text + text
         try:
             return reply.evolve(
                 output=wanted.read(text if _asked_natively(reply) else _json_in(text))
@@ -125,7 +123,9 @@ class Output:
             ) from error
 
 
-def _is_claude(turn: Turn, request: Request) -> bool:
+def _takes_schema(turn: Turn, request: Request) -> bool:
+    if not profile_of(turn.destination).output_config:
+        return False  # whatever the model is called there
     facts = turn.models.get(request.model)
     return request.model.startswith("claude-") or (facts is not None and facts.line is not None)
 

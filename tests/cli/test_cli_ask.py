@@ -256,7 +256,7 @@ def test_stdin_that_is_no_text() -> None:
     ("arguments", "said"),
     [
         (["ask", "Hi", "--image", "gone.png"], "gone.png"),
-        (["ask", "Hi", "--image", "."], "directory"),
+        (["ask", "Hi", "--image", "."], "not an image"),
         (["ask", "Hi", "--image", "text.png"], "not an image"),
         (["ask", ""], "empty"),
         (["ask", "Hi", "--prefill", "so "], "whitespace"),

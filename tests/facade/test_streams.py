@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hookline import AsyncPipeline, HooklineError, Pipeline
+from hookline.models import load_models, price
 from hookline.simulator import Rule
 from hookline.values.events import ContentBlockDelta, MessageStart, MessageStop
 
@@ -158,3 +159,19 @@ def test_a_task_that_is_cancelled_in_a_stream_frees_its_connection(
 
     asyncio.run(main())
     gc.collect()
+
+
+def test_model_and_cost_follow_the_last_fallback_at_the_api(
+    run: Any, sim: Any, streamed: Any
+) -> None:
+    hop = {
+        "type": "fallback",
+        "from": {"model": "claude-haiku-4-5-20251001"},
+        "to": {"model": "claude-opus-4-6"},
+    }
+    server = sim(Rule(reply=[hop, {"type": "text", "text": "Yes."}]))
+    reply = run.outcome(streamed, line={"base_url": server})
+    assert reply.model == "claude-opus-4-6"
+    assert reply.trace.attempts[0].answered_by == "claude-opus-4-6"
+    facts = load_models().require("claude-opus-4-6")
+    assert reply.cost == price(reply.usage, facts)

@@ -50,6 +50,7 @@ def test_the_wheel_holds_types_and_the_table_of_models(wheel: zipfile.ZipFile) -
         "hookline/py.typed",
         "hookline_plugins/py.typed",
         "hookline/models.toml",
+        "hookline/profiles.toml",
     } <= set(wheel.namelist())
 
 

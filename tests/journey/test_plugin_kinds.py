@@ -301,6 +301,22 @@ def test_only_these(asked: Any) -> None:
     assert "left alone by history" in out
 
 
+def test_a_policy_without_plugins_from_code_does_not_import_files(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[policy]\nid = "acme"\n[plugins]\ncode_plugins = false\n')
+    monkeypatch.setenv("HOOKLINE_POLICY", str(policy))
+    (project / "marks.py").write_text("open('imported', 'w').close()\n" + FILE)
+    for options in (
+        {"plugins": [str(project / "marks.py")]},
+        {"config": {"plugins": {"files": [str(project / "marks.py")]}}},
+    ):
+        with pytest.raises(ConfigError):
+            Pipeline(base_url="sim:", **options)
+    assert not (tmp_path / "imported").exists()
+
+
 def test_an_unknown_name_is_refused(asked: Any) -> None:
     code, _, err = asked("-p", "no:imgaes")
     assert code == 2

@@ -11,6 +11,7 @@ import pytest
 from hookline import Pipeline, Response, hookimpl
 from hookline._journey.plugin_set import HOOKS
 from hookline.simulator import Rule
+from support.answers import message
 
 SURFACES: Final = (
     "send",
@@ -21,33 +22,36 @@ SURFACES: Final = (
     "count_tokens",
     "tool step",
     "streamed tool step",
+    "resume",
+    "upload",
 )
 
 # How often each hook runs on each surface, in the order of SURFACES; "+" is once or more.
-# Register hooks run when the pipeline is built, whatever comes after; commands are for the CLI.
+# An upload asks no model: of transforms
+# and checks only those of enforcers see it. Register hooks run when the pipeline is built, whatever comes after; commands are for the CLI.
 MATRIX: Final[dict[str, tuple[object, ...]]] = {
-    "build_history": (1, 1, 1, 1, 1, 1, 1, 1),
-    "inject_prefill": (1, 1, 1, 1, 1, 1, 1, 1),
-    "resolve_images": (1, 1, 1, 1, 1, 1, 2, 2),
-    "send": (1, 1, 1, 1, 1, 1, 2, 2),
-    "check_request": (1, 1, 1, 1, 1, 1, 2, 2),
-    "filter_stream": (1, 1, 1, 1, 0, 0, 2, 2),
-    "post_process": (1, 1, 1, 1, 0, 0, 2, 2),
-    "call_tool": (0, 0, 0, 0, 0, 0, 1, 1),
-    "check_tool": (0, 0, 0, 0, 0, 0, 1, 1),
-    "check_reply": (1, 1, 1, 1, 0, 0, 2, 2),
-    "conclude": (1, 1, 1, 1, 0, 1, 1, 1),
-    "on_turn_start": (1, 1, 1, 1, 0, 1, 1, 1),
-    "on_attempt": (1, 1, 1, 1, 0, 1, 2, 2),
-    "on_tool": (0, 0, 0, 0, 0, 0, 1, 1),
-    "on_event": (0, "+", 0, "+", 0, 0, 0, "+"),
-    "on_turn_end": (1, 1, 1, 1, 0, 1, 1, 1),
-    "register_tools": (1, 1, 1, 1, 1, 1, 1, 1),
-    "register_models": (1, 1, 1, 1, 1, 1, 1, 1),
-    "register_commands": (0, 0, 0, 0, 0, 0, 0, 0),
-    "register_routes": (1, 1, 1, 1, 1, 1, 1, 1),
-    "open": (1, 1, 1, 1, 1, 1, 1, 1),
-    "close": (1, 1, 1, 1, 1, 1, 1, 1),
+    "build_history": (1, 1, 1, 1, 1, 1, 1, 1, 0, 0),
+    "inject_prefill": (1, 1, 1, 1, 1, 1, 1, 1, 0, 0),
+    "resolve_images": (1, 1, 1, 1, 1, 1, 2, 2, 1, 0),
+    "send": (1, 1, 1, 1, 1, 1, 2, 2, 1, 0),
+    "check_request": (1, 1, 1, 1, 1, 1, 2, 2, 1, 0),
+    "filter_stream": (1, 1, 1, 1, 0, 0, 2, 2, 1, 0),
+    "post_process": (1, 1, 1, 1, 0, 0, 2, 2, 2, 0),
+    "call_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1, 0),
+    "check_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1, 0),
+    "check_reply": (1, 1, 1, 1, 0, 0, 2, 2, 2, 0),
+    "conclude": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1),
+    "on_turn_start": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1),
+    "on_attempt": (1, 1, 1, 1, 0, 1, 2, 2, 1, 1),
+    "on_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1, 0),
+    "on_event": (0, "+", 0, "+", 0, 0, 0, "+", 0, 0),
+    "on_turn_end": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1),
+    "register_tools": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "register_models": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "register_commands": (0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "register_routes": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "open": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "close": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
 }
 
 # Public names of a pipeline that take a turn, and the surface that stands for them here.
@@ -57,11 +61,13 @@ DOORS: Final[dict[str, str]] = {
     "conversation": "conversation.send",
     "explain": "explain",
     "count_tokens": "count_tokens",
+    "resume": "resume",
     "take_turn": "send",
     "open_stream": "stream",
+    "files": "upload",
 }
 # Those that take none, or prepare requests that test_batches follows through the same stages.
-NO_DOORS: Final = frozenset({"batches", "close", "files", "models"})
+NO_DOORS: Final = frozenset({"batches", "close", "models"})
 
 
 class Counts:
@@ -112,13 +118,38 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+PENDING: Final = {
+    "version": 1,
+    "request": {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "tools": [{"name": "add", "input_schema": {"type": "object"}}],
+    },
+    "response": message(
+        "",
+        content=[{"type": "tool_use", "id": "toolu_1", "name": "add", "input": {"a": 1, "b": 2}}],
+        stop_reason="tool_use",
+    ),
+    "results": [],
+}
+
+
 async def enter(line: Any, surface: str) -> None:
     streamed = "stream" in surface
+    if surface == "resume":
+        await line.resume(PENDING, {"toolu_1": "approve"}, tools=[add])
+        return
     if surface == "explain":
         await line.explain("Hello")
         return
     if surface == "count_tokens":
         await line.count_tokens("Hello")
+        return
+    if surface == "upload":
+        uploaded = line.files.upload(b"Hello", filename="hello.txt")
+        if hasattr(uploaded, "__await__"):
+            await uploaded
         return
     door = line.conversation() if surface.startswith("conversation") else line
     options = {"tools": [add]} if "tool" in surface else {}
@@ -200,3 +231,64 @@ def test_the_surface_names_the_door(run: Any) -> None:
         ("explain", False),
         ("count_tokens", False),
     ]
+
+
+def test_the_transforms_of_enforcers_see_uploads(run: Any, sim: Any) -> None:
+    from hookline import Document
+
+    server = sim()
+    seen: list[Any] = []
+
+    class Masks:
+        role = "enforcer"
+        inline = True
+
+        @hookimpl
+        def build_history(self, turn: Any, request: Any) -> Any:
+            seen.append((turn.surface, turn.name, request.messages[0].content[0].source))
+            return request.map_blocks(
+                lambda block: Document(block.source.replace(b"secret", b"xxxxxx"))
+            )
+
+        @hookimpl
+        def check_request(self, request: Any) -> None:
+            seen.append(request.messages[0].content[0].source)
+
+    async def body(line: Any) -> None:
+        uploaded = line.files.upload(b"a secret", filename="note.txt", media_type="text/plain")
+        file = await uploaded if hasattr(uploaded, "__await__") else uploaded
+        assert file.filename == "note.txt"
+
+    run(body, base_url=server, policy=Masks())
+    assert seen == [("upload", "note.txt", b"a secret"), b"a xxxxxx"]
+    assert b"a xxxxxx" in server.calls[0].body
+    assert b"secret" not in server.calls[0].body
+
+
+def test_a_refused_upload_is_not_sent_and_concluded_once(run: Any, sim: Any) -> None:
+    from hookline import PolicyViolation
+
+    server = sim()
+    ended: list[Any] = []
+
+    class Refuses:
+        role = "enforcer"
+        inline = True
+
+        @hookimpl
+        def check_request(self, turn: Any) -> None:
+            raise PolicyViolation(f"not {turn.name}")
+
+        @hookimpl
+        def conclude(self, outcome: Any) -> None:
+            ended.append(outcome.error)
+
+    async def body(line: Any) -> None:
+        with pytest.raises(PolicyViolation, match="not note"):
+            uploaded = line.files.upload(b"a secret", filename="note.txt")
+            if hasattr(uploaded, "__await__"):
+                await uploaded
+
+    run(body, base_url=server, policy=Refuses())
+    assert server.calls == []
+    assert len(ended) == 1

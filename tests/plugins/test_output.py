@@ -198,7 +198,7 @@ def test_effort_stays_beside_the_format(sim: Sim) -> None:
             {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
             "not both",
         ),
-        ({"prefill": "{"}, "exclude each other"),
+        ({"prefill": "Well,"}, "exclude each other"),
     ],
 )
 def test_two_wishes_that_exclude_each_other(sim: Sim, options: Any, said: str) -> None:

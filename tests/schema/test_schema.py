@@ -10,7 +10,8 @@ import pytest
 from attrs import field, frozen
 
 from hookline import InputError
-from hookline.schema.definition import describe, schema_of
+from hookline.schema.functions import describe
+from hookline.schema.types import schema_of
 from hookline.values.frozen import thaw
 
 
@@ -149,6 +150,7 @@ def test_a_function_becomes_a_tool() -> None:
     assert tool.input_schema["properties"]["city"]["description"] == "where, in full."
     assert tool.input_schema["properties"]["days"] == {
         "type": "integer",
+        "default": 1,
         "description": "how many.",
     }
     assert describe(weather, "forecast").name == "forecast"

@@ -9,7 +9,8 @@ import pytest
 from attrs import frozen
 
 from hookline import DecodeError
-from hookline.schema.structure import fitted_arguments, structured
+from hookline.schema.functions import fitted_arguments
+from hookline.schema.structure import structured
 
 
 class Colour(enum.Enum):

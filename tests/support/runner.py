@@ -71,6 +71,9 @@ class _SyncFace:
     async def explain(self, *given: Any, **options: Any) -> Any:
         return self.inner.explain(*given, **options)
 
+    async def resume(self, *given: Any, **options: Any) -> Any:
+        return self.inner.resume(*given, **options)
+
     def stream(self, *given: Any, **options: Any) -> _SyncStream:
         return _SyncStream(self.inner.stream(*given, **options))
 

@@ -202,7 +202,9 @@ def test_usage_is_overwritten_by_values_only() -> None:
         ("{}", {}, None),
         ('{"a": 1', {"INVALID_JSON": '{"a": 1'}, '{"a": 1'),
         ("[1]", {"INVALID_JSON": "[1]"}, "[1]"),
-        ("null", {"INVALID_JSON": "null"}, "null"),
+        ("null", {}, None),
+        ('"{}"', {}, None),
+        ('"x"', {"INVALID_JSON": '"x"'}, '"x"'),
         ('{"a":1,"a":2}', {"INVALID_JSON": '{"a":1,"a":2}'}, '{"a":1,"a":2}'),
     ],
 )

@@ -100,8 +100,18 @@ TYPES = st.sampled_from(
     [*BLOCKS, *EVENTS, "base64", "url", "char_location", "text_delta", "ephemeral", "custom", "new"]
 )
 VALUE = st.deferred(lambda: JSON | OBJECT | st.lists(OBJECT, max_size=2))
+CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+
+
+def an_object(fields: dict[str, Any], type_: str | None) -> dict[str, Any]:
+    made = fields | ({"type": type_} if type_ is not None else {})
+    if made.get("type") in CALLS and not isinstance(made.get("input"), dict):
+        made["input"] = {}  # anything else is mended, which a test of its own shows
+    return made
+
+
 OBJECT: st.SearchStrategy[dict[str, Any]] = st.builds(
-    lambda fields, type_: fields | ({"type": type_} if type_ is not None else {}),
+    an_object,
     st.dictionaries(NAMES | ANY_TEXT, VALUE, max_size=4),
     st.none() | TYPES,
 )
@@ -241,7 +251,6 @@ def test_every_block_class_is_used_for_its_type() -> None:
         {"type": "text", "text": None},
         {"type": "text", "text": 5},
         {"type": "text", "text": "x", "citations": {}},
-        {"type": "tool_use", "id": "a", "name": "b"},
         {"type": "image", "source": "nowhere"},
         {"type": "tool_result", "tool_use_id": "x", "content": [1]},
         {"type": "tool_result", "tool_use_id": "x", "is_error": 1},
@@ -561,3 +570,27 @@ def test_url_source_in_a_message() -> None:
 def test_a_large_integer_is_exact_wherever_it_stands(before: int) -> None:
     large = 2**64 + 1
     assert wire_json.loads(b"[" + b" " * before + str(large).encode() + b"]") == [large]
+
+
+@pytest.mark.parametrize(
+    ("given", "parsed", "invalid"),
+    [
+        ({}, {}, None),
+        ({"input": None}, {}, None),
+        ({"input": "{}"}, {}, None),
+        ({"input": '{"a": 1}'}, {"a": 1}, None),
+        ({"input": '"{\\"a\\": 1}"'}, {"a": 1}, None),
+        ({"input": "a town"}, {"INVALID_JSON": "a town"}, "a town"),
+        ({"input": ""}, {}, None),
+        ({"input": [1]}, {"INVALID_JSON": "[1]"}, "[1]"),
+        ({"input": 5}, {"INVALID_JSON": "5"}, "5"),
+    ],
+)
+@pytest.mark.parametrize("kind", CALLS)
+def test_a_tool_call_whose_input_is_no_object_is_still_a_call(
+    kind: str, given: Any, parsed: Any, invalid: Any
+) -> None:
+    block = structure_block({"type": kind, "id": "t", "name": "n", "server_name": "s", **given})
+    assert block.type == kind
+    assert not isinstance(block, UnknownBlock)
+    assert (block.input, block.invalid_json) == (parsed, invalid)  # type: ignore[attr-defined]  # of all three

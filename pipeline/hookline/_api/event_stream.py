@@ -8,8 +8,10 @@ from hookline._http.transport import RawResponse
 from hookline._said import hide, without
 from hookline.errors import APIError, DecodeError, TransportError
 from hookline.turn import ENDED_EARLY, Ending, Turn
+from hookline.values.blocks import FallbackBlock
 from hookline.values.events import (
     ContentBlockDelta,
+    ContentBlockStart,
     ErrorEvent,
     Event,
     MessageDelta,
@@ -167,13 +169,18 @@ def _parsed(
             yield from order.arranged(_error_or(event, answer.hidden))
 
 
-_TELLING: Final = frozenset({MessageStart, MessageDelta, MessageStop, ErrorEvent})
+_TELLING: Final = frozenset(
+    {MessageStart, ContentBlockStart, MessageDelta, MessageStop, ErrorEvent}
+)
 
 
 def _tell(ending: Ending, event: Event) -> None:
     """Note what an event says about the exchange: who answers, what it has cost, how it ended."""
     if isinstance(event, MessageStart):
         ending.model, ending.usage = event.message.model, event.message.usage
+    elif isinstance(event, ContentBlockStart):
+        if isinstance(event.content_block, FallbackBlock):  # another model takes over
+            ending.model = event.content_block.to.get("model", ending.model)
     elif isinstance(event, MessageDelta) and event.usage is not None:
         spent = event.usage.output_tokens
         ending.usage = (ending.usage or event.usage).evolve(output_tokens=spent)

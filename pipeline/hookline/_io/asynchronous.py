@@ -1,9 +1,12 @@
 """I/O that waits on the running event loop: what ``turn.io`` is in an ``AsyncPipeline``."""
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from hookline._io.door import Door
+
+if TYPE_CHECKING:
+    from hookline.turn import Alongside
 
 __all__ = ["AsyncIO"]
 
@@ -93,6 +96,12 @@ class AsyncIO(Door):
 
         with anyio.fail_after(seconds):
             return await self.run_blocking(function, *args)
+
+    def alongside(self) -> "Alongside":
+        """See ``hookline.turn.IO.alongside``; a task, which is cancelled when nobody reads on."""
+        from hookline._io.alongside import InTask  # noqa: PLC0415 -- only streams with tools need it
+
+        return InTask()
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run clean-up to its end even in a cancelled scope, for a few seconds at most."""

@@ -4,17 +4,20 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from functools import partial
-from typing import Any, Final, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from hookline._io.door import Door
 from hookline._io.driver import drive
+
+if TYPE_CHECKING:
+    from hookline.turn import Alongside
 
 __all__ = ["SyncIO"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
-_MOST_THREADS: Final = 8
+_MOST_THREADS: Final = 16
 
 # The moment at which what is being done must be over; each thread and each context has its own.
 _until: ContextVar[float | None] = ContextVar("until", default=None)
@@ -87,6 +90,12 @@ class SyncIO(Door):
         from hookline._io.threads import call_within  # noqa: PLC0415 -- only who is isolated needs it
 
         return call_within(seconds, partial(function, *args))
+
+    def alongside(self) -> "Alongside":
+        """See ``hookline.turn.IO.alongside``; a thread, which nothing can end."""
+        from hookline._io.alongside import InThread  # noqa: PLC0415 -- only streams with tools need it
+
+        return InThread(drive)
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Just run it: nothing cancels a thread."""

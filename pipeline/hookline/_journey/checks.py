@@ -10,11 +10,17 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 
-from hookline._journey.failures import absorbed, failure, is_failure, result_of, wrong
+from hookline._journey.failures import (
+    absorbed,
+    failure,
+    is_failure,
+    result_of,
+    verdict_of,
+    wrong,
+)
 from hookline._journey.plugin_set import Implementation
-from hookline.errors import DecodeError, PolicyViolation
+from hookline.errors import DecodeError, HooklineError, PolicyViolation
 from hookline.reply import Reply
-from hookline.trace import Verdict
 from hookline.turn import Turn
 from hookline.values.blocks import ToolUseBlock
 from hookline.values.destination import Destination
@@ -120,6 +126,6 @@ async def _ask(implementation: Implementation, turn: Turn, subject: Any) -> None
             raise problem
 
 
-def _refused(turn: Turn, implementation: Implementation, problem: Exception) -> None:
-    verdict = Verdict(implementation.plugin, implementation.hook, "refused", str(problem))
+def _refused(turn: Turn, implementation: Implementation, problem: HooklineError) -> None:
+    verdict = verdict_of(implementation, "refused", problem)
     turn.trace.verdicts.append(verdict)

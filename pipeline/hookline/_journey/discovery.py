@@ -5,7 +5,6 @@ Those of the group ``hookline.plugins`` take part in every pipeline; those of
 imported. The standard plugins come in by these doors like everybody else's.
 """
 
-import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
@@ -16,29 +15,32 @@ from warnings import warn
 import attrs
 from attrs import frozen
 
+from hookline._journey.made import made
 from hookline._journey.plugin_files import FilePlugin, is_file_reference, plugins_in
 from hookline._journey.plugin_set import Plugin, examine
-from hookline._journey.suspicion import may_enforce
-from hookline._journey.trust import check_switch, check_trust, options_of
-from hookline.config import Origin, Settings, facts_of, nearest
-from hookline.errors import ConfigError, DecodeError, HooklineError, PluginWarning
+from hookline._journey.required import (
+    check_code_plugins,
+    check_requirements,
+    held,
+)
+from hookline._journey.trust import check_switch, may_enforce
+from hookline.config import Origin, Settings, nearest
+from hookline.errors import ConfigError, HooklineError, PluginWarning
+from hookline.policy import NO_POLICY, Policy
 
 __all__ = [
     "GROUP",
     "OPTIONAL_GROUP",
     "Installed",
     "assemble",
-    "configured",
     "installed",
     "left_out",
-    "made",
     "offered",
 ]
 
 GROUP: Final = "hookline.plugins"
 OPTIONAL_GROUP: Final = "hookline.plugins.optional"
 _OURS: Final = "hookline"
-_NO_SETTINGS: Final = Settings()
 
 
 @frozen
@@ -59,6 +61,15 @@ class Installed:
     distribution: str
     version: str
     optional: bool = False
+
+    @property
+    def works(self) -> bool:
+        """Whether it can be imported."""
+        try:
+            self.imported()
+        except ConfigError:
+            return False
+        return True
 
     @property
     def enforces(self) -> bool:
@@ -86,31 +97,6 @@ class Installed:
                 f"({type(error).__name__}: {error}). Repair its installation, or leave it out: "
                 f'[plugins] disable = ["{self.name}"], or HOOKLINE_DISABLE={self.name}'
             ) from error
-
-
-def made(each: Installed | FilePlugin, settings: Settings) -> Plugin:
-    """Import a plugin and make it with its options; what is a class is called with them.
-
-    Args:
-        each: what offers it.
-        settings: hold its options: values for the fields of its class, and ``shadow``.
-
-    Raises:
-        ConfigError: it cannot be imported, or an option is unknown, has a wrong value, or comes
-            from where it may not.
-
-    """
-    name, thing = each.name, each.imported()
-    given = dict(settings.plugins.get(name, ()))
-    check_trust(name, thing, settings, enforces=each.enforces)
-    shadow = given.pop("shadow", False)
-    if not isinstance(shadow, bool):
-        raise ConfigError(f"plugins.{name}.shadow must be true or false, not {shadow!r}")
-    if isinstance(thing, type):
-        thing = configured(name, thing, given, settings)
-    elif given:
-        raise ConfigError(f"plugin {name!r} takes no options; remove {', '.join(given)}")
-    return Plugin(name, thing, each.distribution, each.version, shadow)
 
 
 def installed() -> tuple[Installed, ...]:
@@ -151,13 +137,14 @@ def _described(distribution: Distribution | None) -> tuple[str, str]:
     return (distribution.name, distribution.version) if distribution else ("", "")
 
 
-def assemble(given: Iterable[Any], settings: Settings) -> list[Plugin]:
+def assemble(given: Iterable[Any], settings: Settings, policy: Policy = NO_POLICY) -> list[Plugin]:
     """Return the plugins of one pipeline: the installed ones that are wanted, then those given.
 
     Args:
         given: plugin objects or classes, names of installed plugins that are optional, and files
             with plugins.
         settings: say which are on, and hold their options.
+        policy: the organisation's, which has the last word on both.
 
     Returns:
         The plugins in order of registration. One given in code replaces the installed one of the
@@ -167,34 +154,45 @@ def assemble(given: Iterable[Any], settings: Settings) -> list[Plugin]:
     Raises:
         ConfigError: a name that no plugin has, options for a plugin that is not there, a plugin that
             was asked for and is broken, or an enforcer that would be switched off or replaced by
-            something other than code that says so.
+            something other than code that says so; or what the policy does not allow.
 
     """
+    given = list(given)
+    texts = [thing for thing in given if isinstance(thing, str)]
+    asked = [text for text in texts if not is_file_reference(text)]
+    # What the policy does not allow is not even imported.
+    files = [*settings.files, *filter(is_file_reference, texts)]
+    check_code_plugins(policy, [Plugin(file, None) for file in files])
     available = offered(settings)
-    asked = [thing for thing in given if isinstance(thing, str) and not is_file_reference(thing)]
-    homes = {
-        each.entry_point.value: name
+    in_code = list(_handed_over(given, available, settings, policy))
+    replaced = {plugin.name for plugin in in_code}
+    options = settings.plugins
+    check_code_plugins(policy, in_code)
+    versions = {
+        name: (each.distribution, each.version)
         for name, each in available.items()
         if isinstance(each, Installed)
     }
-    in_code = list(_handed_over(given, homes, settings))
-    replaced = {plugin.name for plugin in in_code}
-    options = settings.plugins
+    check_requirements(policy, versions, settings, replaced)
     for name in (*asked, *settings.enable, *settings.disable, *options):
         if name not in available and not (name in options and name in replaced):
-            raise _unknown(name, available)
+            first = next(iter(options.get(name, ())), "")
+            with settings.located("plugins", name, first):
+                raise _unknown(name, available)
     plugins: list[Plugin] = []
     for name, each in available.items():
-        if left_out(each, settings, asked):
+        if left_out(each, settings, asked, policy):
             continue
         if name not in replaced:
-            plugin = _loaded(each, settings, asked)
+            plugin = _loaded(each, settings, asked, policy)
             plugins += () if plugin is None else (plugin,)
         elif each.enforces:
             raise ConfigError(
                 f"plugin {name!r} is an enforcer of {each.distribution}, and another one may take its "
                 f"place only where the code says so: disable=[{name!r}]"
             )
+    for plugin in in_code:
+        held(policy, plugin, _home(type(plugin.object), available))
     return plugins + in_code
 
 
@@ -219,19 +217,29 @@ def offered(settings: Settings) -> dict[str, Installed | FilePlugin]:
 
 
 def _loaded(
-    each: Installed | FilePlugin, settings: Settings, asked: Collection[str]
+    each: Installed | FilePlugin, settings: Settings, asked: Collection[str], policy: Policy
 ) -> Plugin | None:
-    """Load an installed plugin; None, and a warning, for a broken one that nobody needs."""
+    """Load a plugin; None, and a warning, for a broken one that nobody needs.
+
+    Of one that the policy requires, the administrator is told what is broken.
+    """
     name = each.name
+    required = policy.required(name)
     wanted = name in asked or name in settings.enable or settings.layers("plugins", name)
-    if isinstance(each, FilePlugin) or each.distribution == _OURS or wanted:
-        return made(each, settings)
+    needed = isinstance(each, FilePlugin) or each.distribution == _OURS or wanted or required
     try:
-        plugin = made(each, settings)
-        examine(plugin)
-    except Exception as error:
+        plugin = made(each, settings, policy)
+        if not needed:
+            examine(plugin)
+    except ConfigError as error:
+        if isinstance(each, FilePlugin):
+            raise
+        if required is not None and not error.admin and not each.works:
+            raise policy.refusal(
+                f"{required.by}: plugin {name!r} is required, and broken: {error}"
+            ) from error
         # Nobody may get rid of a rule by breaking the plugin that holds it.
-        if may_enforce(each.entry_point):
+        if needed or may_enforce(each.entry_point):
             raise
         warn(f"{error}. It is left out, and the others go on", PluginWarning, stacklevel=2)
         return None
@@ -239,21 +247,27 @@ def _loaded(
 
 
 def _handed_over(
-    given: Iterable[Any], homes: Mapping[str, str], settings: Settings
+    given: Iterable[Any],
+    available: Mapping[str, Installed | FilePlugin],
+    settings: Settings,
+    policy: Policy,
 ) -> Iterator[Plugin]:
     """Yield the plugins given as objects, classes and files."""
     for thing in given:
         if isinstance(thing, str):
             if is_file_reference(thing):
-                yield from (made(each, settings) for each in plugins_in(thing))
+                yield from (made(each, settings, policy) for each in plugins_in(thing))
         elif isinstance(thing, type):
             own = getattr(thing, "name", None)
-            home = homes.get(f"{thing.__module__}:{thing.__qualname__}", thing.__name__)
-            name = own if isinstance(own, str) and own else home
-            yield made(FilePlugin(name, thing, ""), settings)
+            name = own if isinstance(own, str) and own else _home(thing, available)
+            yield made(FilePlugin(name or thing.__name__, thing, ""), settings, policy)
         else:
-            plugin = _named(thing, homes)
-            if settings.plugins.get(plugin.name):
+            plugin = _named(thing, available)
+            options = settings.plugins.get(plugin.name, ())
+            if any(
+                settings.origin("plugins", plugin.name, option) is not Origin.POLICY
+                for option in options
+            ):
                 raise ConfigError(
                     f"plugin {plugin.name!r} was handed over in code; give it its options there, "
                     f"not under [plugins.{plugin.name}]"
@@ -261,19 +275,32 @@ def _handed_over(
             yield plugin
 
 
-def left_out(each: Installed | FilePlugin, settings: Settings, asked: Collection[str] = ()) -> str:
+def left_out(
+    each: Installed | FilePlugin,
+    settings: Settings,
+    asked: Collection[str] = (),
+    policy: Policy = NO_POLICY,
+) -> str:
     """Say why an installed plugin does not take part, or return "" where it does.
 
     Args:
         each: the plugin.
         settings: of the pipeline.
         asked: optional plugins that the code names.
+        policy: the organisation's.
 
     Raises:
         ConfigError: settings that may not do so would switch it off or on.
 
     """
     name = each.name
+    against = policy.leaves_out(name, each.distribution, lambda: each.enforces)
+    if against:
+        if name in asked or name in settings.enable:
+            raise policy.refusal(f"{against}, and plugin {name!r} is asked for")
+        return against
+    if policy.required(name) is not None:
+        return ""  # that nobody switches it off has been seen to
     if name in settings.disable:
         if settings.origin("plugins", "disable") is not Origin.CODE and each.enforces:
             by = settings.layers("plugins", "disable")[0]
@@ -282,8 +309,13 @@ def left_out(each: Installed | FilePlugin, settings: Settings, asked: Collection
                 f"{each.distribution}; only code switches it off: disable=[{name!r}]"
             )
         return "switched off by plugins.disable"
-    if isinstance(each, FilePlugin):
-        return ""  # whoever names a file wants what is in it
+    # Whoever names a file wants what is in it.
+    return "" if isinstance(each, FilePlugin) else _unwanted(each, settings, asked)
+
+
+def _unwanted(each: Installed, settings: Settings, asked: Collection[str]) -> str:
+    """Say why nobody asks for an installed plugin that nobody switches off either."""
+    name = each.name
     tables = settings.layers("plugins", name)
     wanted = not each.optional or name in asked or name in settings.enable or bool(tables)
     if not wanted:
@@ -295,72 +327,28 @@ def left_out(each: Installed | FilePlugin, settings: Settings, asked: Collection
     return ""
 
 
-def _named(thing: Any, homes: Mapping[str, str]) -> Plugin:
+def _named(thing: Any, available: Mapping[str, Installed | FilePlugin]) -> Plugin:
     """Wrap a plugin handed over in code; one of an installed plugin's class takes its name."""
     plugin = Plugin.of(thing)
     if plugin is thing or isinstance(getattr(thing, "name", None), str):
         return plugin
-    home = homes.get(f"{type(thing).__module__}:{type(thing).__qualname__}")
+    home = _home(type(thing), available)
     return attrs.evolve(plugin, name=home) if home else plugin
 
 
-def configured(
-    name: str,
-    plugin_class: type,
-    options: Mapping[str, Any],
-    settings: Settings = _NO_SETTINGS,
-) -> Any:
-    """Make a plugin from its class and its options.
+def _home(plugin_class: type, available: Mapping[str, Installed | FilePlugin]) -> str:
+    """Return the name of the installed plugin that has this class, or "".
 
-    Args:
-        name: the plugin's name, for messages.
-        plugin_class: an attrs class whose fields are the options, or a class that takes none.
-        options: values as TOML gives them.
-        settings: know where the values come from.
-
-    Raises:
-        ConfigError: an unknown option, or a value that does not fit.
-
+    The class may stand in another module than the one that the entry point names. But where there is an
+    object of it, that one has been imported too, unless somebody made the object without it.
     """
-    known = options_of(plugin_class)
-    values: dict[str, Any] = {}
-    for option, value in options.items():
-        with settings.located("plugins", name, option):
-            if option not in known:
-                hint = nearest(option, known) if known else "it has none"
-                raise ConfigError(f"plugin {name!r} has no option {option!r}; {hint}")
-            values[option] = _fitted(
-                f"plugins.{name}.{option}",
-                value,
-                known[option],
-                settings.origin("plugins", name, option),
-            )
-    try:
-        return plugin_class(**values)
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"plugin {name!r} cannot be made: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _fitted(name: str, value: Any, field: "attrs.Attribute[Any]", origin: Origin) -> Any:
-    """Return the value of an option in the type of its field."""
-    facts = facts_of(field)
-    if facts.secret:
-        from hookline.config.references import secret_of  # noqa: PLC0415 -- few plugins have any
-
-        return secret_of(value, origin, os.environ)
-    from hookline.schema.structure import structured  # noqa: PLC0415 -- loads cattrs
-
-    try:
-        fitted = structured(value, field.type)
-    except DecodeError as error:
-        raise ConfigError(f"{name}: {error}") from error
-    if facts.bounded and isinstance(fitted, int | float) and facts.outside(fitted):
-        raise ConfigError(f"{name} must be a number{facts.bounds}, not {value!r}")
-    return fitted
+    for name, each in available.items():
+        if isinstance(each, FilePlugin):
+            continue
+        module = sys.modules.get(each.entry_point.module)
+        if module is not None and getattr(module, each.entry_point.attr, None) is plugin_class:
+            return name
+    return ""
 
 
 def _unknown(name: str, available: Mapping[str, Installed | FilePlugin]) -> ConfigError:

@@ -6,7 +6,7 @@ ctrl-C pass.
 
 from inspect import isawaitable
 from time import perf_counter
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 from hookline._journey.plugin_set import Implementation
 from hookline._log import log_failure
@@ -31,6 +31,7 @@ __all__ = [
     "result_error",
     "result_of",
     "tell",
+    "verdict_of",
     "wrong",
 ]
 
@@ -178,7 +179,7 @@ def absorbed(
         verdict = (
             Verdict(implementation.plugin, implementation.hook, "would change", change)
             if error is None
-            else Verdict(implementation.plugin, implementation.hook, "would refuse", str(error))
+            else verdict_of(implementation, "would refuse", error)
         )
         turn.trace.verdicts.append(verdict)
     elif implementation.role == "observer":
@@ -187,6 +188,22 @@ def absorbed(
     else:
         return False
     return True
+
+
+def verdict_of(
+    implementation: Implementation,
+    decision: Literal["refused", "would refuse"],
+    problem: BaseException,
+) -> Verdict:
+    """Return the verdict that a refusal is, with rule and evidence where it tells them."""
+    return Verdict(
+        implementation.plugin,
+        implementation.hook,
+        decision,
+        str(problem),
+        getattr(problem, "rule", ""),
+        getattr(problem, "evidence", ""),
+    )
 
 
 def result_error(

@@ -3,8 +3,9 @@
 Written once, as coroutines, for ``Pipeline`` and ``AsyncPipeline``; does no I/O of its own.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 
 from hookline._journey.delivery import Delivery
 from hookline._journey.engine import Engine
@@ -17,11 +18,12 @@ from hookline.trace import Explanation
 from hookline.turn import Turn
 from hookline.values.events import Event, MessageStop
 from hookline.values.messages import Request, Response
+from hookline.values.pictures.survey import surveyed
 
 __all__ = ["journey", "rehearse", "the_reply"]
 
 
-async def journey(  # noqa: C901, PLR0912 -- one function to read is the point of it
+async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is the point of it
     engine: Engine, turn: Turn, request: Request
 ) -> AsyncGenerator[Event | Reply, None]:
     """Take one request through the stages.
@@ -40,10 +42,19 @@ async def journey(  # noqa: C901, PLR0912 -- one function to read is the point o
 
     """
     earlier: tuple[Response, ...] = ()
+    resumed = turn.options.resumed
     last: Event | None = None
     async with Life(engine, turn, request) as life:
-        request = await fold(engine, "build_history", turn, request)
-        request = await fold(engine, "inject_prefill", turn, request)
+        if resumed is None:
+            request = await fold(engine, "build_history", turn, request)
+            request = await fold(engine, "inject_prefill", turn, request)
+        else:  # all of this has been done; the turn goes on where it waited
+            reply, following = await post_process(engine, turn, resumed.reply)
+            reply = await last_word(engine, turn, reply)
+            if following is None:
+                life.reply = reply
+            else:
+                request = next_step(engine, turn, reply, following)
         while life.reply is None:
             request = await fold(engine, "resolve_images", turn, request)
             turn.request = request
@@ -68,7 +79,14 @@ async def journey(  # noqa: C901, PLR0912 -- one function to read is the point o
                 earlier=earlier,
                 trace=turn.trace,
             )
-            reply, following = await post_process(engine, turn, reply)
+            if turn.stream and reply.stop_reason == "tool_use":
+                working = turn.io.alongside()
+                async with aclosing(working.run(partial(_listened, engine, turn, reply))) as told:
+                    async for event in told:
+                        yield event
+                reply, following = working.result
+            else:
+                reply, following = await post_process(engine, turn, reply)
             reply = await last_word(engine, turn, reply)
             if delivery is not None:
                 async with aclosing(delivery.held_back(reply)) as events:
@@ -90,6 +108,17 @@ async def journey(  # noqa: C901, PLR0912 -- one function to read is the point o
         yield life.reply
 
 
+async def _listened(
+    engine: Engine, turn: Turn, reply: Reply, told: Callable[[Event], None]
+) -> tuple[Reply, tuple[str, Request] | None]:
+    """Run ``post_process`` while what plugins tell meanwhile goes to the stream's reader."""
+    turn.told = told
+    try:
+        return await post_process(engine, turn, reply)
+    finally:
+        turn.told = None
+
+
 def the_reply(item: Event | Reply) -> Reply:
     """Return what a turn that does not stream yields: its reply, and nothing before it."""
     if not isinstance(item, Reply):
@@ -105,4 +134,5 @@ async def rehearse(engine: Engine, turn: Turn, request: Request) -> Explanation:
     await engine.ready()
     request = await prepared(engine, turn, request)
     leaving = await outgoing(engine, turn, request)
-    return Explanation(leaving[0] if leaving else request, turn.trace)
+    last = leaving[0] if leaving else request
+    return Explanation(last, turn.trace, surveyed(last, turn.models.get(last.model)))

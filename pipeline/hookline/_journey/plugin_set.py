@@ -130,7 +130,8 @@ class PluginSet:
         plugins: in the order of registration.
 
     Attributes:
-        plugins: in their effective order.
+        plugins: in their general order.
+        described: the same, each as its name and the version of its distribution.
         judges_replies: whether an enforcer has a say about what the caller gets. Then what the others
             are told is a copy, so that nobody changes it after it was judged.
 
@@ -154,6 +155,9 @@ class PluginSet:
         except pluggy.PluginValidationError as error:
             raise ConfigError(str(error)) from error
         self.plugins: Final = tuple(in_order(given))
+        self.described: Final = tuple(
+            f"{each.name} {each.version}".strip() for each in self.plugins
+        )
         self._implementations: Final = {hook: tuple(self._compile(manager, hook)) for hook in HOOKS}
         self.judges_replies: Final = any(
             each.role == "enforcer"
@@ -177,8 +181,12 @@ class PluginSet:
         """Return the plugin called ``name``, or None."""
         return next((plugin for plugin in self.plugins if plugin.name == name), None)
 
-    def announce(self, hook: str, register: Callable[..., None]) -> None:
+    def announce(self, hook: str, register: Callable[[str], Callable[..., None]]) -> None:
         """Call a register hook of every plugin.
+
+        Args:
+            hook: which one.
+            register: makes what the hook gets, given the plugin's name.
 
         Raises:
             PluginError: one of them raised something that is not Hookline's.
@@ -186,7 +194,7 @@ class PluginSet:
         """
         for implementation in self.of(hook):
             try:
-                implementation.call(register)
+                implementation.call(register(implementation.plugin))
             except ConfigError:
                 raise
             except Exception as error:

@@ -14,7 +14,7 @@ from hookline._journey.failures import (
     result_of,
 )
 from hookline._journey.filtering import shown_already
-from hookline._journey.plugin_set import Implementation
+from hookline._journey.plugin_set import Implementation, Role
 from hookline.errors import PluginError, TurnLimitExceeded
 from hookline.reply import Reply
 from hookline.trace import Change
@@ -32,10 +32,23 @@ async def prepared(engine: Engine, turn: Turn, request: Request) -> Request:
     return request
 
 
-async def fold(engine: Engine, hook: str, turn: Turn, request: Request) -> Request:
-    """Run a transform: each implementation gets what the one before returned."""
+async def fold(
+    engine: Engine, hook: str, turn: Turn, request: Request, *, only: Role | None = None
+) -> Request:
+    """Run a transform: each implementation gets what the one before returned.
+
+    Args:
+        engine: the pipeline's.
+        hook: the transform.
+        turn: the journey.
+        request: as the stage before left it.
+        only: the role that takes part; None for all.
+
+    """
     turn.check_deadline(hook)
     for implementation in engine.plugins.of(hook):
+        if only is not None and implementation.role != only:
+            continue
         began = perf_counter_ns()
         result = await _made(turn, implementation, request, (Request,), "a Request or None")
         if result is not None:

@@ -1,4 +1,4 @@
-"""The command line: ``hookline ask | chat | explain | plugins | models | sim``.
+"""The command line: ``hookline ask | chat | explain | plugins | models | config | policy | sim``.
 
 Needs the extra ``cli`` (click to parse, rich to draw); without it, ``main`` says so and no more.
 """
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0; 1 for a failure of API, network, plugin or policy; 2 for bad usage or
-        input; 130 after ctrl-C; 141 when the reader of a pipe went away.
+        input; 4 where ``policy check`` finds a request refused; 130 after ctrl-C; 141 when the reader of a pipe went away.
 
     """
     import sys  # noqa: PLC0415 -- the package must import in no time; see hookline/__init__.py

@@ -12,17 +12,9 @@ from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import note, print_json, print_table
 from hookline.cli.survey import survey
 from hookline.cli.user_settings import set_option
-from hookline.config import (
-    LISTS,
-    SETTINGS,
-    Layer,
-    Origin,
-    Settings,
-    dotted,
-    facts_of,
-    load_settings,
-)
+from hookline.config import LISTS, SETTINGS, Layer, Origin, Settings, dotted, facts_of
 from hookline.errors import HooklineError
+from hookline.policy import load_policy, policy_settings
 from hookline.values.brief import brief
 from hookline.values.secret import Secret
 
@@ -65,7 +57,7 @@ def config(context: click.Context, config: str | None, *, as_json: bool, schema:
     """Show the settings that hold here, and where each comes from.
 
     The layers, the weakest first: a file that was found, the user's own, a file that was named, the
-    environment. Below a value stand those of weaker layers, which it replaced.
+    environment, the organisation's policy. Below a value stand those of weaker layers, which it replaced.
     """
     if context.invoked_subcommand is not None:
         return
@@ -74,7 +66,7 @@ def config(context: click.Context, config: str | None, *, as_json: bool, schema:
 
         print_json(settings_schema())
         return
-    options = list(_options(load_settings(config)))
+    options = list(_options(policy_settings(load_policy(), config)))
     if as_json:
         print_json({each.name: _described(each) for each in options})
     else:

@@ -20,8 +20,9 @@ from attrs import frozen
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import console, print_json, styled
 from hookline.cli.survey import survey
-from hookline.config import Settings, load_settings
+from hookline.config import Settings
 from hookline.errors import APIError, ConfigError, HooklineError, TransportError
+from hookline.policy import load_policy, policy_settings
 
 __all__ = ["doctor"]
 
@@ -85,7 +86,7 @@ def doctor(config: str | None, *, offline: bool, as_json: bool) -> int:
     """
     found = [*_versions(), *_extras()]
     try:
-        settings = load_settings(config)
+        settings = policy_settings(load_policy(), config)
     except ConfigError as error:
         found.append(
             Found("settings", "finding", str(error), "correct it; `hookline config` shows all")

@@ -74,6 +74,8 @@ def _print(explanation: "Explanation", plugins: "PluginSet") -> None:
         )
     for plugin, text in trace.notes:
         screen.print(styled(("note", "yellow"), (f" · {plugin} · {text}", "")))
+    for medium in explanation.media:
+        screen.print(styled((str(medium), "")))
     screen.print(styled(("would be sent", "bold cyan")))
     body = json.dumps(explanation.to_dict()["request"], indent=2, ensure_ascii=False)
     for text in body.splitlines():

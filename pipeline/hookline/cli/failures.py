@@ -22,4 +22,4 @@ def explained(problem: HooklineError) -> str:
     if isinstance(problem, PolicyViolation):
         by = f" ({problem.plugin})" if problem.plugin else ""
         return f"refused by policy{by}: {problem}"
-    return str(problem)
+    return f"{problem}\nfor the administrator: {problem.admin}" if problem.admin else str(problem)

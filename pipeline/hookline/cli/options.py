@@ -86,8 +86,8 @@ MESSAGE: Final[tuple[Decorator, ...]] = (
         "--image",
         "-i",
         multiple=True,
-        metavar="PATH|URL",
-        help="An image to look at, - for stdin; may be repeated.",
+        metavar="PATH|DIR|GLOB|URL",
+        help="An image to look at, a directory or pattern for several, - for stdin; may be repeated.",
     ),
     click.option(
         "documents",
@@ -105,6 +105,13 @@ MESSAGE: Final[tuple[Decorator, ...]] = (
         multiple=True,
         metavar="MODULE:NAME",
         help="A Python function that the model may call; may be repeated.",
+    ),
+    click.option(
+        "mcp",
+        "--mcp",
+        multiple=True,
+        metavar="COMMAND|URL",
+        help="An MCP server whose tools the model may call; may be repeated.",
     ),
     click.option(
         "--stream/--no-stream",
@@ -125,6 +132,7 @@ class Arguments:
         documents: as images.
         schema: a file with a JSON schema.
         tools: functions, as MODULE:NAME.
+        mcp: commands and addresses of MCP servers.
         prefill: the first words of the reply.
         stream: None leaves it to the terminal.
         as_json: print JSON.
@@ -137,6 +145,7 @@ class Arguments:
     documents: tuple[str, ...] = ()
     schema: str | None = None
     tools: tuple[str, ...] = ()
+    mcp: tuple[str, ...] = ()
     prefill: str | None = None
     stream: bool | None = None
     as_json: bool = False
@@ -155,7 +164,7 @@ class Arguments:
 
         plugins, disable = _selected(self.config)
         return Pipeline(
-            plugins=plugins,
+            plugins=[*plugins, *self._plugins()],
             disable=disable,
             model=self.model,
             max_tokens=self.max_tokens,
@@ -164,6 +173,22 @@ class Arguments:
             config=self.config,
             context=self.context,
         )
+
+    def _plugins(self) -> list[Any]:
+        """Return the plugin ``tools`` with the user's MCP servers, if there are any."""
+        if not self.mcp:
+            return []
+        import attrs  # noqa: PLC0415 -- few calls have servers
+
+        from hookline.cli.survey import survey  # noqa: PLC0415 -- as above
+
+        found = survey(self.config).working.get("tools")
+        if found is None:
+            raise click.UsageError("--mcp needs the plugin tools, which is not enabled here.")
+        tools: Any = found.object
+        # Each a glob for all names; a name that two of them have is an error when it is used.
+        routes = {"*" * place: f"mcp:{where}" for place, where in enumerate(self.mcp, 1)}
+        return [attrs.evolve(tools, routes={**tools.routes, **routes})]
 
     def options(self) -> "SendOptions":
         """Return what goes with every turn besides the message."""
@@ -229,10 +254,13 @@ class Arguments:
 def _selected(config: str | None) -> tuple[list[str], list[str] | None]:
     """Return the plugins that this run adds and leaves out."""
     from hookline.cli.selection import selection  # noqa: PLC0415 -- `--help` does without
-    from hookline.config import load_settings  # noqa: PLC0415 -- as above
+    from hookline.policy import load_policy, policy_settings  # noqa: PLC0415 -- as above
 
     chosen = selection()
-    return chosen.applied(load_settings(config)) if chosen else ([], None)
+    if not chosen:
+        return [], None
+    policy = load_policy()
+    return chosen.applied(policy_settings(policy, config), policy)
 
 
 def takes(*tables: Sequence[Decorator] | Decorator) -> Decorator:

@@ -12,8 +12,9 @@ from hookline._journey.plugin_set import HOOKS
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import console, print_json, print_table, styled
 from hookline.cli.survey import Found, Survey, survey
-from hookline.config import LISTS, Settings, load_settings, nearest
+from hookline.config import LISTS, Settings, nearest
 from hookline.errors import ConfigError
+from hookline.policy import load_policy, policy_settings
 
 __all__ = ["plugins"]
 
@@ -94,7 +95,7 @@ def why(given: _Given, name: str, config: str | None, *, as_json: bool) -> None:
     """Say why a plugin is on or off: who offers it, which layer said so, and where it stands."""
     file = config or given.config
     looked, found = _one(name, file)
-    reasons = _reasons(looked, found, load_settings(file))
+    reasons = _reasons(looked, found, policy_settings(load_policy(), file))
     if as_json or given.as_json:
         print_json(reasons)
         return

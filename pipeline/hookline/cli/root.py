@@ -14,10 +14,12 @@ from hookline.cli.chat.command import chat
 from hookline.cli.config import config
 from hookline.cli.doctor import doctor
 from hookline.cli.explain import explain
+from hookline.cli.images import images
 from hookline.cli.models import models
 from hookline.cli.options import examples
 from hookline.cli.output import note
 from hookline.cli.plugins import plugins
+from hookline.cli.policy.commands import policy
 from hookline.cli.selection import OPTIONS, select
 from hookline.cli.sim import sim
 
@@ -87,12 +89,14 @@ root: Final = _Root(
             ask,
             chat,
             explain,
+            images,
             plugins,
             new_plugin,
             check_plugin,
             models,
             config,
             doctor,
+            policy,
             sim,
         )
     },

@@ -14,6 +14,7 @@ from hookline.errors import ConfigError
 
 if TYPE_CHECKING:
     from hookline.config import Settings
+    from hookline.policy import Policy
 
 __all__ = ["OPTIONS", "Selection", "select", "selection"]
 
@@ -52,11 +53,12 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self.added or self.without or self.only)
 
-    def applied(self, settings: "Settings") -> tuple[list[str], list[str]]:
+    def applied(self, settings: "Settings", policy: "Policy") -> tuple[list[str], list[str]]:
         """Return what the pipeline gets as ``plugins=`` and as ``disable=``.
 
         Args:
             settings: of the run.
+            policy: the organisation's; what it requires stays.
 
         Raises:
             ConfigError: there is no such plugin, or it is an enforcer.
@@ -86,7 +88,10 @@ class Selection:
             disable += [
                 name
                 for name, each in available.items()
-                if name not in kept and name not in disable and not each.enforces
+                if name not in kept
+                and name not in disable
+                and policy.required(name) is None
+                and not each.enforces
             ]
             names += [name for name in self.only if getattr(available[name], "optional", False)]
         files = [name for name in self.added if is_file_reference(name)]

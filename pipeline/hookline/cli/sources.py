@@ -3,17 +3,22 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from glob import has_magic
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from hookline._files import read_file
 from hookline.errors import InputError
-from hookline.values.attachments import Document, Image
+from hookline.values.attachments import Attachment, Document, Image
 from hookline.values.blocks import Block
+from hookline.values.pictures.header import convertible, media_type_of
 
-__all__ = ["attachments", "function", "schema"]
+__all__ = ["attached", "attachments", "function", "pictures", "schema"]
 
-_STDIN = "-"
+_STDIN: Final = "-"
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_START: Final = 64  # bytes that tell an image
 
 
 def attachments(images: Sequence[str], documents: Sequence[str]) -> list[Block | str]:
@@ -24,9 +29,62 @@ def attachments(images: Sequence[str], documents: Sequence[str]) -> list[Block |
 
     """
     return [
-        *(Image(_stdin() if each == _STDIN else each) for each in images),
+        *(image for each in images for image in pictures(each)),
         *(Document(_stdin() if each == _STDIN else each) for each in documents),
     ]
+
+
+def pictures(source: str) -> list[Image]:
+    """Return the images that one argument means.
+
+    Args:
+        source: a path, a URL, a directory, a pattern such as ``scans/*.jpg``, or ``-`` for stdin.
+
+    Raises:
+        InputError: a directory or a pattern without an image, or an empty stdin.
+
+    """
+    if source == _STDIN:
+        return [Image(_stdin())]
+    image = Image(source)
+    if image.kind != "path":
+        return [image]
+    path = Path(source).expanduser()
+    try:
+        several = path.is_dir() or (has_magic(source) and not path.exists())
+    except (OSError, ValueError):  # whoever reads it says what is wrong with it
+        several = False
+    return Image.all(path) if several else [Image(path)]
+
+
+def attached(source: str) -> Sequence[Attachment]:
+    """Return the images and documents that one argument means; its first bytes say which.
+
+    Args:
+        source: as for `pictures`; also a PDF or a text.
+
+    Raises:
+        InputError: a directory or a pattern without an image, or an empty stdin.
+
+    """
+    images = pictures(source)
+    return [_seen(image) for image in images]
+
+
+def _seen(image: Image) -> Attachment:
+    """Return the same source as a document, if it is one."""
+    if image.kind == "bytes":
+        start: bytes = image.source[:_START]
+    elif image.kind == "path":
+        try:
+            start = read_file(image.source, most=_MOST_BYTES)[:_START]
+        except InputError:  # whoever sends it says what is wrong with it
+            return image
+    else:
+        ends_as_pdf = str(image.source).partition("?")[0].lower().endswith(".pdf")
+        return Document(image.source) if ends_as_pdf else image
+    is_image = media_type_of(start) is not None or convertible(start) is not None
+    return image if is_image or not start else Document(image.source)
 
 
 def schema(path: str) -> dict[str, Any]:

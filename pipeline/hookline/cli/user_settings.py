@@ -6,7 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hookline._journey.discovery import installed, made
+from hookline._journey.discovery import installed
+from hookline._journey.made import made
 from hookline._journey.trust import options_of
 from hookline.config import (
     LISTS,

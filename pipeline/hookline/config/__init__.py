@@ -1,5 +1,7 @@
 """Settings and their layers, the weakest first: a file found, the user's, a file named, environment, code.
 
+Above all of them stands the organisation's policy (``hookline.policy``), which fixes and bounds them.
+
 ``hookline.toml``::
 
     model = "claude-haiku-4-5"
@@ -22,8 +24,9 @@ Read ``settings`` first, which says what there is; ``options`` says what each fi
 holding it; ``loading`` puts all of it together.
 """
 
+from hookline.config.bounds import Bound
 from hookline.config.files import FILE_NAME, Key, TomlFile, find_file, read_file, user_file
-from hookline.config.layers import LISTS, Layer, Origin, dotted
+from hookline.config.layers import LISTS, Layer, Origin, dotted, located
 from hookline.config.loading import SETTINGS, handed_over, load_settings, settings_of
 from hookline.config.options import Facts, checked, facts_of, nearest, option, read_text
 from hookline.config.settings import MOST_CONNECTIONS, Library, Settings
@@ -33,6 +36,7 @@ __all__ = [
     "LISTS",
     "MOST_CONNECTIONS",
     "SETTINGS",
+    "Bound",
     "Facts",
     "Key",
     "Layer",
@@ -46,6 +50,7 @@ __all__ = [
     "find_file",
     "handed_over",
     "load_settings",
+    "located",
     "nearest",
     "option",
     "read_file",

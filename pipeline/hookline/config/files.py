@@ -44,15 +44,40 @@ class TomlFile:
     inside: Key = ()
 
     @cached_property
-    def _lines(self) -> Mapping[Key, int]:
-        return dict(reversed(list(_key_lines(self.text))))
+    def _lines(self) -> Mapping[Key, tuple[int, ...]]:
+        lines: dict[Key, tuple[int, ...]] = {}
+        for key, line in _key_lines(self.text):
+            lines[key] = (*lines.get(key, ()), line)
+        return lines
 
     def where(self, key: Key) -> str:
         """Return file and line of a key; of what holds it, where it has no line of its own."""
         path = (*self.inside, *key)
         while path and path not in self._lines:
             path = path[:-1]
-        return f"{self.name}:{self._lines[path]}" if path else self.name
+        return f"{self.name}:{self._lines[path][0]}" if path else self.name
+
+    def where_in(self, table: str, number: int, key: Key = ()) -> str:
+        """Return file and line of a key in one table of an array: of ``when`` in the third ``[[rule]]``.
+
+        Args:
+            table: name of the array.
+            number: of the table, from 0.
+            key: within it; empty for the table itself.
+
+        """
+        begins = self._lines.get((*self.inside, table), ())
+        if number >= len(begins):  # written in brackets, on a line of the array's own
+            return self.where((table,))
+        begin = begins[number]
+        end = begins[number + 1] if number + 1 < len(begins) else sys.maxsize
+        path = (*self.inside, table, *key)
+        while len(path) > 1:
+            line = next((each for each in self._lines.get(path, ()) if begin <= each < end), None)
+            if line is not None:
+                return f"{self.name}:{line}"
+            path = path[:-1]
+        return f"{self.name}:{begin}"
 
 
 def find_file() -> TomlFile | None:

@@ -30,7 +30,7 @@ LISTS: Final = ("enable", "disable", "files")
 
 _TABLE: Final = "config="
 _PREFIX: Final = "HOOKLINE_"
-_NOT_SETTINGS: Final = frozenset({_PREFIX + "CONFIG"})
+_NOT_SETTINGS: Final = frozenset({_PREFIX + "CONFIG", _PREFIX + "POLICY"})
 _OF_EVERY_CLIENT: Final[Mapping[str, str]] = {
     "ANTHROPIC_API_KEY": "api_key",
     "ANTHROPIC_AUTH_TOKEN": "auth_token",
@@ -47,6 +47,7 @@ class Origin(IntEnum):
     NAMED_FILE = 3
     ENVIRONMENT = 4
     CODE = 5
+    POLICY = 6
 
     def __str__(self) -> str:
         return self.name.lower().replace("_", " ")
@@ -58,7 +59,7 @@ class Layer:
 
     Attributes:
         origin: what kind of layer it is.
-        name: the file's path, ``environment``, ``config=`` or ``code``.
+        name: the file's path, ``environment``, ``config=``, ``code`` or the policy's id.
         values: by key. A plugin's table has a key of its own, even if it is empty.
         where: says for a key where the value stands: file and line, or a variable.
         holds_secrets: whether a secret stands here itself, and not only a reference to it.

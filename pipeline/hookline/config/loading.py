@@ -3,10 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
-from attrs import Attribute, fields_dict
+from attrs import Attribute, evolve, fields_dict
 
+from hookline.config.bounds import Bound
 from hookline.config.files import Key, TomlFile, find_file, read_file, user_file
 from hookline.config.headers import check_headers, check_key
 from hookline.config.layers import (
@@ -48,12 +50,14 @@ def load_settings(
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    locks: Layer | None = None,
+    bounds: Mapping[Key, Bound] = MappingProxyType({}),
     **code: Any,
 ) -> Settings:
     """Put the layers together.
 
     The weakest first: a file that was found, the user's file, a file that was named, the
-    environment, code.
+    environment, code, the organisation's policy.
 
     Args:
         config: a TOML file; or its content as a mapping, which counts as code, and then no file is
@@ -61,6 +65,8 @@ def load_settings(
             ``[tool.hookline]``, in the current directory and upward; none is fine. A file that was
             named takes the place of the one to be found.
         environ: the environment; None is the process's own.
+        locks: what the organisation's policy fixes, whatever the other layers say.
+        bounds: what it allows of numbers.
         **code: what the program itself says; values that are None say nothing.
 
     Returns:
@@ -68,7 +74,8 @@ def load_settings(
 
     Raises:
         ConfigError: a file that is missing or wrong, an unknown option, a value of a wrong type or
-            out of bounds, or an option that a file which was merely found may not set.
+            out of bounds, an option that a file which was merely found may not set, or one that the
+            policy fixes otherwise or bounds.
 
     """
     environ = os.environ if environ is None else environ
@@ -78,7 +85,46 @@ def load_settings(
         layers.append(of_table(config, _IN_TABLES))
     given = {name: value for name, value in code.items() if value is not None}
     layers.append(of_code(given, SETTINGS))
-    return _settled(layers, environ)
+    if locks is None:
+        return _settled(layers, environ)
+    for layer in layers:
+        _keeps_policy(layer, locks, bounds)
+    return _within(bounds, _settled([*layers, locks], environ), locks)
+
+
+def _keeps_policy(layer: Layer, locks: Layer, bounds: Mapping[Key, Bound]) -> None:
+    """Refuse what a layer says against the policy, whether a stronger layer replaces it or not."""
+    for key, value in layer.values.items():
+        with located(layer, key):
+            if key in locks.values and not _same(locks.values[key], value):
+                raise ConfigError(f"{dotted(key)} is locked by {locks.where(key)}; remove it here")
+            if key in bounds:
+                bounds[key].check(dotted(key), value)
+
+
+def _same(locked: Any, given: Any) -> bool:
+    """Compare as files write: lists are tuples in code, an address may end in a slash."""
+    if isinstance(locked, str) and isinstance(given, str):
+        return locked.rstrip("/") == given.rstrip("/")
+    if isinstance(locked, list | tuple) and isinstance(given, list | tuple):
+        return list(locked) == list(given)
+    return type(locked) is type(given) and bool(locked == given)
+
+
+def _within(bounds: Mapping[Key, Bound], settings: Settings, locks: Layer) -> Settings:
+    """Cut defaults to their bounds, and note who did."""
+    cut = {
+        key: bound.clamped(getattr(settings, key[0]))
+        for key, bound in bounds.items()
+        if len(key) == 1 and not bound.holds(getattr(settings, key[0]))
+    }
+    if not cut:
+        return settings
+    said = dict(settings.said)
+    for key, value in cut.items():
+        layer = Layer(Origin.POLICY, locks.name, {key: value}, lambda key: bounds[key].by)
+        said[key] = (layer, *said.get(key, ()))
+    return evolve(settings, said=said, **{key[0]: value for key, value in cut.items()})
 
 
 def settings_of(
@@ -187,6 +233,10 @@ def _check(name: str, value: Any) -> None:
     checked(name, value, field.type, facts_of(field))
     if name == "headers":
         check_headers(value)
+    elif name == "server" and value:
+        from hookline.profiles import load_profiles  # noqa: PLC0415 -- reads a table; few name one
+
+        load_profiles().require(value)
     elif name == "model" and not value:
         raise ConfigError("model must be the id of a model, not ''")
 

@@ -35,7 +35,7 @@ def secret_of(reference: Any, origin: Origin, environ: Mapping[str, str]) -> Sec
     read = _READERS.get(form)
     if not colon or not place or read is None:
         raise ConfigError(f"a key does not belong into settings; say where it is kept: {_FORMS}")
-    if read is _from_command and origin is not Origin.NAMED_FILE:
+    if read is _from_command and origin not in (Origin.NAMED_FILE, Origin.POLICY):
         raise ConfigError(
             "command: is for files that were named (config=, --config, HOOKLINE_CONFIG), "
             f"not for the {origin}"

@@ -51,6 +51,8 @@ class Settings:
         max_steps: requests that one turn may make (tool calls).
         unknown_models: ``"refuse"`` or ``"allow"`` model names that the table does not know.
         http: what our own connections stand on: ``"auto"``, ``"httpcore2"`` or ``"aiohttp"``.
+        server: the profile of the server at ``base_url`` (``"llama.cpp"``, ``"vllm"`` …); empty to
+            guess by the host.
         ca_bundle: a PEM file of certificate authorities, instead of the usual ones.
         enable: if not empty, only these installed plugins are loaded.
         disable: installed plugins that are not loaded.
@@ -79,6 +81,7 @@ class Settings:
     max_steps: int = field(default=26, metadata=option(harmless=True, above=0))
     unknown_models: Literal["refuse", "allow"] = "refuse"
     http: Library = "auto"
+    server: str = field(default="", metadata=option(harmless=True))
     ca_bundle: str = ""
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from hookline.endpoints.access import Access, CallOptions, identified
 from hookline.endpoints.multipart import form
 from hookline.endpoints.objects import APIObject, Deleted
 from hookline.endpoints.pages import AsyncItems, Items, Page, walk
+from hookline.endpoints.uploads import Journeys, uploaded
 from hookline.errors import DeadlineExceeded, InputError
 from hookline.send_options.options import list_of, timeout_of
 from hookline.values.brief import brief
@@ -61,8 +62,9 @@ FileOrId: TypeAlias = File | str
 class AsyncFiles:
     """The files of an ``AsyncPipeline``; see `Files`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, journeys: Journeys) -> None:
         self._access = access
+        self._journeys = journeys
 
     async def upload(
         self,
@@ -94,12 +96,18 @@ class AsyncFiles:
                     f"expires_in_seconds is a whole number, not {brief(expires_in_seconds)}"
                 )
             fields["expires_in_seconds"] = str(expires_in_seconds)
-        content_type, body = form(content, name, kind, fields)
-        check()
-        options["timeout"] = deadline - io.now()  # what the reading left
-        return await self._access.ask(
-            File, "POST", _PATH, options, content=body, content_type=content_type
-        )
+        turn, first = self._journeys.begin(name, content, kind, timeout, options)
+        turn.deadline = deadline
+
+        async def send(checked: bytes) -> File:
+            content_type, body = form(checked, name, kind, fields)
+            check()
+            left = CallOptions(timeout=deadline - io.now(), betas=options.get("betas", ()))
+            return await self._access.ask(
+                File, "POST", _PATH, left, content=body, content_type=content_type
+            )
+
+        return await uploaded(self._journeys.engine, turn, first, send)
 
     async def get(self, file: FileOrId, **options: Unpack[CallOptions]) -> File:
         """Return what is known of a file; see `Files.get`."""
@@ -192,8 +200,8 @@ def _from_open(file: Any, check: Callable[[], None]) -> bytes:
 class Files:
     """The files of a ``Pipeline``. Wherever one takes a file, its id will do.
 
-    Uploads are no messages: no hook sees them. What they hold is checked where a message refers to
-    them, as far as a policy judges by file id.
+    An upload asks no model, and is judged all the same: enforcers see it, in their transforms and
+    in ``check_request``, and so does every ``conclude``, as a request with one attachment, on the surface ``"upload"``.
 
     Example:
         >>> with Pipeline(base_url="sim:") as line:
@@ -202,8 +210,8 @@ class Files:
 
     """
 
-    def __init__(self, access: Access) -> None:
-        self._twin = AsyncFiles(access)
+    def __init__(self, access: Access, journeys: Journeys) -> None:
+        self._twin = AsyncFiles(access, journeys)
 
     def upload(
         self,
@@ -225,6 +233,7 @@ class Files:
 
         Raises:
             InputError: there is nothing to read, or too much, or the path leads to no regular file.
+            PolicyViolation: a rule refused it.
             DeadlineExceeded: the time was up, reading the file included.
             APIError: the API answered with an error.
             TransportError: no answer came; the file may have been stored even so.

@@ -74,7 +74,7 @@ def read(cls: type[R], data: Any, headers: Mapping[str, str] = EMPTY, path: str 
         DecodeError: it does not have the shape that the API promises.
 
     """
-    from hookline.values.conversion import Misfit, converter  # noqa: PLC0415 -- loads cattrs
+    from hookline.values.conversion.rules import Misfit, converter  # noqa: PLC0415 -- loads cattrs
 
     try:
         value: R = converter().structure(data, cls)

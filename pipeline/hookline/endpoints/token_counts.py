@@ -20,6 +20,7 @@ from hookline.reply import Reply
 from hookline.turn import Turn
 from hookline.values.frozen import checked, freeze
 from hookline.values.messages import Request
+from hookline.values.pictures.survey import Medium, surveyed
 
 __all__ = ["TokenCount", "counted"]
 
@@ -31,11 +32,13 @@ class TokenCount(APIObject):
     Attributes:
         input_tokens: all input, images and documents included.
         context_management: with context editing, what it was before (beta).
+        media: the images and documents that are counted, each with what it costs by our own reckoning.
 
     """
 
     input_tokens: int
     context_management: Mapping[str, Any] | None = field(default=None, converter=freeze)
+    media: tuple[Medium, ...] = field(default=(), kw_only=True, eq=False, repr=False)
 
     def __int__(self) -> int:
         return self.input_tokens
@@ -60,6 +63,7 @@ async def counted(engine: Engine, turn: Turn, request: Request) -> TokenCount:
     return TokenCount(
         response.usage.input_tokens,
         response.context_management,
+        media=surveyed(request, turn.models.get(request.model)),
         headers=response.headers,
         extra=response.extra,
     )

@@ -2,29 +2,48 @@
 
 from typing import Final
 
-from hookline.values.blocks import TextBlock
+from hookline.models import ModelFacts
+from hookline.values.blocks import Block, DocumentBlock, ImageBlock, TextBlock, ToolResultBlock
 from hookline.values.messages import Request
+from hookline.values.pictures.survey import surveyed
 from hookline.wire.codec import encode_message, unstructure
 
 __all__ = ["estimate"]
 
 _BYTES_A_TOKEN: Final = 4
-_MEDIUM: Final = 1600  # tokens of an image or a page; their bytes tell nothing
+_MEDIUM: Final = 1600  # tokens of an image or document of which nothing is known
+_RESULT: Final = 100  # bytes of a tool's result around its blocks
 
 
-def estimate(request: Request) -> float:
-    """Return about how many input tokens a request has; no image is looked into."""
+def estimate(request: Request, facts: ModelFacts | None = None) -> float:
+    """Return about how many input tokens a request has; nothing is decoded or fetched.
+
+    Args:
+        request: what is to be sent.
+        facts: of its model; with them an image counts as the API counts it, a PDF by its pages.
+
+    """
     size = 0
-    media = 0
+    plain = True
     for message in request.messages:
         if all(isinstance(block, TextBlock) for block in message.blocks):
             size += len(encode_message(message))
-            continue
-        for block in message.blocks:
-            if block.type in ("image", "document"):
-                media += 1
-            else:
-                size += len(str(unstructure(block)))
+        else:
+            plain = False
+            size += sum(map(_size, message.blocks))
     for part in (request.system, request.tools):
         size += len(str(part)) if part else 0
-    return size / _BYTES_A_TOKEN + media * _MEDIUM
+    media = sum(
+        (each.tokens.least + each.tokens.most) / 2 if each.tokens else _MEDIUM
+        for each in (() if plain else surveyed(request, facts))
+    )
+    return size / _BYTES_A_TOKEN + media
+
+
+def _size(block: Block) -> int:
+    """Return the bytes of what is text in a block."""
+    if isinstance(block, ImageBlock | DocumentBlock):
+        return 0
+    if isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):
+        return _RESULT + sum(map(_size, block.content))
+    return len(str(unstructure(block)))

@@ -1,7 +1,7 @@
 """Python types to JSON Schema, and JSON values back to Python types.
 
-Read ``definition`` first (a type's schema), then ``structure`` (the way back); ``output`` joins the two for
-``output=``. ``subset`` knows which schemas the API compiles, ``fit`` whether a value fits one.
+Read ``types`` first (a type's schema), then ``structure`` (the way back); ``functions`` joins the two for
+tools, ``output`` for ``output=``. ``check`` holds values to schemas that others wrote. ``subset`` knows which schemas the API compiles, ``fit`` whether a value fits one.
 """
 
 from typing import TYPE_CHECKING
@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 from hookline._faces import face
 
 if TYPE_CHECKING:
-    from hookline.schema.definition import describe, schema_of
+    from hookline.schema.check import check_schema, check_value
     from hookline.schema.fit import misfits
+    from hookline.schema.functions import accepts, describe, fitted_arguments
     from hookline.schema.output import GrowingOutput, Output
-    from hookline.schema.structure import fitted_arguments, structured
+    from hookline.schema.structure import structured
     from hookline.schema.subset import check_subset, closed, inner_schemas, referred
+    from hookline.schema.types import schema_of
 
 __all__ = [
     "GrowingOutput",
     "Output",
+    "accepts",
+    "check_schema",
     "check_subset",
+    "check_value",
     "closed",
     "describe",
     "fitted_arguments",
@@ -32,24 +37,20 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
-        "hookline.schema.definition": (
-            "describe",
-            "schema_of",
-        ),
+        "hookline.schema.check": ("check_schema", "check_value"),
         "hookline.schema.fit": ("misfits",),
+        "hookline.schema.functions": ("accepts", "describe", "fitted_arguments"),
         "hookline.schema.output": (
             "GrowingOutput",
             "Output",
         ),
-        "hookline.schema.structure": (
-            "fitted_arguments",
-            "structured",
-        ),
+        "hookline.schema.structure": ("structured",),
         "hookline.schema.subset": (
             "check_subset",
             "closed",
             "inner_schemas",
             "referred",
         ),
+        "hookline.schema.types": ("schema_of",),
     },
 )

@@ -11,9 +11,9 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from hookline.errors import DecodeError, InputError
-from hookline.schema.definition import schema_of
 from hookline.schema.fit import misfits
 from hookline.schema.subset import check_subset, closed, referred
+from hookline.schema.types import schema_of
 from hookline.values.blocks import TextBlock
 from hookline.values.events import (
     ContentBlockDelta,
@@ -151,20 +151,23 @@ class GrowingOutput:
 
     Args:
         wanted: what ``output=`` asked for.
+        opening: how the first reply begins already: a prefill.
 
     Attributes:
         value: the plain value so far.
 
     """
 
-    def __init__(self, wanted: Any) -> None:
+    def __init__(self, wanted: Any, opening: str = "") -> None:
         self.value: Any = None
+        self._opening = opening
         self._output = Output.of(wanted)
         self._start_over()
 
     def _start_over(self) -> None:
         self._reader = PartialJSON()
         self._begun = False
+        self._reader.feed(self._opened(self._opening))
         self._index: int | None = None  # of the block that holds the JSON: the first with text
         self._length = 0
         self._made_at = 0  # the length at which a value was made last
@@ -178,6 +181,7 @@ class GrowingOutput:
         """
         if isinstance(event, MessageStart):
             self._start_over()
+            self._opening = ""  # it belonged to the first reply of the turn
         text = _text_of(event)
         if text and isinstance(event, ContentBlockStart | ContentBlockDelta):
             self._index = event.index if self._index is None else self._index

@@ -1,19 +1,20 @@
 """From JSON values to the Python types of a tool's parameters or of a structured output.
 
-The counterpart of ``describe``. Nothing is coerced: a float is no int, a null is no text.
+The counterpart of ``types``. Nothing is coerced: a float is no int, a null is no text.
 """
 
 import datetime as dt
 import enum
-import typing
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import attrs
 from cattrs import Converter, transform_error
+from cattrs.cols import namedtuple_dict_structure_factory
 from cattrs.errors import (
     BaseValidationError,
     IterableValidationError,
@@ -24,16 +25,18 @@ from cattrs.gen import make_dict_structure_fn
 from cattrs.v import format_exception
 
 from hookline.errors import DecodeError
+from hookline.schema.members import is_named_tuple, is_pydantic
 from hookline.values.brief import brief
 from hookline.values.frozen import thaw
 
-__all__ = ["fitted_arguments", "structured"]
+__all__ = ["structured"]
 
 _FROM_TEXT: Final[Mapping[type, Callable[[str], Any]]] = {
     dt.datetime: dt.datetime.fromisoformat,
     dt.date: dt.date.fromisoformat,
     dt.time: dt.time.fromisoformat,
     uuid.UUID: uuid.UUID,
+    Decimal: Decimal,
 }
 
 
@@ -47,7 +50,13 @@ _FROM_ARRAY: Final[Mapping[Any, Callable[[Iterable[Any]], Any]]] = {
     Collection: tuple,
     Iterable: tuple,
 }
-_UNFIT: Final = (ValueError, TypeError, KeyError, StructureHandlerNotFoundError)
+_UNFIT: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    InvalidOperation,
+    StructureHandlerNotFoundError,
+)
 
 
 def structured(value: Any, wanted: Any) -> Any:
@@ -71,31 +80,6 @@ def structured(value: Any, wanted: Any) -> Any:
         raise DecodeError(str(error), path="$") from error
 
 
-def fitted_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool call's input as keyword arguments for a typed function.
-
-    Args:
-        function: annotated, as for ``hookline.schema.schema_of``.
-        given: the input that the model wrote.
-
-    Raises:
-        DecodeError: an argument is missing, unknown, or of another type.
-
-    """
-    hints = typing.get_type_hints(function)
-    hints.pop("return", None)
-    unknown = ", ".join(sorted(given.keys() - hints.keys()))
-    if unknown:
-        raise DecodeError(f"there is no parameter {unknown}", path="$")
-    arguments: dict[str, Any] = {}
-    for name, value in given.items():
-        try:
-            arguments[name] = structured(value, hints[name])
-        except DecodeError as error:
-            raise DecodeError(f"parameter {name}: {error}", path="") from error
-    return arguments
-
-
 @cache
 def _converter() -> Converter:
     # A new attribute that the model adds is an error: the schema forbade it.
@@ -107,6 +91,13 @@ def _converter() -> Converter:
     converter.register_structure_hook_func(_is_literal, _literal)
     converter.register_structure_hook_func(_is_enum, _member)
     converter.register_structure_hook_factory(attrs.has, lambda cls: _instance(converter, cls))
+    converter.register_structure_hook_factory(
+        is_named_tuple,
+        lambda cls: namedtuple_dict_structure_factory(cls, converter, forbid_extra_keys=True),  # type: ignore[arg-type]  # the stub names another parameter
+    )
+    converter.register_structure_hook_func(
+        is_pydantic, lambda value, wanted: wanted.model_validate(value)
+    )
     converter.register_structure_hook_factory(_is_array, lambda wanted: _array(converter, wanted))
     converter.register_structure_hook_factory(_is_row, lambda wanted: _row(converter, wanted))
     converter.register_structure_hook_factory(_is_table, lambda wanted: _table(converter, wanted))

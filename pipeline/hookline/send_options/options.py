@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, TypeVar
 from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
 from hookline.values.messages import Message
-from hookline.values.prefill import PrefillMode
+from hookline.values.prefill import PREFILL_MODES, PrefillMode
 from hookline.values.principal import Principal
 from hookline.values.tool_definitions import ToolChoice, ToolSpec
 
@@ -159,25 +159,22 @@ def prefill_of(value: Any) -> str:
     """Return the words that a reply must begin with; empty for none.
 
     Raises:
-        InputError: no string, or one that the API refuses.
+        InputError: no string, or nothing but white space.
 
     """
     if value is None or value == "":
         return ""
     if not isinstance(value, str):
         raise InputError(f"prefill must be a string, not {type(value).__name__}")
-    if value != value.rstrip():
-        raise InputError(
-            "the prefill ends in whitespace, which the API refuses; end it with the last word: "
-            f"{value.rstrip()[-30:]!r}"
-        )
+    if not value.strip():
+        raise InputError("the prefill is nothing but whitespace; give it a word, or leave it out")
     return value
 
 
 def prefill_mode_of(value: Any) -> PrefillMode:
     """Return a mode of prefilling, or raise ``InputError``."""
-    if value not in ("auto", "native", "instructed"):
-        raise InputError(f"prefill_mode must be 'auto', 'native' or 'instructed', not {value!r}")
+    if value not in PREFILL_MODES:
+        raise InputError(f"prefill_mode must be one of {', '.join(PREFILL_MODES)}, not {value!r}")
     mode: PrefillMode = value
     return mode
 

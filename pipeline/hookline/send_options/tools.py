@@ -45,22 +45,19 @@ def bind_tool(tool: Any, function: Callable[..., Any] | None = None) -> BoundToo
         InputError: no function, or a definition of another shape.
 
     """
-    from hookline.schema.definition import describe  # noqa: PLC0415 -- only calls with tools need it
+    from hookline.schema.functions import accepts, describe  # noqa: PLC0415 -- only calls with tools need it
 
     if callable(tool) and function is None:
-        try:
-            definition = describe(tool)
-        except ValueError as error:  # a class or function of C whose signature nobody wrote down
-            raise InputError(
-                f"tool {getattr(tool, '__name__', tool)!r} cannot be described: {error}. Give a "
-                "function of your own, or a Tool with its input_schema"
-            ) from error
+        definition = describe(tool)
         return BoundTool(name=definition.name, definition=definition, function=tool)
     found = _definition(tool, "a tool") if isinstance(tool, Mapping) else tool
     if not isinstance(found, Tool) or not callable(function):
         raise InputError(
             "a tool is a function, or a definition with name and input_schema, and a function"
         )
+    problem = accepts(function, found.input_schema)
+    if problem:
+        raise InputError(f"tool {found.name!r}: its schema and its function differ: {problem}")
     return BoundTool(name=found.name, definition=found, function=function)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
-from hookline.turn import IO
+from hookline.turn import IO, Alongside
 
 if TYPE_CHECKING:
     from hookline.pipeline import AsyncPipeline, Pipeline
@@ -138,6 +138,9 @@ class _FakeIO:
             timeout=timeout,
             redirects=redirects,
         )
+
+    def alongside(self) -> Alongside:
+        return self._real.alongside()
 
     async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return await self._real.shielded(coroutine)

@@ -83,10 +83,19 @@ from hookline.values.pictures.header import (
     convertible,
     looks_like,
     media_type_of,
+    read_base64_header,
     read_header,
 )
 from hookline.values.pictures.pixels import Pixels
-from hookline.values.prefill import Prefill, PrefillMode
+from hookline.values.pictures.survey import (
+    Medium,
+    media_in,
+    remember_header,
+    surveyed,
+    total_tokens,
+)
+from hookline.values.pictures.tokens import TokenRange
+from hookline.values.prefill import PREFILL_MODES, Prefill, PrefillMode, PrefillWay
 from hookline.values.principal import NOBODY, Principal
 from hookline.values.rate_limits import RateLimit, RateLimits, read_rate_limits
 from hookline.values.redaction import HIDDEN, SECRET_NAMES, redacted, shown_url
@@ -102,6 +111,7 @@ from hookline.values.sources import (
     URLSource,
 )
 from hookline.values.tool_definitions import ServerTool, Tool, ToolChoice, ToolSpec, UnknownTool
+from hookline.values.tool_events import ToolDone, ToolEvent, ToolProgress, ToolStart
 from hookline.values.usage import StopDetails, Usage, total
 
 __all__ = [
@@ -112,6 +122,7 @@ __all__ = [
     "EVENTS",
     "HIDDEN",
     "NOBODY",
+    "PREFILL_MODES",
     "SECRET_NAMES",
     "SOURCES",
     "AdvisorToolResultBlock",
@@ -149,6 +160,7 @@ __all__ = [
     "MCPToolListingBlock",
     "MCPToolResultBlock",
     "MCPToolUseBlock",
+    "Medium",
     "Message",
     "MessageChange",
     "MessageDelta",
@@ -160,6 +172,7 @@ __all__ = [
     "Pixels",
     "Prefill",
     "PrefillMode",
+    "PrefillWay",
     "Principal",
     "RateLimit",
     "RateLimits",
@@ -181,14 +194,19 @@ __all__ = [
     "TextSource",
     "ThinkingBlock",
     "ThinkingDelta",
+    "TokenRange",
     "Tool",
     "ToolAdditionBlock",
     "ToolChoice",
+    "ToolDone",
+    "ToolEvent",
+    "ToolProgress",
     "ToolReferenceBlock",
     "ToolRemovalBlock",
     "ToolResultBlock",
     "ToolSearchToolResultBlock",
     "ToolSpec",
+    "ToolStart",
     "ToolUseBlock",
     "Truncated",
     "URLSource",
@@ -211,12 +229,17 @@ __all__ = [
     "freeze",
     "frozen_tuple",
     "looks_like",
+    "media_in",
     "media_type_of",
+    "read_base64_header",
     "read_header",
     "read_rate_limits",
     "redacted",
+    "remember_header",
     "shown_url",
     "size_text",
+    "surveyed",
     "thaw",
     "total",
+    "total_tokens",
 ]

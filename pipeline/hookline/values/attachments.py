@@ -8,7 +8,8 @@ file or a wrong format comes to light.
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from html import escape
 from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
 
@@ -23,6 +24,7 @@ from hookline.values.frozen import checked, freeze
 from hookline.values.pictures.files import image_files
 from hookline.values.pictures.header import media_type_of, read_header
 from hookline.values.pictures.pixels import Pixels
+from hookline.values.pictures.tokens import TokenRange, document_tokens, image_tokens
 
 __all__ = ["Attachment", "Document", "Image", "SourceKind"]
 
@@ -152,6 +154,28 @@ class Attachment(Block):
             data = b""
         return data if len(data) <= _PREVIEW_BYTES else b""
 
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say in an error which attachment it is about."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"{self!r}: {error}") from error
+
+    def _content(self) -> bytes:
+        """Return the bytes, of what can be read again later."""
+        if self.kind == "bytes":
+            data: bytes = self.source
+            return data
+        if self.kind == "path":
+            return read_file(self.source, most=_MOST_BYTES)
+        if self.kind == "data":
+            try:
+                return b64decode(self.source.partition(",")[2], validate=True)
+            except ValueError as error:
+                raise InputError("its base64 is malformed") from error
+        raise InputError("it is not at hand: its tokens are known once it has been read")
+
 
 @frozen(eq=False, repr=False, field_transformer=checked)
 class Image(Attachment):
@@ -215,34 +239,21 @@ class Image(Attachment):
             >>> Image("ant.jpg").tokens("claude-haiku-4-5")
 
         """
-        facts = load_models().require(model) if isinstance(model, str) else model
-        if not isinstance(facts, ModelFacts):
-            raise InputError(f"tokens() takes a model's id or facts, not {brief(model)}")
-        if facts.vision is None:
-            raise InputError(f"{facts.id} takes no images")
+        facts = _facts(model)
         if self.kind == "picture":
             width, height = self.source.size
         else:
-            try:
+            with self._named():
                 header = read_header(self._content())
-            except InputError as error:
-                raise InputError(f"{self!r}: {error}") from error
             width, height = header.width, header.height
-        return facts.vision.tokens(width, height)
+        return image_tokens(width, height, facts).most
 
-    def _content(self) -> bytes:
-        """Return the bytes, of what can be read again later."""
-        if self.kind == "bytes":
-            data: bytes = self.source
-            return data
-        if self.kind == "path":
-            return read_file(self.source, most=_MOST_BYTES)
-        if self.kind == "data":
-            try:
-                return b64decode(self.source.partition(",")[2], validate=True)
-            except ValueError as error:
-                raise InputError("its base64 is malformed") from error
-        raise InputError("it is not at hand: its tokens are known once it has been read")
+
+def _facts(model: str | ModelFacts) -> ModelFacts:
+    facts = load_models().require(model) if isinstance(model, str) else model
+    if not isinstance(facts, ModelFacts):
+        raise InputError(f"tokens() takes a model's id or facts, not {brief(model)}")
+    return facts
 
 
 def _citations(value: Any) -> Any:
@@ -311,6 +322,29 @@ class Document(Attachment):
                 "a character was cut in two"
             ) from error
         return cls(content, media_type="text/plain", **options)
+
+    def tokens(self, model: str | ModelFacts) -> TokenRange:
+        """Tell about what the document will cost, in tokens, before it is sent (facts 5.4).
+
+        A PDF costs by its pages, each its text and an image; a text by its length. Nothing is fetched.
+
+        Args:
+            model: the id of a model that Hookline knows, or the facts about one.
+
+        Returns:
+            Input tokens, at least and at most.
+
+        Raises:
+            InputError: it cannot be read here, its pages cannot be counted, the model is not known,
+                or takes no PDFs.
+
+        Example:
+            >>> Document("report.pdf").tokens("claude-haiku-4-5").most
+
+        """
+        facts = _facts(model)
+        with self._named():
+            return document_tokens(self._content(), facts)
 
 
 def _url_name(attachment: Attachment) -> str:

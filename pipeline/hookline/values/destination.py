@@ -19,6 +19,7 @@ class Destination:
         api_key: for ``x-api-key``.
         auth_token: for ``Authorization: Bearer``; the key wins where both are given.
         api_version: the ``anthropic-version``.
+        server: the profile of what answers there (``hookline.profiles``); empty to guess by the host.
 
     Raises:
         ConfigError: the base URL is none.
@@ -29,6 +30,7 @@ class Destination:
     api_key: Secret | None = field(default=None, converter=as_secret)
     auth_token: Secret | None = field(default=None, converter=as_secret)
     api_version: str = "2023-06-01"
+    server: str = ""
 
     def apart(self) -> "Destination":
         """Return an equal destination that nobody else holds, of exactly this class."""

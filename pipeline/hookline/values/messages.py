@@ -175,7 +175,7 @@ class Request(Model):
             }
             if not written:
                 raise
-        from hookline.values.reading import structure_field  # noqa: PLC0415 -- it stands on this
+        from hookline.values.conversion.reading import structure_field  # noqa: PLC0415 -- it stands on this
 
         read = {name: structure_field(name, changes[name]) for name in written}
         return super().evolve(**{**changes, **read})

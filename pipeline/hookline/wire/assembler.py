@@ -17,6 +17,7 @@ from hookline.values.blocks import (
     INVALID_JSON,
     Block,
     CompactionBlock,
+    FallbackBlock,
     MCPToolUseBlock,
     ServerToolUseBlock,
     TextBlock,
@@ -43,6 +44,7 @@ from hookline.values.events import (
     UnknownDelta,
 )
 from hookline.values.messages import Response
+from hookline.values.tool_input import tool_input
 from hookline.wire import json
 from hookline.wire.codec import (
     structure_block,
@@ -90,8 +92,8 @@ def _tool_input(raw: str) -> Mapping[str, Any]:
     try:
         value = json.loads_unique(raw.encode("utf-8", "surrogatepass"))
     except (json.JSONDecodeError, RecursionError):
-        value = None
-    return value if isinstance(value, dict) else {INVALID_JSON: raw}
+        return {INVALID_JSON: raw}
+    return value if isinstance(value, dict) else tool_input(raw)
 
 
 class _OpenBlock:
@@ -256,8 +258,17 @@ class Assembler:
         ]
         response = structure_response({**self._head, "content": []})
         return response.evolve(
-            content=content, status=self._start.status, headers=self._start.headers
+            model=_served_by(content) or response.model,
+            content=content,
+            status=self._start.status,
+            headers=self._start.headers,
         )
+
+
+def _served_by(content: Iterable[Block]) -> str | None:
+    """Return the model that a fallback at the API went to last; a stream begins with the first one."""
+    hops = [block.to.get("model") for block in content if isinstance(block, FallbackBlock)]
+    return hops[-1] if hops and isinstance(hops[-1], str) else None
 
 
 def assemble_block(events: Iterable[Event]) -> Block:

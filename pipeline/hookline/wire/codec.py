@@ -17,11 +17,11 @@ from typing import Any, Final, NamedTuple
 
 from hookline.errors import DecodeError, InputError, UnresolvedContent
 from hookline.values.blocks import Block
-from hookline.values.conversion import Unresolved, is_known, plain, wire_fields, writer
+from hookline.values.conversion.reading import structured_as
+from hookline.values.conversion.rules import Unresolved, is_known, plain, wire_fields, writer
 from hookline.values.events import ContentBlockDelta, Event, TextDelta
 from hookline.values.frozen import EMPTY, Model, freeze
 from hookline.values.messages import Message, Request, Response
-from hookline.values.reading import structured_as
 from hookline.wire.json import (
     JSONDecodeError,
     dumps,

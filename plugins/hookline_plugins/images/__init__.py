@@ -27,6 +27,8 @@ from hookline.values import (
     ImageBlock,
     Source,
     TextBlock,
+    surveyed,
+    total_tokens,
 )
 from hookline_plugins.images.one import Resolver, url_to_fetch
 from hookline_plugins.images.plan import Fit, Plan
@@ -83,7 +85,12 @@ class Images:
             ``"limits"`` makes smaller only what the API would refuse; ``"error"`` refuses that;
             ``"leave"`` sends images as they are. Decoding needs the extra ``images``.
         metadata: ``"strip"`` takes out place, camera, thumbnails, comments, profiles, bytes behind
-            the end and all frames but the first; ``"keep"`` leaves them in what is not re-encoded.
+            the end and all frames but those that are sent; ``"keep"`` leaves them in what is not re-encoded.
+        pdf_metadata: ``"strip"`` takes document information, XMP, thumbnails and private data of
+            programs out of PDFs; needs the extra ``pdf``. A signature of the document does not
+            survive that, so the default is ``"keep"``.
+        animation: ``"first"`` sends the first frame, which is all that the model would see;
+            ``"sheet"`` sends up to nine frames side by side in one picture.
         on_error: what a bad image does to a message: ``"raise"`` refuses the message and names all
             bad ones, ``"skip"`` leaves the image out, ``"describe"`` puts words in its place.
         max_bytes: the largest image, in characters of base64 (the API's own limit; Bedrock and
@@ -117,6 +124,12 @@ class Images:
     fit: Fit = field(default="best", validator=validators.in_(("best", "limits", "leave", "error")))
     metadata: Literal["strip", "keep"] = field(
         default="strip", validator=validators.in_(("strip", "keep"))
+    )
+    pdf_metadata: Literal["strip", "keep"] = field(
+        default="keep", validator=validators.in_(("strip", "keep"))
+    )
+    animation: Literal["first", "sheet"] = field(
+        default="first", validator=validators.in_(("first", "sheet"))
     )
     on_error: Literal["raise", "skip", "describe"] = field(
         default="raise", validator=validators.in_(("raise", "skip", "describe"))
@@ -181,12 +194,20 @@ class Images:
                 return _words(block, result) if described else None
             return block if result is None else with_source(block, result)
 
-        messages = replace(request.messages, new, _NOTHING)
-        lighter = await self._lightened(find(messages), resolver)
+        resolved = replace(request, new, _NOTHING)
+        lighter = await self._lightened(find(resolved.messages), resolver)
         if lighter:
-            messages = replace(messages, lambda block: _exchanged(block, lighter), _NOTHING)
-        changed = any(new is not old for new, old in zip(messages, request.messages, strict=True))
-        return request.evolve(messages=messages) if changed else None
+            resolved = replace(resolved, lambda block: _exchanged(block, lighter), _NOTHING)
+        self._note_tokens(turn, resolved)
+        return None if resolved is request else resolved
+
+    def _note_tokens(self, turn: Turn, request: Request) -> None:
+        """Say in the trace what is about to be paid."""
+        media = surveyed(request, turn.models.get(request.model))
+        known = [each for each in media if each.tokens is not None]
+        if known:
+            count = f"{len(known)} of {len(media)} images and documents"
+            turn.trace.note("images", f"{count}: {total_tokens(media)} tokens")
 
     def _plan(self, turn: Turn, request: Request, media: list[Placed]) -> Plan:
         images = sum(1 for each in media if isinstance(each.block, Image | ImageBlock))
@@ -198,6 +219,7 @@ class Images:
             pixels=self.max_pixels,
             vision=facts.vision if facts is not None else None,
             strip=self.metadata == "strip",
+            sheet=self.animation == "sheet",
         )
 
     def _needs_work(self, block: Block, plan: Plan) -> bool:

@@ -19,7 +19,7 @@ from attrs import frozen
 
 from hookline_plugins.images.orientation import minimal_exif, orientation_in
 
-__all__ = ["Stripped", "strip"]
+__all__ = ["Stripped", "behind_blocks", "behind_colours", "strip"]
 
 
 @frozen
@@ -174,15 +174,15 @@ _EXTENSION, _CONTROL, _IMAGE = 0x21, 0xF9, 0x2C
 
 
 def _gif(data: memoryview) -> tuple[list[bytes | memoryview], int]:
-    at = 13 + _colours(data, 10)
+    at = 13 + behind_colours(data, 10)
     parts: list[bytes | memoryview] = [data[:at]]
     while at + 2 <= len(data):
         if data[at] == _EXTENSION:
-            end = _behind_blocks(data, at + 2)
+            end = behind_blocks(data, at + 2)
             if data[at + 1] == _CONTROL:
                 parts.append(data[at:end])
         elif data[at] == _IMAGE:
-            end = _behind_blocks(data, at + 11 + _colours(data, at + 9))
+            end = behind_blocks(data, at + 11 + behind_colours(data, at + 9))
             parts.append(data[at:end])
             if end <= len(data) and data[end - 1] == 0:
                 parts.append(b";")
@@ -193,13 +193,14 @@ def _gif(data: memoryview) -> tuple[list[bytes | memoryview], int]:
     return parts, 1
 
 
-def _colours(data: memoryview, at: int) -> int:
+def behind_colours(data: memoryview, at: int) -> int:
     """Return the bytes of the colour table that the flags at this place announce."""
     flags = data[at] if at < len(data) else 0
     return 3 << (flags & 7) + 1 if flags & _GIF_TABLE else 0
 
 
-def _behind_blocks(data: memoryview, at: int) -> int:
+def behind_blocks(data: memoryview, at: int) -> int:
+    """Return the place behind a chain of GIF data blocks that begins here."""
     while at < len(data) and data[at]:
         at += data[at] + 1
     return at + 1

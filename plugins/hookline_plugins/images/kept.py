@@ -1,19 +1,24 @@
-"""Images that were rendered before, so that the same bytes are not decoded again in this process.
+"""Images that were rendered before, so that the same bytes are decoded once in this process.
 
+That holds for several who want them at the same time too.
 Bounded by memory; what was not asked for longest goes first. Whoever asks is part of the key: no
 tenant gets, or learns of, what another one sent.
 """
 
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 from attrs import define, field
 
+from hookline import Turn
 from hookline_plugins.images.prepare import Sent
 
 __all__ = ["KEPT", "Kept"]
+
+_LOOK_AGAIN: Final = 0.005  # seconds
 
 
 @define(eq=False)
@@ -28,7 +33,45 @@ class Kept:
     most: int
     _images: OrderedDict[Hashable, Sent] = field(factory=OrderedDict, init=False, repr=False)
     _size: int = field(default=0, init=False)
+    _making: set[Hashable] = field(factory=set, init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+    _pid: int = field(factory=os.getpid, init=False, repr=False)
+
+    async def once(self, turn: Turn, key: Hashable, make: Callable[[], Awaitable[Sent]]) -> Sent:
+        """Return what is kept, or make it; whoever wants the same meanwhile waits for it.
+
+        Args:
+            turn: whose deadline holds for the wait.
+            key: what is wanted, and for whom.
+            make: makes it; if it fails, the next who waits tries for itself.
+
+        Raises:
+            DeadlineExceeded: the time was up before somebody else had made it.
+
+        """
+        if self._pid != os.getpid():  # whoever was at work lives in the other process only
+            self._pid, self._lock, self._making = os.getpid(), threading.Lock(), set()
+        while (sent := self.get(key)) is None and not self._claimed(key):
+            turn.check_deadline("resolve_images")
+            await turn.io.sleep(_LOOK_AGAIN)
+        if sent is not None:
+            return sent
+        try:
+            sent = self.get(key)  # it may have been made between the last look and the claim
+            if sent is None:
+                sent = await make()
+                self.put(key, sent)
+        finally:
+            with self._lock:
+                self._making.discard(key)
+        return sent
+
+    def _claimed(self, key: Hashable) -> bool:
+        with self._lock:
+            if key in self._making:
+                return False
+            self._making.add(key)
+            return True
 
     def get(self, key: Hashable) -> Sent | None:
         """Return what was kept under this key, or None."""

@@ -18,9 +18,11 @@ from hookline.values import (
     Header,
     ImageBlock,
     Source,
+    remember_header,
 )
 from hookline_plugins.images.in_flight import BUDGET
 from hookline_plugins.images.kept import KEPT
+from hookline_plugins.images.pdf_metadata import without_metadata
 from hookline_plugins.images.plan import Plan
 from hookline_plugins.images.prepare import (
     Job,
@@ -33,6 +35,7 @@ from hookline_plugins.images.prepare import (
 from hookline_plugins.images.sources import (
     decode_data_url,
     document_source,
+    is_pdf,
     passed_on,
     read_stream,
 )
@@ -126,6 +129,8 @@ class Resolver:
 
         def made() -> Source:
             data = self._read(block) if fetched is None else fetched
+            if self.options.pdf_metadata == "strip" and is_pdf(data):
+                data = without_metadata(data)
             return document_source(data, said=said, most=self.options.max_document_bytes)
 
         return await self.turn.io.run_blocking(made)
@@ -149,11 +154,11 @@ class Resolver:
         turn = self.turn
         who = [repr(turn.context.get(name)) for name in _WHO]
         key = (job.digest, turn.account, repr(turn.principal), *who)
-        sent = KEPT.get(key) if job.digest else None
-        if sent is None:
-            sent = await BUDGET.run(turn, job.memory, job.run, self._check)
-            if job.digest:
-                KEPT.put(key, sent)
+
+        async def made() -> Sent:
+            return await BUDGET.run(turn, job.memory, job.run, self._check)
+
+        sent = await (KEPT.once(turn, key, made) if job.digest else made())
         return self._noted(sent)
 
     async def smaller(self, source: Base64Source) -> Base64Source:
@@ -166,6 +171,7 @@ class Resolver:
 
     def _noted(self, sent: Sent) -> Base64Source:
         self.sent[sent.source] = sent.header
+        remember_header(sent.source, sent.header)
         return sent.source
 
     def _check(self) -> None:

@@ -26,6 +26,7 @@ class Plan:
         pixels: width times height that may be decoded at all.
         vision: how the model sees, or None where that is not known.
         strip: whether metadata is taken out.
+        sheet: whether an animation becomes a sheet of several frames.
 
     """
 
@@ -35,6 +36,7 @@ class Plan:
     pixels: int
     vision: Vision | None = None
     strip: bool = True
+    sheet: bool = False
 
     @property
     def raw(self) -> int:

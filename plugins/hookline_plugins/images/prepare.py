@@ -11,11 +11,13 @@ from attrs import frozen
 
 from hookline.errors import InputError
 from hookline.values import Base64Source, Header, Pixels, convertible, read_header
+from hookline_plugins.images.animation import frames_of, sheet
 from hookline_plugins.images.containers import strip
 from hookline_plugins.images.plan import Plan
 from hookline_plugins.images.render import (
     Check,
     Rendered,
+    damage_explained,
     from_pixels,
     memory_for,
     open_file,
@@ -51,7 +53,8 @@ class Job:
         picture: opened, not yet decoded.
         media_type: of the file it comes from.
         plan: what is to become of it.
-        ours: whether nobody else has this picture.
+        data: the file; None for a picture in memory, which somebody else has too.
+        frames: how many frames of it are shown; 1 for a picture that stands still.
         digest: of the file, and of what is to become of it; None for a picture in memory.
 
     """
@@ -59,8 +62,9 @@ class Job:
     picture: "Picture"
     media_type: str
     plan: Plan
-    ours: bool
+    data: bytes | None
     digest: bytes | None
+    frames: int = 1
 
     @property
     def memory(self) -> int:
@@ -78,8 +82,11 @@ class Job:
 
         """
         check()
-        rendered = render(self.picture, self.media_type, self.plan, check, ours=self.ours)
-        return _sent(rendered)
+        if self.frames > 1:
+            with damage_explained():
+                drawn = sheet(self.picture, self.frames, self.plan, check)
+            return _sent(render(drawn, "image/png", self.plan, check))
+        return _sent(render(self.picture, self.media_type, self.plan, check, data=self.data))
 
 
 Looked: TypeAlias = Sent | Job
@@ -144,7 +151,7 @@ def look_at_picture(picture: Any, plan: Plan) -> Job:
     if isinstance(picture, Pixels):
         plan.check_pixels(picture.size)
         picture = from_pixels(picture)
-    return Job(picture, "image/png", plan, ours=False, digest=None)
+    return Job(picture, "image/png", plan, data=None, digest=None)
 
 
 def _found(data: bytes, plan: Plan) -> Rendered | Job:
@@ -152,6 +159,9 @@ def _found(data: bytes, plan: Plan) -> Rendered | Job:
     if foreign is not None:
         return _job(data, foreign, plan)
     header = read_header(data)
+    if plan.sheet and plan.shrinks and (frames := frames_of(data, header.media_type)) > 1:
+        plan.check_pixels((header.width, header.height))
+        return _job(data, header.media_type, plan, frames)
     scaled = plan.shrinks and not plan.keeps(header)
     if plan.strip and not scaled:  # what is encoded again has no metadata anyway
         data = strip(data, header.media_type).data
@@ -164,12 +174,11 @@ def _found(data: bytes, plan: Plan) -> Rendered | Job:
     return Rendered(header, data)
 
 
-def _job(data: bytes, media_type: str, plan: Plan) -> Job:
+def _job(data: bytes, media_type: str, plan: Plan, frames: int = 1) -> Job:
     digest = hashlib.sha256(repr(plan).encode())
     digest.update(data)
-    return Job(
-        open_file(data, media_type, plan), media_type, plan, ours=True, digest=digest.digest()
-    )
+    picture = open_file(data, media_type, plan)
+    return Job(picture, media_type, plan, data=data, digest=digest.digest(), frames=frames)
 
 
 def _sent(rendered: Rendered) -> Sent:

@@ -16,12 +16,13 @@ from attrs import frozen
 
 from hookline.errors import DeadlineExceeded, InputError, MissingExtra
 from hookline.values import Header, Pixels
+from hookline_plugins.images import vips
 from hookline_plugins.images.plan import Plan
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["Rendered", "from_pixels", "memory_for", "open_file", "render"]
+__all__ = ["Rendered", "damage_explained", "from_pixels", "memory_for", "open_file", "render"]
 
 Check: TypeAlias = Callable[[], None]
 
@@ -111,7 +112,7 @@ def open_file(data: bytes, media_type: str, plan: Plan) -> "Picture":
 
     """
     image_module = _pillow()
-    with _damage_explained():
+    with damage_explained():
         if media_type == _HEIC:
             opened = _heif()(BytesIO(data))
         else:
@@ -135,7 +136,7 @@ def from_pixels(pixels: Pixels) -> "Picture":
 
 
 def render(
-    picture: "Picture", media_type: str, plan: Plan, check: Check, *, ours: bool
+    picture: "Picture", media_type: str, plan: Plan, check: Check, *, data: bytes | None = None
 ) -> Rendered:
     """Decode a picture and encode it so that it fits.
 
@@ -144,7 +145,8 @@ def render(
         media_type: the format it comes from; what it becomes depends on it.
         plan: what is to become of it.
         check: called between the steps; raises when there is no time left.
-        ours: whether nobody else has this picture, so that it may be decoded in a smaller size.
+        data: the file that it was opened from, if nobody else has the picture: it may then be decoded
+            in a smaller size, and by another library.
 
     Returns:
         The new file. Equal input gives equal output with one Pillow.
@@ -155,18 +157,21 @@ def render(
 
     """
     plan.check_pixels(picture.size)
-    with _damage_explained():
+    with damage_explained():
         target = plan.size_for(*picture.size)
-        if ours and media_type == "image/jpeg":
+        full = picture.width
+        if data is not None and media_type == "image/jpeg":
             picture.draft(None, target)
-        picture.load()
-        check()
+        shrunk = vips.scaled(data, media_type, picture, full, target) if data is not None else None
+        if shrunk is None:
+            picture.load()
+            check()
         orientation = _orientation(picture)
         scaled = target != picture.size
-        plain = _plain(_resized(_supple(picture), target))
+        plain = _plain(shrunk or _resized(_supple(picture), target))
         check()
         upright = _turned(plain, orientation)
-        if upright is picture and not ours:
+        if upright is picture and data is None:
             upright = picture.copy()
         upright.info = {}  # save() would write what it holds: comments, profiles, EXIF
         return _encoded_to_fit(upright, media_type, plan, check, scaled=scaled)
@@ -191,7 +196,8 @@ def _heif() -> Any:
 
 
 @contextmanager
-def _damage_explained() -> Iterator[None]:
+def damage_explained() -> Iterator[None]:
+    """Make an ``InputError`` of whatever a decoder makes of a damaged file."""
     try:
         yield
     except (InputError, MissingExtra, DeadlineExceeded):

@@ -13,6 +13,7 @@ __all__ = [
     "decode_base64",
     "decode_data_url",
     "document_source",
+    "is_pdf",
     "passed_on",
     "read_stream",
 ]
@@ -149,7 +150,7 @@ def document_source(data: bytes, *, said: str | None, most: int) -> Source:
         InputError: it is neither, too large, or not UTF-8.
 
     """
-    if b"%PDF-" in data[:_PDF_WITHIN] and not (said or "").startswith("text/"):
+    if is_pdf(data) and not (said or "").startswith("text/"):
         if len(data) > most // 4 * 3:
             raise InputError(f"the PDF has {len(data):,} bytes, and {most // 4 * 3:,} are allowed")
         return base64_source("application/pdf", data)
@@ -164,6 +165,11 @@ def document_source(data: bytes, *, said: str | None, most: int) -> Source:
     if len(data) > most:
         raise InputError(f"the text has {len(data):,} bytes, and {most:,} are allowed")
     return TextSource("text/plain", text)
+
+
+def is_pdf(data: bytes) -> bool:
+    """Tell whether a file is a PDF, from its first bytes."""
+    return b"%PDF-" in data[:_PDF_WITHIN]
 
 
 def base64_source(media_type: str, data: bytes) -> Base64Source:

@@ -1,11 +1,10 @@
 """Finding and replacing images and documents in a request, tool results included.
 
-Finding and replacing are pure; between them stands the only part that does I/O. What did not change
-is not copied: messages keep their identity, and so their encoded bytes.
+Finding and replacing are pure; between them stands the only part that does I/O.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from attrs import frozen
 
@@ -17,9 +16,10 @@ from hookline.values import (
     Image,
     ImageBlock,
     Message,
+    Request,
     Source,
-    ToolResultBlock,
     URLSource,
+    media_in,
 )
 
 __all__ = [
@@ -62,12 +62,7 @@ def find(messages: Sequence[Message]) -> list[Placed]:
         The blocks, in order; what stands inside a tool result in its place.
 
     """
-    found = [
-        (block, place)
-        for index, message in enumerate(messages)
-        if not isinstance(message.content, str)
-        for block, place in _find(message.content, f"messages.{index}.content")
-    ]
+    found = list(media_in(messages))
     total = Counter(block.type for block, _ in found)
     number: Counter[str] = Counter()
     placed = []
@@ -78,21 +73,25 @@ def find(messages: Sequence[Message]) -> list[Placed]:
     return placed
 
 
-def replace(
-    messages: tuple[Message, ...], new: Callable[[Block], Block | None], nothing: Block
-) -> tuple[Message, ...]:
+def replace(request: Request, new: Callable[[Block], Block | None], nothing: Block) -> Request:
     """Put other blocks in the place of images and documents.
 
     Args:
-        messages: the whole request's.
+        request: what they stand in.
         new: gives the replacement of a block, the block itself, or None to leave it out.
         nothing: what a message says that would otherwise be left without content.
 
     Returns:
-        The messages; those in which nothing changed are the same objects.
+        The request; what did not change is the same object.
 
     """
-    return tuple([_replaced(message, new, nothing) for message in messages])
+    changed = request.map_blocks(lambda block: new(block) if isinstance(block, _MEDIA) else block)
+    if all(message.content for message in changed.messages):
+        return changed
+    messages = [
+        each if each.content else each.evolve(content=(nothing,)) for each in changed.messages
+    ]
+    return changed.evolve(messages=messages)
 
 
 def source_of(block: Block) -> Source | None:
@@ -148,38 +147,3 @@ def _any_url(block: Block) -> str | None:
 
 def _is_data(url: str) -> bool:
     return url[:5].lower() == "data:"
-
-
-def _find(blocks: Sequence[Block], path: str) -> Iterator[tuple[Block, str]]:
-    for index, block in enumerate(blocks):
-        if isinstance(block, _MEDIA):
-            yield block, f"{path}.{index}"
-        elif isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):
-            yield from _find(block.content, f"{path}.{index}.content")
-
-
-def _replaced(message: Message, new: Callable[[Block], Block | None], nothing: Block) -> Message:
-    if isinstance(message.content, str):
-        return message
-    content = _replaced_blocks(message.content, new)
-    if content is message.content:
-        return message
-    return message.evolve(content=content or (nothing,))
-
-
-def _replaced_blocks(
-    blocks: tuple[Block, ...], new: Callable[[Block], Block | None]
-) -> tuple[Block, ...]:
-    changed = [_replaced_block(block, new) for block in blocks]
-    if all(one is other for one, other in zip(changed, blocks, strict=True)):
-        return blocks
-    return tuple([block for block in changed if block is not None])
-
-
-def _replaced_block(block: Block, new: Callable[[Block], Block | None]) -> Block | None:
-    if isinstance(block, _MEDIA):
-        return new(block)
-    if isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):
-        content = _replaced_blocks(block.content, new)
-        return block if content is block.content else block.evolve(content=content)
-    return block

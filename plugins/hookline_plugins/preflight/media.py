@@ -9,12 +9,10 @@ from hookline.values import (
     Base64Source,
     ContentSource,
     DocumentBlock,
-    Header,
     ImageBlock,
     SearchResultBlock,
-    Truncated,
     URLSource,
-    read_header,
+    read_base64_header,
 )
 from hookline_plugins.preflight.digest import Digest
 from hookline_plugins.preflight.rules import Problem, Rule
@@ -28,7 +26,6 @@ _MOST_CHARACTERS: Final = 10_485_760  # of base64: the API counts these, and cal
 _MOST_SIDE: Final = 8000
 _MANY: Final = 20
 _MOST_SIDE_OF_MANY: Final = 2000
-_HEADER_STEPS: Final = (4096, 262_144)  # base64 characters; a JPEG may carry 64 kB of EXIF first
 
 # facts 5.1, 5.3
 COUNT: Final = Rule(
@@ -121,7 +118,7 @@ def _look_at_image(block: ImageBlock, place: str, digest: Digest) -> None:
         text = f"the image has {size:,} characters of base64, {_MOST_CHARACTERS:,} are possible"
         digest.problems += (BYTES.broken(f"{place}.source.data", text),)
     try:
-        header = _header(source.data)
+        header = read_base64_header(source.data)
     except InputError as error:
         digest.problems += (FORMAT.broken(f"{place}.source.data", str(error)),)
         return
@@ -153,22 +150,3 @@ def _look_at_base64(source: Base64Source, place: str, digest: Digest) -> bool:
         digest.problems += (BASE64.broken(at, "the data is not base64"),)
         return False
     return True
-
-
-def _header(data: str) -> Header:
-    """Read an image's header from its first bytes, without decoding all of it."""
-    for characters in _HEADER_STEPS:
-        try:
-            return read_header(binascii.a2b_base64(data[:characters]))
-        except Truncated:
-            continue
-        except InputError:
-            raise
-        except ValueError:  # the cut fell among line breaks; all of it may still be right
-            break
-    try:
-        return read_header(binascii.a2b_base64(data))
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"the data is not base64: {error}") from error

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hookline_plugins.preflight.digest import Digest
     from hookline_plugins.preflight.given import Given
 
-__all__ = ["RULES", "check", "look", "look_at_message"]
+__all__ = ["HOLDER", "RULES", "check", "look", "look_at_message"]
 
 NEW_VERSION: Final = "2026-10-21"
 
@@ -64,7 +64,7 @@ RULES: Final = (
 )  # fmt: skip
 
 # facts 3.1: who may hold which block. What is not listed may stand anywhere.
-_HOLDER: Final[Mapping[str, str]] = {
+HOLDER: Final[Mapping[str, str]] = {
     **dict.fromkeys(("image", "search_result", "tool_result", "container_upload"), "user"),
     **dict.fromkeys(
         (
@@ -91,7 +91,7 @@ _HOLDER: Final[Mapping[str, str]] = {
     "tool_removal": "system",
 }
 # Known blocks that a system message cannot hold; of unknown ones only the API can tell.
-_NOT_FOR_SYSTEM: Final = frozenset({*_HOLDER, "document"}) - {"tool_addition", "tool_removal"}
+_NOT_FOR_SYSTEM: Final = frozenset({*HOLDER, "document"}) - {"tool_addition", "tool_removal"}
 _THINKING: Final = frozenset({"thinking", "redacted_thinking"})
 
 
@@ -123,7 +123,7 @@ def look(block: Block, place: str, role: str, digest: "Digest", *, inner: bool =
     """Note what is wrong with a block where it stands."""
     kind = block.type
     if not inner:
-        holder = _HOLDER.get(kind, role)
+        holder = HOLDER.get(kind, role)
         if role == "system" and kind in _NOT_FOR_SYSTEM:
             text = f"a system message cannot hold a {kind} block"
             digest.problems += (SYSTEM_CONTENT.broken(place, text),)

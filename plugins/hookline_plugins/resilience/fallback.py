@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from hookline import (
     APIError,
@@ -29,7 +29,7 @@ from hookline.models import load_models
 from hookline.plugin import Layer, Relay, TurnState, close, option
 from hookline.values import Destination, ErrorEvent, Event, MessageDelta, MessageStart, Ping
 from hookline.wire import Assembler
-from hookline_plugins.resilience.model_adaptation import adapted, native_prefill, obstacle
+from hookline_plugins.resilience.model_adaptation import adapted, obstacle
 
 __all__ = ["Elsewhere", "Fallback", "Reason"]
 
@@ -90,8 +90,8 @@ class Fallback:
     """Asks other models, in order, when the request's own is overloaded, refuses or keeps failing.
 
     The request is adapted to each of them: ``max_tokens``, thinking, effort, sampling, a forced
-    tool, the way of the prefill; thinking blocks of another model are left out. The trace says
-    what was changed. Later steps of the turn (tool results) stay with the model that answered.
+    tool; thinking blocks of another model are left out. The trace says what was changed. (The way
+    of a prefill is decided further in.) Later steps of the turn (tool results) stay with the model that answered.
     If no model answers, the last error is raised; if all that answered refused, the first refusal
     is returned.
 
@@ -210,12 +210,8 @@ class Fallback:
         if why is not None:
             turn.trace.note("fallback", f"not to {model}: {why}")
             return None
-        words = turn.prefill.text if turn.prefill else ""
-        changed, changes = adapted(request, facts, words)
+        changed, changes = adapted(request, facts)
         changed = changed.evolve(model=model)
-        if turn.prefill is not None:
-            native = native_prefill(changed)
-            turn.prefill = evolve(turn.prefill, mode="native" if native else "instructed")
         turn.trace.note("fallback", f"to {model}" + "".join(f"; {each}" for each in changes))
         return changed
 

@@ -72,7 +72,8 @@ class Limiter:
         if not turn.asks_model:
             return await call_next(request)
         gate = self._gate(turn, request.model)
-        ticket = Ticket(estimate(request) if "tokens" in gate.buckets else 0)
+        facts = turn.models.get(request.model)
+        ticket = Ticket(estimate(request, facts) if "tokens" in gate.buckets else 0)
         await self._enter(turn, gate, ticket, request.model)
         used: float | None = None
         streaming = False

@@ -7,12 +7,11 @@ it can; the plugin ``fallback`` applies them in order. What is given up is told,
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
-from hookline import Message, Request, TextBlock
+from hookline import Message, Request
 from hookline.models import ModelFacts
 from hookline.values import Block, RedactedThinkingBlock, ThinkingBlock
-from hookline_plugins.prefill import INSTRUCTION, instructed
 
-__all__ = ["adapted", "native_prefill", "obstacle"]
+__all__ = ["adapted", "obstacle"]
 
 Change: TypeAlias = tuple[Request, str]
 Rule: TypeAlias = Callable[[Request, ModelFacts], Change | None]
@@ -34,13 +33,12 @@ def obstacle(request: Request, facts: ModelFacts) -> str | None:
     return None
 
 
-def adapted(request: Request, facts: ModelFacts, words: str = "") -> tuple[Request, list[str]]:
+def adapted(request: Request, facts: ModelFacts) -> tuple[Request, list[str]]:
     """Return the request as another model accepts it.
 
     Args:
         request: made for some model.
         facts: of the model that gets it.
-        words: the prefill of the turn, if there is one.
 
     Returns:
         The request, and what was changed besides the model.
@@ -53,19 +51,7 @@ def adapted(request: Request, facts: ModelFacts, words: str = "") -> tuple[Reque
         if change is not None:
             request, told = change
             changes.append(told)
-    change = _prefill(request, facts, words)
-    if change is not None:
-        request, told = change
-        changes.append(told)
     return request, changes
-
-
-def native_prefill(request: Request) -> bool:
-    """Say whether the request ends with an assistant's text to be continued."""
-    if not request.messages or request.messages[-1].role != "assistant":
-        return False
-    blocks = request.messages[-1].blocks
-    return bool(blocks) and isinstance(blocks[-1], TextBlock)
 
 
 def _kind(request: Request) -> str | None:
@@ -216,27 +202,3 @@ _RULES: Final[tuple[Rule, ...]] = (
     _sampling,
     _speed,
 )
-
-
-def _prefill(request: Request, facts: ModelFacts, words: str) -> Change | None:
-    """Give the first words as the model takes them: natively where it can, else by instruction."""
-    formatted = bool((request.output_config or {}).get("format"))
-    native = facts.prefill and not facts.thinks(_kind(request)) and not formatted
-    if native_prefill(request):
-        if native:
-            return None
-        begun = request.messages[-1].text
-        without = request.evolve(messages=request.messages[:-1])
-        return instructed(without, begun), "prefill instructed"
-    if not native or not words or not request.messages:
-        return None
-    *earlier, last = request.messages
-    told = TextBlock(INSTRUCTION.format(words=words))
-    if last.blocks[-1:] != (told,):
-        return None
-    rest = last.blocks[:-1]
-    messages = (*earlier, last.evolve(content=rest)) if rest else tuple(earlier)
-    return (
-        request.evolve(messages=(*messages, Message("assistant", words))),
-        "prefill native",
-    )

@@ -18,7 +18,6 @@ from hookline import (
     Message,
     Request,
     Response,
-    TextBlock,
     TransportError,
     Turn,
     hookimpl,
@@ -26,9 +25,7 @@ from hookline import (
 from hookline.plugin import Layer, Relay, close, option
 from hookline.values import ErrorEvent, Event
 from hookline.wire import replayed
-from hookline_plugins.echo import may_repeat, unrepeated
-from hookline_plugins.prefill import INSTRUCTION, continues, instructed
-from hookline_plugins.resilience.model_adaptation import native_prefill
+from hookline_plugins.prefill.decision import continues, instructed
 from hookline_plugins.resilience.stream_splice import Splice
 
 __all__ = ["Resume"]
@@ -99,7 +96,7 @@ class Resume:
                 await close(source)
             if splice.stopped:
                 return
-            following = self._following(turn, request, response, splice, failure) if left else None
+            following = self._following(turn, request, splice, failure) if left else None
             if following is None:
                 break
             left -= 1
@@ -115,7 +112,6 @@ class Resume:
         self,
         turn: Turn,
         request: Request,
-        response: Response,
         splice: Splice,
         failure: ErrorEvent | HooklineError | None,
     ) -> Request | None:
@@ -129,7 +125,7 @@ class Resume:
             turn.trace.note("resume", told)
             splice.seam()
             return request
-        base, words = _unprefilled(turn, request, response, text)
+        base, words = _so_far(request, text)
         if base is None:
             return None
         turn.trace.note("resume", told)
@@ -138,40 +134,20 @@ class Resume:
         shown = words.rstrip()  # the API refuses white space at the end of a prefill
         native = self.mode == "native" or (self.mode == "auto" and continues(turn, base))
         if native and shown:
-            splice.seam(lost=words[len(shown) :])
+            splice.seam(words=words, lost=words[len(shown) :])
             return base.append(Message("assistant", shown))
-        splice.seam(instructed=True)
-        return instructed(base, words)
+        splice.seam(words=words, instructed=True)
+        return instructed(turn, base, words)
 
 
-def _unprefilled(
-    turn: Turn, request: Request, response: Response, text: str
-) -> tuple[Request | None, str]:
+def _so_far(request: Request, text: str) -> tuple[Request | None, str]:
     """Return the request without its prefill, and the whole reply so far, the prefill included."""
-    if not request.messages:
-        return None, text
+    if not request.messages or request.messages[-1].role != "assistant":
+        return (request if request.messages else None), text
     *earlier, last = request.messages
-    if last.role == "assistant":
-        whole = native_prefill(request) and all(isinstance(b, TextBlock) for b in last.blocks)
-        if not whole:
-            return None, text
-        return request.evolve(messages=earlier), _behind(last.text, text, response)
-    prefill = turn.prefill
-    if prefill is None or prefill.mode != "instructed":
-        return request, text
-    told = TextBlock(INSTRUCTION.format(words=prefill.text))
-    kept = tuple(block for block in last.blocks if block != told)
-    if len(kept) == len(last.blocks):
-        return request, text
-    messages = (*earlier, last.evolve(content=kept)) if kept else tuple(earlier)
-    return request.evolve(messages=messages), _behind(prefill.text, text, response, instructed=True)
-
-
-def _behind(words: str, text: str, response: Response, *, instructed: bool = False) -> str:
-    """Put a text behind the prefill; a repetition of the prefill in it is not the model's word."""
-    if may_repeat(response, instructed=instructed):
-        text = unrepeated(words, text, instructed=instructed)
-    return words + text
+    if not isinstance(last.content, str):
+        return None, text
+    return request.evolve(messages=tuple(earlier)), last.content + text
 
 
 def _worth_it(turn: Turn, failure: ErrorEvent | HooklineError | None) -> bool:

@@ -76,10 +76,11 @@ class Splice:
             return False
         return bool(self._pieces) or not self._thoughts
 
-    def seam(self, *, lost: str = "", instructed: bool = False) -> None:
+    def seam(self, *, words: str = "", lost: str = "", instructed: bool = False) -> None:
         """Begin the next part.
 
         Args:
+            words: what the model was to continue: the text so far, behind the prefill.
             lost: white space at the end of the text that the model was not shown.
             instructed: whether the model was told to go on, and so may repeat some words.
 
@@ -87,7 +88,8 @@ class Splice:
         self._part += 1
         self._places = {}
         self._spent.append(self._usage)
-        self._join = Join(self.text, lost=lost, instructed=instructed) if self._pieces else None
+        before = words or self.text
+        self._join = Join(before, lost=lost, instructed=instructed) if self._pieces else None
 
     def feed(self, event: Event) -> Iterator[Event]:
         """Take in one event; yield what the caller gets."""

@@ -10,32 +10,37 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
 from attrs import field, frozen
 
 from hookline import ConfigError, InputError
-from hookline.plugin import secure_file
+from hookline_plugins.storage.database import Database, Layout
 
 __all__ = ["MemoryStore", "SQLiteStore", "Store", "file_path", "set_aside"]
 
-_VERSION: Final = 1
-_OURS: Final = 0x484C4341  # "HLCA": tells our file from somebody's database
-_BUSY_SECONDS: Final = 5.0
 _CLOCK_SKEW: Final = 60.0  # seconds that an entry may seem to come from the future
 
-_SCHEMA: Final = """
-CREATE TABLE entry (
-    key BLOB PRIMARY KEY,
-    value BLOB NOT NULL,
-    digest BLOB NOT NULL,
-    stored REAL NOT NULL,
-    expires REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX entry_stored ON entry (stored);
-"""
+_LAYOUT: Final = Layout(
+    plugin="cache",
+    kind="a cache",
+    application_id=0x484C4341,  # "HLCA"
+    version=1,
+    schema=(
+        """
+        CREATE TABLE entry (
+            key BLOB PRIMARY KEY,
+            value BLOB NOT NULL,
+            digest BLOB NOT NULL,
+            stored REAL NOT NULL,
+            expires REAL NOT NULL
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX entry_stored ON entry (stored)",
+    ),
+)
 
 
 class Store(Protocol):
@@ -122,34 +127,10 @@ class MemoryStore:
         self._size[0] -= len(value)
 
 
-@frozen
-class _Kept:
-    """A connection that stays open, and what it was made for."""
-
-    db: sqlite3.Connection
-    pid: int
-    inode: tuple[int, int] | None
-
-    def good(self, path: Path) -> bool:
-        """Tell whether it was made in this process, and for the file that stands there now."""
-        return self.pid == os.getpid() and self.inode == _inode(path)
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one that has taken its name."""
-    try:
-        info = path.stat()
-    except FileNotFoundError:
-        return None
-    return info.st_dev, info.st_ino
-
-
 class SQLiteStore:
     """Answers in a file that processes may share; the oldest goes first.
 
-    Between ``open`` and ``close`` one connection is kept; before and after, every operation opens
-    the file for itself. After a fork, and where another process has set the file aside, a new
-    connection is made. A file that turns out damaged is set aside under another name, reported,
+    A file that turns out damaged is set aside under another name, reported,
     and a new one begun. Trouble of other kinds (a full disk, a lock) is reported, and the cache
     then simply knows nothing.
 
@@ -171,17 +152,14 @@ class SQLiteStore:
         self, path: str, entries: int, max_bytes: int, clock: Callable[[], float] = time.time
     ) -> None:
         self._path = Path(path)
+        self._file = Database(self._path, _LAYOUT)
         self._entries = entries
         self._max_bytes = max_bytes
         self._clock = clock
-        self._lock = threading.RLock()
         self._reports: list[str] = []
-        self._kept: _Kept | None = None
-        self._inherited: list[_Kept] = []
-        self._keeps = False
         try:
             with self._healed():
-                self._check()
+                self._file.check()
         except InputError as error:
             raise ConfigError(f"cache: {path}: {error}") from error
         except sqlite3.Error as error:
@@ -189,7 +167,7 @@ class SQLiteStore:
 
     def get(self, key: bytes) -> bytes | None:
         """See ``Store.get``."""
-        with self._tolerant(), self._connection() as db:
+        with self._tolerant(), self._file.connection() as db:
             row = db.execute(
                 "SELECT value, digest, stored, expires FROM entry WHERE key = ?", (key,)
             ).fetchone()
@@ -209,15 +187,25 @@ class SQLiteStore:
         if len(value) > self._max_bytes:
             return
         now = self._clock()
-        with self._tolerant(), self._connection() as db:
-            db.execute("BEGIN IMMEDIATE")
+        with self._tolerant(), self._file.writing() as db:
             db.execute("DELETE FROM entry WHERE expires <= ?", (now,))
             db.execute(
                 "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)",
                 (key, value, _digest(value), now, now + ttl),
             )
             db.execute(_EVICT, (self._entries, self._max_bytes))
-            db.execute("COMMIT")
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        """Return every key and value that has not expired."""
+        with self._tolerant(), self._connection() as db:
+            rows = db.execute("SELECT key, value FROM entry WHERE expires > ?", (self._clock(),))
+            return [(bytes(key), bytes(value)) for key, value in rows]
+        return []
+
+    def drop(self, key: bytes) -> None:
+        """Forget what is stored under ``key``."""
+        with self._tolerant(), self._connection() as db:
+            db.execute("DELETE FROM entry WHERE key = ?", (key,))
 
     def reports(self) -> Iterator[str]:
         """See ``Store.reports``."""
@@ -226,88 +214,11 @@ class SQLiteStore:
 
     def open(self) -> None:
         """See ``Store.open``."""
-        self._keeps = True
+        self._file.open()
 
     def close(self) -> None:
         """See ``Store.close``."""
-        with self._lock:
-            self._keeps = False
-            self._drop()
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection that is kept, or one for this time only."""
-        if not self._keeps:
-            with closing(self._open()) as db:
-                yield db
-            return
-        with self._lock:
-            if self._kept is None or not self._kept.good(self._path):
-                self._drop()
-                self._kept = _Kept(self._open(), os.getpid(), _inode(self._path))
-            db = self._kept.db
-            try:
-                yield db
-            finally:
-                if db.in_transaction:  # whatever broke off must not lock out everybody else
-                    db.execute("ROLLBACK")
-
-    def _drop(self) -> None:
-        kept, self._kept = self._kept, None
-        if kept is None:
-            return
-        if kept.pid == os.getpid():
-            kept.db.close()
-        else:  # SQLite forbids to use, and so to close, what a fork inherited
-            self._inherited.append(kept)
-
-    def _open(self) -> sqlite3.Connection:
-        # SQLite would make the file with the umask's rights; its journals take those of the file.
-        secure_file(self._path)
-        db = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            db.execute("PRAGMA synchronous = NORMAL")
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                self._found(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _found(self, db: sqlite3.Connection) -> None:
-        """Make the tables in an empty file; refuse somebody else's database."""
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("BEGIN IMMEDIATE")
-        if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # nobody was quicker
-            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise ConfigError(
-                    f"cache: {self._path} is a database, but not a cache of Hookline; "
-                    "choose another path"
-                )
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id = {_OURS}")
-            db.execute(f"PRAGMA user_version = {_VERSION}")
-        db.execute("COMMIT")
-
-    def _check(self) -> None:
-        with closing(self._open()) as db:
-            if db.execute("PRAGMA application_id").fetchone()[0] != _OURS:
-                raise ConfigError(
-                    f"cache: {self._path} is a database, but not a cache of Hookline; "
-                    "choose another path"
-                )
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version != _VERSION:
-                raise ConfigError(
-                    f"cache: {self._path} has version {version}, and this Hookline reads version "
-                    f"{_VERSION}; choose another path, or delete the file"
-                )
-            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
+        self._file.close()
 
     @contextmanager
     def _healed(self) -> Iterator[None]:
@@ -317,16 +228,15 @@ class SQLiteStore:
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
-            with self._lock:
-                self._drop()
-                aside = set_aside(self._path)
-                for suffix in ("-wal", "-shm"):
-                    with suppress(FileNotFoundError):
-                        Path(f"{self._path}{suffix}").replace(f"{aside}{suffix}")
+            self._file.drop()
+            aside = set_aside(self._path)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    Path(f"{self._path}{suffix}").replace(f"{aside}{suffix}")
             self._reports.append(
                 f"{self._path} was damaged ({error}); it is now {aside.name}, and a new one begun"
             )
-            self._check()
+            self._file.check()
 
     @contextmanager
     def _tolerant(self) -> Iterator[None]:

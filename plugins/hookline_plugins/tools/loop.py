@@ -4,53 +4,36 @@ The loop is ``post_process`` returning ``Continue``: the results go out as the n
 turn, under the same deadline, through the same images, send and policy stages.
 """
 
-from collections.abc import Callable, Mapping
-from inspect import isawaitable, iscoroutinefunction
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
+from attrs.validators import and_, ge, gt, instance_of, optional
 
 from hookline import (
-    Block,
     ConfigError,
     Continue,
-    DeadlineExceeded,
-    HooklineError,
     InputError,
     Message,
-    PolicyViolation,
     Reply,
     Request,
-    TextBlock,
-    ToolResultBlock,
     ToolUseBlock,
     Turn,
+    TurnLimitExceeded,
     hookimpl,
 )
-from hookline.errors import needs_event_loop
 from hookline.plugin import TurnState, option
-from hookline.turn import BoundTool
-from hookline.wire import dumps
-from hookline_plugins.tools.links import Link
+from hookline.values import Tool, ToolChoice
+from hookline_plugins.tools.calls import Bounds, Calls
+from hookline_plugins.tools.routes import Row, Table, Toolbox, read_routes
+from hookline_plugins.tools.running import Function
 
 __all__ = ["Tools"]
 
-Route = str | Callable[..., Any]
 _FORCED: Final = ("any", "tool")
-
-
-def _routes(routes: Mapping[str, Route]) -> Mapping[str, Callable[..., Any] | Link]:
-    made: dict[str, Callable[..., Any] | Link] = {}
-    for name, route in routes.items():
-        if isinstance(route, str):
-            made[name] = Link(route)
-        elif callable(route):
-            made[name] = route
-        else:
-            raise ConfigError(
-                f"tools: route {name!r} must be a function or an https link, not {route!r}"
-            )
-    return made
+_ABOVE_0: Final = option(above=0)
+_seconds: Any = optional(gt(0.0))
+_count: Any = optional(and_(instance_of(int), ge(1)))
 
 
 @frozen(eq=False)
@@ -58,128 +41,226 @@ class Tools:
     """Runs tools and sends their results back until the model is content.
 
     Functions come from ``tools=[…]`` of a call, from ``register_tools`` of plugins and from
-    ``routes``. A call of a tool that none of them has goes back to the caller, with every other
-    call of that reply. What a tool raises is told to the model as a failed result.
+    ``routes``. Calls that none of them handles go back to the caller, in ``reply.pending``, once all
+    others have been run. What a tool raises is told to the model as a failed result.
 
     Attributes:
-        routes: tool name to function, or to an ``https:`` link (``http:`` on this machine) that
-            gets the input as JSON by POST. A function's definition is sent along; a link's tool
-            must be defined by the caller.
+        routes: tool name or glob to where it is handled; see ``hookline_plugins.tools.routes``.
+        timeout: seconds that one call may take; None for no limit but the turn's, and then a blocking
+            function runs in the calling thread.
+        parallel: how many calls of one reply run side by side.
         max_result: characters of one text result; more is cut off, and the cut is marked.
+        max_calls: calls that one turn may make; None for no limit.
+        max_cost: US dollars that a turn may have cost before another step begins; None for no limit.
+        untrusted: names and globs of tools whose text is marked as data that gives no orders.
 
     """
 
+    name = "tools"  # one that is handed over in code stands in place of the standard one
     after = ("history", "echo")
     rewrites_text = False
-    bound = TurnState["dict[str, BoundTool]"](dict)
-    routes: Mapping[str, Route] = field(factory=dict)
-    max_result: int = field(default=200_000, metadata=option(harmless=True, above=0))
-    _made: Mapping[str, Callable[..., Any] | Link] = field(init=False, repr=False)
+    _tables = TurnState["dict[str, Table]"](dict)
+    _counts = TurnState["dict[str, int]"](dict)
+    routes: Mapping[str, Any] = field(factory=dict)
+    timeout: float | None = field(default=30.0, validator=_seconds, metadata=_ABOVE_0)
+    parallel: int = field(default=16, validator=and_(instance_of(int), ge(1)), metadata=_ABOVE_0)
+    max_result: int = field(
+        default=200_000,
+        validator=and_(instance_of(int), ge(1)),
+        metadata=option(harmless=True, above=0),
+    )
+    max_calls: int | None = field(default=None, validator=_count, metadata=_ABOVE_0)
+    max_cost: float | None = field(default=None, validator=_seconds, metadata=_ABOVE_0)
+    untrusted: Sequence[str] = ()
+    _routed: Table = field(init=False, repr=False)
+    _bounds: Bounds = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_made", _routes(self.routes))
-
-    @hookimpl
-    def build_history(self, turn: Turn, request: Request) -> Request | None:
-        """Add the definitions of the functions, and remember which name means which."""
-        bound = dict(self._bound(turn))
-        self.bound[turn] = bound
-        defined = {getattr(tool, "name", None) for tool in request.tools or ()}
-        new = tuple(
-            tool.definition
-            for name, tool in bound.items()
-            if tool.definition is not None and name not in defined
+        if isinstance(self.untrusted, str):
+            raise ConfigError("tools: untrusted takes a list of names and globs")
+        object.__setattr__(self, "_routed", read_routes(self.routes))
+        marked = tuple(Row(pattern=p, handler=None, origin="untrusted") for p in self.untrusted)
+        bounds = Bounds(
+            timeout=self.timeout,
+            parallel=self.parallel,
+            max_result=self.max_result,
+            untrusted=marked,
         )
-        return request.evolve(tools=(*(request.tools or ()), *new)) if new else None
+        object.__setattr__(self, "_bounds", bounds)
 
     @hookimpl
-    async def post_process(self, turn: Turn, reply: Reply) -> Continue | None:
-        """Run the tools that the reply asks for, if all of them are known here."""
+    async def build_history(self, turn: Turn, request: Request) -> Request | None:
+        """Add the definitions of the tools that are handled here.
+
+        Raises:
+            InputError: two tools have one name.
+            ConfigError: two routes handle one tool.
+
+        """
+        table = await self.table(turn, request.model)
+        defined = {getattr(tool, "name", None) for tool in request.tools or ()}
+        new: list[Any] = []
+        for row in table.handlers:
+            if row.definition is None:
+                continue
+            if row.origin != "routes= of Tools" and row.pattern in defined:
+                raise InputError(
+                    f"two tools are called {row.pattern!r}: one of {row.origin} and a definition of "
+                    "the request; give one of them another name"
+                )
+            table.handler(row.pattern)
+            if row.pattern not in defined and row.definition not in new:
+                new.append(row.definition)
+        for name in defined - {None}:
+            table.handler(str(name))
+        if not new:
+            return None
+        betas = [
+            beta
+            for row in table.handlers
+            if hasattr(row.handler, "betas")
+            for beta in row.handler.betas(turn, request.model)
+            if beta not in request.betas
+        ]
+        return request.evolve(tools=(*(request.tools or ()), *new), betas=(*request.betas, *betas))
+
+    @hookimpl
+    async def post_process(self, turn: Turn, reply: Reply) -> Reply | Continue | None:
+        """Run the tools that the reply asks for, as far as they are handled here.
+
+        Raises:
+            TurnLimitExceeded: too many calls, or too much spent.
+
+        """
         calls = reply.tool_uses
-        bound = self.bound[turn]
         if reply.stop_reason != "tool_use" or not calls:
             return None
-        if any(call.name not in bound for call in calls):
-            return None
-        results = await turn.io.gather(
-            *(self._answer(turn, bound[call.name], call) for call in calls)
+        resumed = turn.options.resumed
+        decisions = resumed.decisions if resumed and turn.step == 0 else None
+        if decisions is not None:
+            _check_names(decisions, calls)
+        table = await self.table(turn, reply.request.model)
+        self._check_bounds(turn, reply, len(calls))
+        schemas = {
+            tool.name: tool.input_schema
+            for tool in reply.request.tools or ()
+            if isinstance(tool, Tool)
+        }
+        found = await Calls(turn, table, schemas, self._bounds).run(calls, decisions)
+        results = (
+            *reply.tool_results,
+            *(found[call.id] for call in calls if call.id in found),
         )
-        request = reply.request.evolve(messages=(*reply.messages, Message("user", tuple(results))))
-        if request.tool_choice is not None and request.tool_choice.type in _FORCED:
-            request = request.evolve(tool_choice=None)  # forcing it again would never end
-        return Continue(request)
+        if len(found) < len(calls):
+            return reply.evolve(tool_results=results) if found else None
+        order = [block.id for block in reply.response.content if isinstance(block, ToolUseBlock)]
+        results = tuple(sorted(results, key=lambda result: order.index(result.tool_use_id)))
+        message = Message("user", results)
+        request = reply.request.evolve(messages=(*reply.messages, message))
+        return Continue(_unforced(request))
 
-    def _bound(self, turn: Turn) -> list[tuple[str, BoundTool]]:
-        tools = [(tool.name, tool) for tool in turn.options.tools]
-        if not self._made:
-            return tools
-        from hookline.schema import describe  # noqa: PLC0415 -- few pipelines have routes
+    @hookimpl
+    def register_commands(self, register: Callable[[Any], None]) -> None:
+        """Offer ``hookline tools``."""
+        from hookline_plugins.tools.command import command  # noqa: PLC0415 -- for the command line only
 
-        for name, route in self._made.items():
-            definition = None if isinstance(route, Link) else describe(route, name)
-            tools.append((name, BoundTool(name=name, definition=definition, function=route)))
-        return tools
+        register(command)
 
-    async def _answer(self, turn: Turn, tool: BoundTool, call: ToolUseBlock) -> ToolResultBlock:
-        async def run(final: ToolUseBlock) -> ToolResultBlock:
-            return await self._run(turn, tool, final)
+    @hookimpl
+    def close(self) -> None:
+        """End the servers that were started for routes."""
+        for row in self._routed.handlers:
+            end = getattr(row.handler, "close", None)
+            if end is not None:
+                end()
 
-        return await turn.call_tool(call, run)
+    async def table(self, turn: Turn, model: str) -> Table:
+        """Return who handles which tool in a turn.
 
-    async def _run(self, turn: Turn, tool: BoundTool, call: ToolUseBlock) -> ToolResultBlock:
-        """Run one tool; whatever goes wrong in it becomes a result that says so."""
-        try:
-            content = self._content(await _called(turn, tool.function, call))
-        except (DeadlineExceeded, PolicyViolation):
-            raise  # of the turn, not of the tool
-        except HooklineError as error:
-            if needs_event_loop(error):
-                raise  # the developer must know; the model could only shrug
-            return _failed(call, str(error))
-        except Exception as error:
-            if needs_event_loop(error):
-                raise
-            return _failed(call, f"{type(error).__name__}: {error}")
-        return ToolResultBlock(tool_use_id=call.id, content=content)
+        Args:
+            turn: the journey; its tools and those of plugins are part of the table.
+            model: which will be told; some toolboxes describe themselves by model.
 
-    def _content(self, value: Any) -> str | tuple[Block, ...]:
-        if isinstance(value, Block):
-            return (value,)
-        if (
-            isinstance(value, list | tuple)
-            and value
-            and all(isinstance(item, Block | str) for item in value)
-            and any(isinstance(item, Block) for item in value)
-        ):
-            return tuple(TextBlock(item) if isinstance(item, str) else item for item in value)
-        text = value if isinstance(value, str) else _json_text(value)
-        if len(text) <= self.max_result:
-            return text
-        return f"{text[: self.max_result]}\n[cut: {len(text):,} characters in all]"
+        Raises:
+            InputError: two tools have one name.
 
+        """
+        kept = self._tables[turn]
+        if "table" not in kept:
+            offered = _offered(turn)
+            rows: list[Row] = []
+            for row in self._routed.handlers:
+                rows += await _unpacked(row, turn, model)
+            kept["table"] = Table((*rows, *offered), self._routed.gates)
+        return kept["table"]
 
-async def _called(turn: Turn, function: Any, call: ToolUseBlock) -> Any:
-    if call.invalid_json is not None:
-        raise InputError(f"the input is not valid JSON: {call.invalid_json[:1000]}")
-    if isinstance(function, Link):
-        return await function.post(turn, call.input)
-    from hookline.schema import fitted_arguments  # noqa: PLC0415 -- few turns run tools
-
-    arguments = fitted_arguments(function, call.input)
-    if iscoroutinefunction(function):
-        return await function(**arguments)
-    result = await turn.io.run_blocking(lambda: function(**arguments))
-    return await result if isawaitable(result) else result
+    def _check_bounds(self, turn: Turn, reply: Reply, more: int) -> None:
+        counts = self._counts[turn]
+        counts["calls"] = counts.get("calls", 0) + more
+        if self.max_calls is not None and counts["calls"] > self.max_calls:
+            raise TurnLimitExceeded(
+                f"the model asked for {counts['calls']} tool calls, and a turn may make "
+                f"{self.max_calls}; Tools(max_calls=…) allows more",
+                reply,
+            )
+        if self.max_cost is None:
+            return
+        cost = turn.models.price((each.answered_by, each.usage) for each in turn.trace.attempts)
+        if cost is not None and cost > self.max_cost:
+            raise TurnLimitExceeded(
+                f"the turn has cost ${cost:.4f}, and may cost ${self.max_cost}; "
+                "Tools(max_cost=…) allows more",
+                reply,
+            )
 
 
-def _failed(call: ToolUseBlock, text: str) -> ToolResultBlock:
-    return ToolResultBlock(tool_use_id=call.id, content=text, is_error=True)
+def _offered(turn: Turn) -> list[Row]:
+    """Return the functions of the call and of plugins as lines of the table."""
+    rows: dict[str, Row] = {}
+    for tool in turn.options.tools:
+        row = Row(
+            pattern=tool.name,
+            handler=Function(tool.function),
+            origin=tool.origin,
+            definition=tool.definition,
+        )
+        if tool.name in rows:
+            raise InputError(
+                f"two tools are called {tool.name!r}: {rows[tool.name].handler} "
+                f"({rows[tool.name].origin}) and {row.handler} ({row.origin}); give one of them "
+                "another name"
+            )
+        rows[tool.name] = row
+    return list(rows.values())
 
 
-def _json_text(value: Any) -> str:
-    if value is None:
-        return "done"
-    try:
-        return dumps(value).decode()
-    except TypeError:
-        return str(value)
+async def _unpacked(row: Row, turn: Turn, model: str) -> list[Row]:
+    """Return a line, or those of the tools that its handler brings."""
+    if not isinstance(row.handler, Toolbox):
+        return [row]
+    found = [
+        evolve(row, pattern=name, definition=definition)
+        for name, definition in await row.handler.tools(turn, model)
+        if row.takes(name)
+    ]
+    if not found:
+        raise ConfigError(f"tools: {row.handler} has no tool that fits the route {row.pattern!r}")
+    return found
+
+
+def _check_names(decisions: Mapping[str, Any], calls: tuple[ToolUseBlock, ...]) -> None:
+    unknown = ", ".join(sorted(decisions.keys() - {call.id for call in calls}))
+    if unknown:
+        raise InputError(
+            f"no call {unknown} is pending; open are {', '.join(call.id for call in calls)}"
+        )
+
+
+def _unforced(request: Request) -> Request:
+    """Return the request of the next step: forcing a tool again would never end."""
+    choice = request.tool_choice
+    if choice is None or choice.type not in _FORCED:
+        return request
+    single = choice.disable_parallel_tool_use  # holds for the whole turn
+    kept = ToolChoice("auto", disable_parallel_tool_use=single) if single else None
+    return request.evolve(tool_choice=kept)

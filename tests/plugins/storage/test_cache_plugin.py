@@ -326,7 +326,7 @@ def test_an_entry_that_was_changed_is_not_used(sim: Any, tmp_path: Any) -> None:
 def test_a_locked_file_costs_the_cache_not_the_turn(
     sim: Any, tmp_path: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("hookline_plugins.storage.stores._BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("hookline_plugins.storage.database._BUSY_SECONDS", 0.01)
     path = tmp_path / "cache.db"
     cache = Cache(path=path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

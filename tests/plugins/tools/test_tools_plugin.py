@@ -1,13 +1,16 @@
 """The plugin ``tools``: functions and links, their results, and the bounds of the loop."""
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
+from loguru import logger
+from pydantic import Field
 
 from hookline import (
     ConfigError,
     DeadlineExceeded,
+    HooklineError,
     Image,
     InputError,
     Pipeline,
@@ -114,28 +117,16 @@ def test_a_definition_registered_without_a_function_is_refused() -> None:
         Pipeline(base_url="sim:", plugins=[Offers()])
 
 
-def routed(routes: Any, **options: Any) -> Any:
-    tools = Tools(routes=routes, **options)
-
-    class Routed:
-        name = "tools"
-        build_history = tools.build_history
-        post_process = tools.post_process
-        rewrites_text = False
-
-    return Routed()
-
-
 def test_a_route_leads_a_tool_of_the_caller_to_a_function(run: Any, sim: Any) -> None:
     server = sim(Rule(tool_use=ADD, times=1))
-    run.send(line={"base_url": server, "plugins": [routed({"add": add})]}, tools=[DEFINITION])
+    run.send(line={"base_url": server, "plugins": [Tools(routes={"add": add})]}, tools=[DEFINITION])
     assert [tool["description"] for tool in server.bodies[0]["tools"]] == ["Add."]
     assert results(server)[0]["content"] == "3"
 
 
 def test_a_route_to_a_function_brings_its_definition(run: Any, sim: Any) -> None:
     server = sim(Rule(tool_use={"name": "plus", "input": {"a": 4}}, times=1))
-    run.send(line={"base_url": server, "plugins": [routed({"plus": add})]})
+    run.send(line={"base_url": server, "plugins": [Tools(routes={"plus": add})]})
     assert [tool["name"] for tool in server.bodies[0]["tools"]] == ["plus"]
     assert results(server)[0]["content"] == "4"
 
@@ -180,17 +171,18 @@ def test_a_link_must_be_https_or_on_this_machine(link: str) -> None:
 
 def test_a_route_that_leads_nowhere_is_refused() -> None:
     with pytest.raises(ConfigError, match="'add' must be a function or an https link"):
-        Tools(routes={"add": 5})  # type: ignore[dict-item]  # on purpose
+        Tools(routes={"add": 5})
 
 
-def test_an_unknown_tool_goes_back_to_the_caller_with_all_the_others(
+def test_an_unknown_tool_goes_back_to_the_caller_and_the_others_are_run(
     run: Any, sim: Any, streamed: Any
 ) -> None:
     other = {"name": "other", "input": {}}
     server = sim(Rule(tool_use=[ADD, other]))
     definition = {**DEFINITION, "name": "other"}
     reply = run.outcome(streamed, line={"base_url": server}, tools=[add, definition])
-    assert [call.name for call in reply.tool_uses] == ["add", "other"]
+    assert [call.name for call in reply.tool_uses] == ["other"]
+    assert [result.content for result in reply.tool_results] == ["3"]
     assert reply.stop_reason == "tool_use"
     assert len(server.calls) == 1
 
@@ -207,6 +199,14 @@ def refuses(a: int, b: int) -> int:
     raise InputError("not today")
 
 
+def says_nothing(a: int, b: int) -> int:
+    raise InputError
+
+
+def raises_nothing(a: int, b: int) -> int:
+    raise ValueError("  ")
+
+
 def wants_more(a: int, b: int, c: int) -> int:
     return a
 
@@ -221,6 +221,8 @@ def wants_less(a: int) -> int:
         (fails, "LookupError: no such number"),
         (wants_text, "parameter a"),
         (refuses, "not today"),
+        (says_nothing, "InputError"),
+        (raises_nothing, "ValueError"),
         (wants_more, "'c'"),
         (wants_less, "no parameter b"),
     ],
@@ -250,6 +252,14 @@ def test_the_loop_is_bounded(run: Any, sim: Any, streamed: Any) -> None:
     with pytest.raises(TurnLimitExceeded, match="plugin 'tools'"):
         run.outcome(streamed, line={"base_url": server, "max_steps": 4}, tools=[add])
     assert len(server.calls) == 4
+
+
+@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "add"}])
+def test_one_call_at_a_time_holds_for_the_whole_turn(run: Any, sim: Any, choice: Any) -> None:
+    server = sim(Rule(call=1, tool_use=ADD))
+    choice = {**choice, "disable_parallel_tool_use": True}
+    run.send(line={"base_url": server}, tools=[add], tool_choice=choice)
+    assert server.bodies[1]["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
 
 
 @pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "add"}])
@@ -338,7 +348,45 @@ def test_a_conversation_keeps_the_whole_exchange(run: Any, sim: Any) -> None:
     assert len(server.bodies[-1]["messages"]) == 5
 
 
-def test_two_functions_of_one_name_or_a_wrong_thing_are_refused(run: Any) -> None:
+def found_in(where: str) -> Any:
+    def search(q: str) -> str:
+        return f"from {where}"
+
+    return search
+
+
+class OffersSearch:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @hookimpl
+    def register_tools(self, register: Any) -> None:
+        register(found_in(self.name))
+
+
+SEARCH = {"name": "search", "input_schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize(
+    ("plugins", "tools", "origins"),
+    [
+        ([], [found_in("web"), found_in("files")], ["tools= of the call"]),
+        (["web", "files"], [], ["plugin 'web'", "plugin 'files'"]),
+        (["web"], [found_in("files")], ["plugin 'web'", "tools= of the call"]),
+        (["web"], [SEARCH], ["plugin 'web'", "a definition of the request"]),
+        ([], [found_in("web"), SEARCH], ["tools= of the call", "a definition of the request"]),
+    ],
+)
+def test_two_tools_of_one_name_are_refused_with_both_origins(
+    run: Any, plugins: Any, tools: Any, origins: Any
+) -> None:
+    with pytest.raises(InputError, match="two tools are called 'search'") as raised:
+        run.send(line={"plugins": [OffersSearch(name) for name in plugins]}, tools=tools)
+    for origin in origins:
+        assert origin in str(raised.value)
+
+
+def test_a_wrong_thing_is_refused(run: Any) -> None:
     with pytest.raises(InputError, match=r"tools\[0\] must be a function, a Tool or a dict"):
         run.send(line={}, tools=[5])
 
@@ -369,3 +417,122 @@ def test_an_async_tool_in_a_pipeline_is_the_developers_error_not_the_models() ->
     )
     with Pipeline(base_url=simulator) as line, pytest.raises(PluginError, match="AsyncPipeline"):
         line.send("weather?", tools=[needs_a_loop])
+
+
+def test_a_failure_is_seen_by_the_developer_too(run: Any, sim: Any, streamed: Any) -> None:
+    server = sim(Rule(tool_use={**ADD, "name": "fails"}, times=1))
+    lines: list[str] = []
+    logger.enable("hookline_plugins")
+    handler = logger.add(lambda line: lines.append(str(line)), level="WARNING", format="{message}")
+    try:
+        reply = run.outcome(streamed, line={"base_url": server}, tools=[fails])
+    finally:
+        logger.remove(handler)
+        logger.disable("hookline_plugins")
+    (error,) = reply.tool_errors
+    assert (error.tool, error.error) == ("fails", "LookupError: no such number")
+    assert "raise LookupError" in error.traceback
+    assert "raise LookupError" not in repr(error)
+    assert [error.to_dict()] == reply.trace.to_dict()["tool_errors"]
+    assert "LookupError" in reply.trace.render()
+    (note,) = [text for plugin, text in reply.trace.notes if plugin == "tools"]
+    assert "test_tools_plugin.py" in note
+    assert any("tool fails failed: LookupError" in line for line in lines)
+
+
+def test_the_text_of_a_failure_is_cut_like_that_of_a_success(run: Any, sim: Any) -> None:
+    def shouts(a: int, b: int) -> str:
+        raise ValueError("x" * 1_000)
+
+    server = sim(Rule(tool_use={**ADD, "name": "shouts"}, times=1))
+    config = {"plugins": {"tools": {"max_result": 20}}}
+    reply = run.send(line={"base_url": server, "config": config}, tools=[shouts])
+    assert results(server)[0]["content"] == "ValueError: xxxxxxxx\n[cut: 1,012 characters in all]"
+    assert len(reply.tool_errors[0].error) <= 1_012
+
+
+def test_half_characters_in_a_result_do_no_harm(run: Any, sim: Any) -> None:
+    def half(a: int, b: int) -> str:
+        return "ant \ud83d"
+
+    server = sim(Rule(tool_use={**ADD, "name": "half"}, times=1))
+    run.send(line={"base_url": server}, tools=[half])
+    assert results(server)[0]["content"] == "ant ?"
+
+
+@pytest.mark.parametrize("given", [{"input": None}, {}, {"input": "{}"}])
+def test_a_call_whose_input_is_no_object_is_run_or_answered(
+    run: Any, loopback: Any, http: Any, message: Any, given: Any
+) -> None:
+    def now() -> str:
+        """Tell the time."""
+        return "noon"
+
+    call = {"type": "tool_use", "id": "toolu_1", "name": "now", **given}
+    answers = iter([message("", content=[call], stop_reason="tool_use"), message("It is noon.")])
+    server = loopback(lambda request: http(200, next(answers)))
+    reply = run.send(line=server.line, tools=[now])
+    assert reply.text == "It is noon."
+    (result,) = server.requests[1].json["messages"][-1]["content"]
+    assert result["content"] == "noon"
+
+
+def test_a_call_whose_input_is_no_json_gets_an_answer(
+    run: Any, loopback: Any, http: Any, message: Any
+) -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": "three and four"}
+    answers = iter([message("", content=[call], stop_reason="tool_use"), message("I see.")])
+    server = loopback(lambda request: http(200, next(answers)))
+    run.send(line=server.line, tools=[add])
+    (result,) = server.requests[1].json["messages"][-1]["content"]
+    assert result["is_error"] is True
+    assert "three and four" in result["content"]
+
+
+def test_a_cut_call_never_runs(run: Any, loopback: Any, http: Any, message: Any) -> None:
+    ran: list[int] = []
+
+    def delete(path: str) -> str:
+        ran.append(1)
+        return path
+
+    call = {"type": "tool_use", "id": "toolu_1", "name": "delete", "input": {"path": "/"}}
+    server = loopback(
+        lambda request: http(200, message("", content=[call], stop_reason="max_tokens"))
+    )
+    reply = run.send(line=server.line, tools=[delete])
+    assert ran == []
+    assert reply.truncated
+    assert reply.pending is None
+
+
+def test_a_function_that_takes_anything_works_with_a_definition_and_others_are_refused(
+    run: Any, sim: Any
+) -> None:
+    class Offers:
+        def __init__(self, function: Any) -> None:
+            self.function = function
+
+        @hookimpl
+        def register_tools(self, register: Any) -> None:
+            register(DEFINITION, self.function)
+
+    server = sim(Rule(tool_use=ADD, times=1))
+    run.send(line={"base_url": server, "plugins": [Offers(lambda **given: given)]})
+    assert results(server)[0]["content"] == '{"a":1,"b":2}'
+    with pytest.raises(HooklineError, match="takes no b"):
+        Pipeline(base_url="sim:", plugins=[Offers(lambda a: a)])
+
+
+def test_an_input_is_held_to_the_schema_before_the_function_sees_it(run: Any, sim: Any) -> None:
+    seen: list[Any] = []
+
+    def legs(number: Annotated[int, Field(ge=6, le=8)]) -> str:
+        """Count legs."""
+        seen.append(number)
+        return "ok"
+
+    server = sim(Rule(tool_use={"name": "legs", "input": {"number": 5}}, times=1))
+    run.send(line={"base_url": server}, tools=[legs])
+    assert "parameter number" in results(server)[0]["content"]
+    assert seen == []

@@ -9,10 +9,10 @@ from attrs import frozen
 from hookline.cli.chat.prompt import Completions
 from hookline.cli.chat.transcript import load_conversation, save_conversation
 from hookline.cli.output import console, note, styled
+from hookline.cli.sources import pictures
 from hookline.errors import InputError
 from hookline.models import ModelTable
 from hookline.send_options.call import check_model
-from hookline.values.attachments import Image
 from hookline.values.blocks import TextBlock, ToolResultBlock
 from hookline.values.messages import Message
 
@@ -87,11 +87,11 @@ def _model(session: "Session", name: str) -> None:
 
 def _image(session: "Session", source: str) -> None:
     if source:
-        local = "://" not in source and not source.startswith("data:")
-        path = Path(source.strip("'\"")).expanduser() if local else None
-        if path is not None and not path.is_file():
-            raise InputError(f"there is no file {path}")
-        session.images.append(Image(path or source))
+        images = pictures(source.strip("'\""))
+        for image in images:
+            if image.kind == "path" and not _is_file(image.source):
+                raise InputError(f"there is no file {image.source}")
+        session.images += images
     note(f"images of the next message: {', '.join(map(repr, session.images)) or 'none'}")
 
 
@@ -143,7 +143,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "load": Command("FILE", "go on with a conversation that was saved", _load, None),
     "system": Command("TEXT", "set the system prompt; - removes it", _system),
     "model": Command("ID", "ask another model from now on", _model, _ids),
-    "image": Command("PATH|URL", "attach an image to the next message", _image, None),
+    "image": Command(
+        "PATH|DIR|URL", "attach an image, or several, to the next message", _image, None
+    ),
     "undo": Command("", "forget the last message and its reply", _undo),
     "quit": Command("", "leave; so does ctrl-D", _quit),
 }
@@ -163,7 +165,7 @@ def _bound(
     return lambda: choices(models)
 
 
-def _is_file(path: str) -> bool:
+def _is_file(path: str | Path) -> bool:
     try:
         return Path(path).expanduser().is_file()
     except (OSError, RuntimeError, ValueError):  # saving says what is wrong with it

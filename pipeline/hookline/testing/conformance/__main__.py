@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hookline._journey.discovery import made, offered
+from hookline._journey.discovery import offered
+from hookline._journey.made import made
 from hookline._journey.plugin_files import is_file_reference, plugins_in
 from hookline.config import load_settings, nearest
 from hookline.errors import ConfigError, HooklineError

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import attrs
 from loguru import logger
 
-from hookline._journey.discovery import configured
+from hookline._journey.made import configured
 from hookline._journey.trust import options_of
 from hookline.config import facts_of
 from hookline.errors import HooklineError

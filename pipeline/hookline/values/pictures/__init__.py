@@ -1,5 +1,6 @@
-"""What is known of a picture before anybody decodes it.
+"""What is known of images and documents before anybody decodes them.
 
-``header`` reads what a file says of itself in its first bytes; ``files`` finds the pictures that a directory or a
-pattern means; ``pixels`` are pictures that lie in memory as numbers.
+``header`` reads what an image says of itself in its first bytes, ``pdf`` counts pages; ``tokens`` says what they cost,
+``survey`` finds all of a request. ``files`` finds the images that a directory or a pattern means; ``pixels`` are
+images that lie in memory as numbers.
 """

@@ -3,13 +3,22 @@
 Only headers are read here, nothing is decoded, and Pillow is not needed.
 """
 
+import binascii
 from typing import Final
 
 from attrs import frozen
 
 from hookline.errors import InputError
 
-__all__ = ["Header", "Truncated", "convertible", "looks_like", "media_type_of", "read_header"]
+__all__ = [
+    "Header",
+    "Truncated",
+    "convertible",
+    "looks_like",
+    "media_type_of",
+    "read_base64_header",
+    "read_header",
+]
 
 # First bytes of the formats the Messages API takes (facts 5.1), and what stands at offset 8.
 _SIGNATURES: Final = (
@@ -143,6 +152,39 @@ def read_header(data: bytes) -> Header:
     if not width or not height:
         raise InputError(f"the image is damaged: its header says {width}x{height} pixels")
     return Header(media_type, width, height)
+
+
+_BASE64_STEPS: Final = (4096, 262_144)  # characters; a JPEG may carry 64 kB of EXIF first
+
+
+def read_base64_header(data: str) -> Header:
+    """Read format and size of an image in base64, without decoding all of it.
+
+    Args:
+        data: base64, perhaps with line breaks.
+
+    Returns:
+        Media type and size.
+
+    Raises:
+        Truncated: the data ends inside the header.
+        InputError: it is no image the API takes, or no base64.
+
+    """
+    for characters in (*_BASE64_STEPS, len(data)):
+        whole = characters >= len(data)
+        try:
+            start = binascii.a2b_base64(data[:characters])
+        except ValueError as error:
+            if whole:
+                raise InputError(f"the data is not base64: {error}") from error
+            continue  # the cut fell among line breaks; more of it may be right
+        try:
+            return read_header(start)
+        except Truncated:
+            if whole:
+                raise
+    raise Truncated
 
 
 def convertible(data: bytes) -> str | None:

@@ -1,0 +1,1 @@
+"""``hookline policy``: try rules before they decide. ``judging`` asks them, ``commands`` prints the answer."""

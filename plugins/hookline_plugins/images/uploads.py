@@ -1,0 +1,258 @@
+"""The ``uploads`` plugin: images and documents by reference, uploaded once and named by id from then on.
+
+This happens in ``send``, where it is known where a request goes, and inside of all other layers. What a
+conversation remembers stays the bytes themselves, so it can be saved, go to another server, or outlive
+the uploaded file; and what is cached, redacted or recorded has the bytes too.
+
+A file belongs to an account, so ids are kept by destination and by whom the turn is on behalf of.
+"""
+
+import binascii
+import hashlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from attrs import field, frozen, validators
+
+from hookline import APIError, CallNext, HooklineError, Request, Response, Turn, hookimpl
+from hookline.plugin import Layer, option
+from hookline.values import Base64Source, Block, DocumentBlock, FileSource, ImageBlock
+from hookline_plugins.storage.stores import SQLiteStore, file_path
+
+__all__ = ["Uploads"]
+
+_REUSED: Final = 1024 * 1024  # characters of base64 that are worth an upload once they come again
+_TURNS: Final = 2  # replies after it make a turn the third that carries it
+_FULL: Final = (
+    24 * 1024 * 1024
+)  # characters of base64 in a request, beyond which the largest leave it
+_SHORTEST, _LONGEST = 3_600, 7_776_000  # seconds, says the API (facts 1.1)
+_MARGIN: Final = 600  # seconds before its end in which a file is not used any more
+_ENTRIES: Final = 10_000
+_MOST_BYTES: Final = 16 * 1024 * 1024
+_GONE: Final = frozenset({400, 404})
+
+_Ids = Mapping[Base64Source, str]
+
+# What each source hashes to: a history comes again in every turn.
+_DIGESTS: Final[WeakKeyDictionary[Base64Source, bytes]] = WeakKeyDictionary()
+
+
+@frozen(eq=False, kw_only=True)
+class Uploads:
+    """Send large images and documents by id instead of by their bytes.
+
+    ``auto`` does so where the server is known to keep files, with what has a megabyte or more and comes in
+    a conversation for the third time, and with the largest of a request that would be too full. The
+    ids are kept in a SQLite file for other runs; the API deletes the files by itself.
+
+    Args:
+        strategy: ``"auto"`` as above; ``"base64"`` never uploads; ``"file"`` uploads all, and fails where
+            that is not possible.
+        path: the SQLite file; empty for one in the user's cache directory.
+        keep_seconds: how long the API keeps a file, an hour to 90 days.
+
+    Example:
+        In ``hookline.toml``::
+
+            [plugins.uploads]
+            strategy = "base64"
+
+    """
+
+    name: ClassVar[str] = "uploads"
+    layer: ClassVar[Layer] = Layer.RECORD
+    after: ClassVar[tuple[str, ...]] = ("record", "replay")
+
+    strategy: Literal["auto", "base64", "file"] = field(
+        default="auto", validator=validators.in_(("auto", "base64", "file"))
+    )
+    path: str = field(default="", converter=file_path)
+    keep_seconds: int = field(
+        default=86_400,
+        validator=[validators.ge(_SHORTEST), validators.le(_LONGEST)],
+        metadata=option(harmless=False),
+    )
+    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+    _opened: list[SQLiteStore] = field(factory=list, init=False, repr=False)
+
+    @hookimpl
+    async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
+        """Put ids in the place of bytes; where the API knows an id no more, send the bytes after all."""
+        sources = self._chosen(request, turn) if turn.asks_model else []
+        if not sources:
+            return await call_next(request)
+        try:
+            ids = await self._ids(turn, sources)
+        except HooklineError as error:
+            if self.strategy == "file":
+                raise
+            turn.trace.note("uploads", f"sent as bytes, since the upload failed: {error}")
+            return await call_next(request)
+        turn.trace.note("uploads", f"sent by id: {', '.join(ids.values())}")
+        try:
+            return await call_next(_by_id(request, ids))
+        except APIError as error:
+            if not _gone(error, ids):
+                raise
+            turn.trace.note("uploads", f"sent as bytes, since the API has lost a file: {error}")
+        await turn.io.run_blocking(self._forget, turn, sources)
+        return await call_next(request)
+
+    @hookimpl
+    def register_commands(self, register: Callable[[Any], None]) -> None:
+        """Add ``hookline uploads``."""
+        from hookline_plugins.images.uploads_command import uploads  # noqa: PLC0415 -- click is an extra
+
+        register(uploads)
+
+    @hookimpl
+    def close(self) -> None:
+        """Close the file of ids."""
+        for store in self._opened:
+            store.close()
+
+    def kept(self) -> list[tuple[str, str]]:
+        """Return what is uploaded as far as this user's file of ids tells: id and base URL of each."""
+        return [
+            (entry["id"], entry["base_url"])
+            for entry in (json.loads(value) for _, value in self._store().items())
+        ]
+
+    def forget(self, file_id: str) -> None:
+        """Forget an id, since its file was deleted."""
+        for key, value in self._store().items():
+            if json.loads(value)["id"] == file_id:
+                self._store().drop(key)
+
+    def _chosen(self, request: Request, turn: Turn) -> list[Base64Source]:
+        if self.strategy == "file":
+            return list(dict.fromkeys(source for source, _ in _sources(request)))
+        if self.strategy == "base64" or not _keeps_files(turn.destination.base_url):
+            return []
+        return _worth_it(request)
+
+    async def _ids(self, turn: Turn, sources: Iterable[Base64Source]) -> _Ids:
+        ids: dict[Base64Source, str] = {}
+        for source in sources:  # one after the other: each is large
+            key = await turn.io.run_blocking(_key, turn, source)
+            kept = await self._do(turn, self._store().get, key)
+            ids[source] = json.loads(kept)["id"] if kept else await self._upload(turn, source, key)
+        return ids
+
+    async def _upload(self, turn: Turn, source: Base64Source, key: bytes) -> str:
+        content = await turn.io.run_blocking(binascii.a2b_base64, source.data)
+        file_id = await turn.uploads.put(
+            content,
+            media_type=source.media_type,
+            filename=f"{_digest(source).hex()[:16]}.{source.media_type.rpartition('/')[2]}",
+            expires_in_seconds=self.keep_seconds,
+        )
+        value = json.dumps({"id": file_id, "base_url": turn.destination.base_url}).encode()
+        await self._do(turn, self._store().put, key, value, self.keep_seconds - _MARGIN)
+        return file_id
+
+    def _forget(self, turn: Turn, sources: Iterable[Base64Source]) -> None:
+        for source in sources:
+            self._store().drop(_key(turn, source))
+
+    async def _do(self, turn: Turn, work: Any, *given: Any) -> Any:
+        """Run one operation of the store, and pass on its complaints."""
+        result = await turn.io.run_blocking(work, *given)
+        for text in self._store().reports():
+            turn.trace.note("uploads", text)
+        return result
+
+    def _store(self) -> SQLiteStore:
+        with self._lock:
+            if not self._opened:
+                path = Path(self.path) if self.path else _cache_folder() / "uploads.sqlite3"
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._opened.append(SQLiteStore(str(path), _ENTRIES, _MOST_BYTES))
+            return self._opened[0]
+
+
+def _worth_it(request: Request) -> list[Base64Source]:
+    """Return what comes for the third time and is large, and the largest of a request that is too full."""
+    turns: dict[Base64Source, int] = {}
+    for source, replies in _sources(request):
+        turns.setdefault(source, replies)
+    chosen = [
+        source
+        for source, replies in turns.items()
+        if replies >= _TURNS and len(source.data) >= _REUSED
+    ]
+    others = sorted(turns.keys() - set(chosen), key=lambda each: len(each.data))
+    excess = sum(len(source.data) for source in others) - _FULL
+    while excess > 0:
+        chosen.append(others.pop())
+        excess -= len(chosen[-1].data)
+    return chosen
+
+
+def _sources(request: Request) -> Iterator[tuple[Base64Source, int]]:
+    """Yield what stands in a request as bytes, each with the number of replies that came after it."""
+    replies = sum(message.role == "assistant" for message in request.messages)
+    for message in request.messages:
+        replies -= message.role == "assistant"
+        for source in _inside(message.content):
+            yield source, replies
+
+
+def _inside(content: Any) -> Iterator[Base64Source]:
+    for block in content if isinstance(content, tuple) else ():
+        source = getattr(block, "source", None)
+        if isinstance(block, ImageBlock | DocumentBlock) and isinstance(source, Base64Source):
+            yield source
+        elif block.type == "tool_result":
+            yield from _inside(block.content)
+
+
+def _keeps_files(base_url: str) -> bool:
+    """Tell whether a server is known to keep files (facts 5.3, 14); others get bytes."""
+    host = urlsplit(base_url).hostname or ""
+    return base_url.startswith("sim:") or host == "anthropic.com" or host.endswith(".anthropic.com")
+
+
+def _key(turn: Turn, source: Base64Source) -> bytes:
+    who = (turn.destination.base_url, turn.account, repr(turn.principal), source.media_type)
+    return hashlib.sha256(json.dumps(who).encode() + _digest(source)).digest()
+
+
+def _gone(error: APIError, ids: _Ids) -> bool:
+    """Tell whether the API has refused a request because it does not know an id."""
+    return error.status in _GONE and any(file_id in str(error) for file_id in ids.values())
+
+
+def _by_id(request: Request, ids: _Ids) -> Request:
+    def replace(block: Block) -> Block:
+        if isinstance(block, ImageBlock | DocumentBlock):
+            source = block.source
+            if isinstance(source, Base64Source) and source in ids:
+                return block.evolve(source=FileSource(ids[source]))
+        return block
+
+    return request.map_blocks(replace)
+
+
+def _digest(source: Base64Source) -> bytes:
+    digest = _DIGESTS.get(source)
+    if digest is None:
+        digest = _DIGESTS[source] = hashlib.sha256(source.data.encode()).digest()
+    return digest
+
+
+def _cache_folder() -> Path:
+    """Return where programs keep what can be made again."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "hookline"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/hookline"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hookline"

@@ -1,0 +1,1 @@
+"""One organisation's rules: what may leave, what it may cost, and the record of what happened."""

@@ -1,0 +1,222 @@
+"""What a request holds that rules ask about: models, tools, hosts, attachments; each worked out once."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from hookline import Request
+from hookline.turn import Turn
+from hookline.values import (
+    Attachment,
+    Base64Source,
+    Block,
+    ContentSource,
+    DocumentBlock,
+    ImageBlock,
+    TextSource,
+    Tool,
+    URLSource,
+)
+from hookline_plugins.policy.rules.parts import Texts, texts_of_request
+
+__all__ = ["Medium", "Outgoing", "host_of"]
+
+_IN_HALF: Final = 0.75  # bytes for each character of base64
+
+
+@frozen
+class Medium:
+    """An image or a document.
+
+    Attributes:
+        kind: ``image`` or ``document``.
+        media_type: as far as it is told.
+        size: in bytes; None where only who fetches it will know.
+        host: that it comes from, or empty.
+
+    """
+
+    kind: str
+    media_type: str
+    size: float | None
+    host: str = ""
+
+
+def host_of(url: str) -> str:
+    """Return the host of an address as it is looked up: in lower case, without a last dot."""
+    try:
+        host = urlsplit(url.strip()).hostname or ""
+    except ValueError:  # no address at all
+        return ""
+    host = host.rstrip(".")
+    try:
+        return host.encode("idna").decode() if not host.isascii() else host
+    except UnicodeError:
+        return host
+
+
+class Outgoing:
+    """A request that is about to leave.
+
+    Args:
+        turn: the journey.
+        request: what leaves.
+
+    """
+
+    def __init__(self, turn: Turn, request: Request) -> None:
+        self.turn = turn
+        self.request = request
+
+    @cached_property
+    def texts(self) -> Texts:
+        """All its texts, by part."""
+        return texts_of_request(self.turn, self.request)
+
+    @cached_property
+    def models(self) -> tuple[str, ...]:
+        """Every model that may answer, or be asked by a tool."""
+        request = self.request
+        found = [request.model]
+        if request.fallbacks:
+            found += _models(request.fallbacks, bare=True)
+        for tool in request.tools or ():
+            found += _models(getattr(tool, "data", None) or tool.extra)
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def tools(self) -> tuple[str, ...]:
+        """Names of the caller's tools, those added in mid-conversation included."""
+        found = [tool.name for tool in self.request.tools or () if isinstance(tool, Tool)]
+        for block in self._blocks:
+            if block.type == "tool_addition":
+                found += _named(block.extra)
+            elif block.type == "tool_use":
+                found.append(block.name)  # type: ignore[attr-defined]  # as its type says
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def server_tools(self) -> tuple[tuple[str, ...], ...]:
+        """The names that each tool of the API goes by: its type and its name."""
+        return tuple(
+            tuple(filter(None, (tool.type, tool.name)))  # type: ignore[attr-defined]  # all but Tool have them
+            for tool in self.request.tools or ()
+            if not isinstance(tool, Tool)
+        )
+
+    @cached_property
+    def mcp_hosts(self) -> tuple[str, ...]:
+        """Host of every MCP server."""
+        return tuple(
+            host_of(str(server.get("url", ""))) if isinstance(server, Mapping) else ""
+            for server in self.request.mcp_servers or ()
+        )
+
+    @cached_property
+    def betas(self) -> tuple[str, ...]:
+        """Beta names of the request, and of the pipeline."""
+        named = [
+            part
+            for name in (*self.request.betas, *self.turn.betas)
+            for part in name.replace(",", " ").split()
+        ]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def effort(self) -> str:
+        """The effort that the model will make."""
+        given = (self.request.output_config or {}).get("effort")
+        if given is not None:
+            return str(given)
+        facts = self.turn.models.get(self.request.model)
+        return (facts.effort_default or "") if facts is not None else ""
+
+    @cached_property
+    def media(self) -> tuple[Medium, ...]:
+        """Images and documents, wherever they lie."""
+        return tuple(filter(None, map(_medium, self._blocks)))
+
+    @cached_property
+    def image_hosts(self) -> tuple[str, ...]:
+        """Hosts that images and documents come from, those included that were fetched on the way."""
+        found = [medium.host for medium in self.media if medium.host]
+        for change in self.turn.trace.changes:
+            if change.stage == "resolve_images" and change.step == self.turn.step:
+                media = map(_medium, _every_block(change.before))
+                found += [medium.host for medium in media if medium is not None and medium.host]
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def _blocks(self) -> tuple[Block, ...]:
+        return tuple(_every_block(self.request))
+
+
+def _every_block(request: Request) -> Iterator[Block]:
+    waiting: list[Any] = [request.system, *(message.content for message in request.messages)]
+    while waiting:
+        content = waiting.pop()
+        if isinstance(content, str) or content is None:
+            continue
+        for block in content:
+            yield block
+            inner = getattr(block, "content", None)
+            if isinstance(inner, tuple) and inner and isinstance(inner[0], Block):
+                waiting.append(inner)
+            source = getattr(block, "source", None)
+            if isinstance(source, ContentSource):
+                waiting.append(source.content)
+
+
+def _medium(block: Block) -> Medium | None:
+    if isinstance(block, Attachment):
+        return _unresolved(block)
+    if not isinstance(block, ImageBlock | DocumentBlock):
+        return None
+    source = block.source
+    if isinstance(source, Base64Source):
+        return Medium(block.type, source.media_type, len(source.data) * _IN_HALF)
+    if isinstance(source, URLSource):
+        return Medium(block.type, "", None, host_of(source.url) or "?")
+    if isinstance(source, TextSource):
+        return Medium(block.type, source.media_type, len(source.data.encode()))
+    return Medium(
+        block.type, "", 0
+    )  # an upload, which was judged then; or blocks, judged one by one
+
+
+def _unresolved(block: Attachment) -> Medium:
+    source = block.source
+    size = len(source) if isinstance(source, bytes) else 0 if block.kind == "file_id" else None
+    host = (host_of(source) or "?") if block.kind == "url" else ""
+    return Medium(block.type, block.media_type or "", size, host)
+
+
+def _models(value: Any, *, bare: bool = False) -> Iterator[str]:
+    """Yield what stands under ``model`` in JSON, and plain texts where these are models too."""
+    if isinstance(value, str):
+        if bare:
+            yield value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name == "model" and isinstance(inner, str):
+                yield inner
+            elif not isinstance(inner, str):
+                yield from _models(inner, bare=False)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _models(inner, bare=bare)
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name == "name" and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _named(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _named(inner)

@@ -1,0 +1,170 @@
+"""Looking for many patterns at once, in time that grows with the text alone (RE2)."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any, Final
+
+from attrs import frozen
+
+from hookline.errors import ConfigError, MissingExtra
+from hookline_plugins.policy.rules.disguises import folded, seen_through
+from hookline_plugins.policy.rules.keys import Part
+
+__all__ = ["Hit", "Patterns", "longest", "reach_of", "word_pattern"]
+
+_MEMORY: Final = 128 << 20  # bytes for the automaton; RE2 makes its states as it needs them
+_SHOWN: Final = 60
+_EDGE: Final = r"[^\p{L}\p{N}]"
+_GAP: Final = 64  # characters of white space within a phrase that a stream is held back for
+
+
+@frozen
+class Hit:
+    """Where a pattern was found, without what stands there.
+
+    Attributes:
+        number: of the pattern.
+        part: in which it was found.
+        start: characters before it.
+        length: of what was found.
+
+    """
+
+    number: int
+    part: str
+    start: int
+    length: int
+
+    @property
+    def evidence(self) -> str:
+        """The place in words."""
+        return f"{self.part}, {self.length} characters at {self.start}"
+
+
+def word_pattern(words: Sequence[str]) -> str:
+    """Return the pattern of whole words, in any case of letters.
+
+    A word ends where no letter or digit follows; the parts of a phrase may be joined as in names
+    (``project_zephyr``). What a word itself is, stands in the group ``word``.
+    """
+    return f"(?i)(?:^|{_EDGE})(?P<word>{'|'.join(map(_word, words))})(?:{_EDGE}|$)"
+
+
+def _word(word: str) -> str:
+    return r"[\s_.+-]+".join(re.escape(part) for part in folded(word).split())
+
+
+def reach_of(words: Sequence[str]) -> int:
+    """Return how many characters one of the words has at most, with some room between its parts."""
+    return max(len(word) + 2 + _GAP * (len(word.split()) - 1) for word in words)
+
+
+class Patterns:
+    """A set of patterns, each looked for in some parts only.
+
+    Args:
+        wanted: each pattern with the parts it is for; None is all of them.
+
+    Raises:
+        ConfigError: a pattern that RE2 does not take.
+        MissingExtra: RE2 is not installed.
+
+    """
+
+    def __init__(self, wanted: Sequence[tuple[str, frozenset[str] | None]]) -> None:
+        self._parts = [parts for _, parts in wanted]
+        self._single: list[Any] = []
+        self._all: Any = None
+        if not wanted:
+            return
+        engine = _engine()
+        options = engine.Options()
+        options.log_errors = False
+        options.max_mem = _MEMORY
+        together = engine.Set.SearchSet(options)
+        for pattern, _ in wanted:
+            try:
+                self._single.append(engine.compile("(?m)" + pattern, options))
+                together.Add("(?m)" + pattern)
+            except (engine.error, RuntimeError, ValueError) as error:
+                said = error.args[0] if error.args else error
+                why = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+                raise ConfigError(
+                    f"{pattern[:_SHOWN]!r} is no pattern that RE2 takes ({why}); it knows neither "
+                    "look-around nor back references"
+                ) from error
+        together.Compile()
+        self._all = together
+
+    def __bool__(self) -> bool:
+        return self._all is not None
+
+    def wants(self, part: str) -> bool:
+        """Say whether some pattern is for a part."""
+        return any(parts is None or part in parts for parts in self._parts)
+
+    def search(self, texts: Mapping[Part, Sequence[str]]) -> Iterator[Hit]:
+        """Yield where patterns are found, each at most once a part.
+
+        A word may be split over pieces, or end with one: both readings are looked at.
+
+        Args:
+            texts: the pieces of each part.
+
+        """
+        if self._all is None:
+            return
+        for part, pieces in texts.items():
+            if not pieces:
+                continue
+            found: set[int] = set()
+            for text in _readings(pieces, urls=part == "urls"):
+                for number in self._found(text):
+                    parts = self._parts[number]
+                    if number not in found and (parts is None or part in parts):
+                        found.add(number)
+                        yield self._hit(number, part, text)
+
+    def _found(self, text: str) -> Sequence[int]:
+        try:
+            return self._all.Match(text) or ()
+        except UnicodeEncodeError:  # half a surrogate pair, which is no letter
+            return self._all.Match(_whole(text)) or ()
+
+    def _hit(self, number: int, part: str, text: str) -> Hit:
+        single = self._single[number]
+        match = single.search(_whole(text))
+        start, end = match.span(single.groupindex.get("word", 0)) if match else (0, len(text))
+        return Hit(number, part, start, end - start)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _readings(pieces: Sequence[str], *, urls: bool) -> Iterable[str]:
+    whole = list(pieces) if len(pieces) == 1 else ["\n".join(pieces), "".join(pieces)]
+    yield from whole
+    # What is hidden may be split as well; that it ends with a piece, is nothing to it.
+    yield from seen_through(whole, urls=urls)
+
+
+def longest(pattern: str) -> int | None:
+    """Return how many characters a match has at most, or None where there is no limit to it.
+
+    Python's own parser tells; what it does not take of RE2's syntax counts as without limit.
+    """
+    parser = import_module("re._parser")
+    try:
+        _, most = parser.parse(pattern).getwidth()
+    except (re.error, RecursionError, OverflowError):
+        return None
+    return int(most) if most < parser.MAXREPEAT else None
+
+
+def _engine() -> Any:
+    try:
+        return import_module("re2")
+    except ImportError as error:
+        raise MissingExtra("policy", "google-re2", "the patterns of rules") from error

@@ -1,0 +1,273 @@
+"""The plugin ``echo``: the reply's text holds the prefill exactly once.
+
+Anthropic's models answer a prefill with the continuation only. Some other servers repeat the prefill, in
+whole answers, in streams or in both; which, is learned per destination, model and kind of answer, and never
+guessed: a short prefill may well be what the model itself says next, so before the first one such a server is
+asked for one token after words that nobody says by chance. A model that was only told to continue may repeat
+the words in its own way (``repeats``).
+
+It works inside ``cache`` and ``resume``, so that nobody out there takes a repeat for the model's words.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Final, Literal
+
+from attrs import define, field, frozen
+
+from hookline import (
+    CallNext,
+    HooklineError,
+    Message,
+    Request,
+    Response,
+    StreamFilter,
+    TextBlock,
+    Turn,
+    hookimpl,
+)
+from hookline.plugin import Book, Relay, TurnState, close, option
+from hookline.profiles import load_profiles, profile_of
+from hookline.values import (
+    ContentBlockDelta,
+    ContentBlockStart,
+    ContentBlockStop,
+    Event,
+    MessageDelta,
+    TextDelta,
+)
+from hookline_plugins.prefill import words_at_the_end
+from hookline_plugins.prefill.decision import SMALL, continues
+from hookline_plugins.prefill.repeats import Cut, Repeat
+
+__all__ = ["Echo"]
+
+_TELLING: Final = "The quick brown fox jumps over the"
+_ORDINARY: Final = ("end_turn", "stop_sequence", "max_tokens")
+_TELLS: Final = 12  # characters; words that long are not said again by chance
+
+
+@define
+class _Habit:
+    """Whether a server repeats a prefill; None while nobody knows."""
+
+    repeats: bool | None = None
+
+
+@define
+class _Wanted:
+    """What the answer of this turn has to continue, and in how many tokens."""
+
+    words: str = ""
+    limit: int = 0
+
+
+@frozen(eq=False)
+class Echo:
+    """Takes the prefill out of an answer that repeats it.
+
+    Attributes:
+        remove: ``"auto"`` takes repeats out of what a model was told to continue, and of the
+            answers of servers that are known to repeat; ``"always"`` out of all, ``"never"``
+            out of none.
+        ask: whether a server that nobody knows is asked for one token, to learn its habit, before
+            the first short prefill.
+
+    """
+
+    first = True
+    before = ("prefill",)
+    remove: Literal["auto", "always", "never"] = field(
+        default="auto", metadata=option(harmless=True)
+    )
+    ask: bool = field(default=True, metadata=option(harmless=True))
+    wanted = TurnState(_Wanted)
+    _habits: Book[tuple[str, str, str, bool], _Habit] = field(init=False, factory=Book, repr=False)
+
+    @hookimpl
+    async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
+        """Return the answer without what it repeats of the prefill."""
+        words = words_at_the_end(turn, request)
+        if words is None or self.remove == "never":
+            return await call_next(request)
+        self.wanted[turn] = _Wanted(words, request.max_tokens)
+        if turn.asks_model and continues(turn, request):
+            await self._learn(turn, request, words, call_next)
+        response = await call_next(request)
+        taking = self._taking(turn, words, request, response)
+        if taking is None:
+            return response
+        if response.events is None:
+            return taking.whole(response)
+        return response.evolve(events=Relay(response.events, _taken(response.events, taking)))
+
+    @hookimpl
+    def filter_stream(self, turn: Turn) -> StreamFilter | None:
+        """Do the same for the result of a batch, which comes a day later and by another way."""
+        wanted = self.wanted[turn]
+        prefill = turn.prefill
+        if turn.surface != "batch" or not wanted.words or prefill is None:
+            return None
+        if prefill.mode == "native":
+            return None
+        limit = wanted.limit if 0 < wanted.limit <= SMALL and prefill.mode == "instructed" else 0
+        return _Taking(turn, Repeat(wanted.words, loose=True), limit)
+
+    def _taking(
+        self, turn: Turn, words: str, request: Request, response: Response
+    ) -> "_Taking | None":
+        """Return what takes repeats out of this answer, or None if there are none."""
+        mode = turn.prefill.mode if turn.prefill and turn.prefill.text == words else None
+        if mode is None:
+            mode = "native" if continues(turn, request) else "instructed"
+        if mode != "native":
+            small = mode == "instructed" and 0 < request.max_tokens <= SMALL
+            return _Taking(turn, Repeat(words, loose=True), request.max_tokens if small else 0)
+        if self.remove == "always":
+            return _Taking(turn, Repeat(words))
+        if not self._may_repeat(turn, request, response):
+            return None
+        habit = self._habit(turn, request)
+        if habit.repeats is False or (habit.repeats is None and len(words) < _TELLS):
+            return None
+        return _Taking(turn, Repeat(words), habit=habit)
+
+    def _may_repeat(self, turn: Turn, request: Request, response: Response | None = None) -> bool:
+        """Say whether the server may be one of those: not where a Claude answers."""
+        profile = profile_of(turn.destination)
+        named = load_profiles().named_by(response.headers) if response is not None else None
+        facts = turn.models.get(request.model)
+        claude = facts is not None and facts.line is not None and (named or profile).claude
+        return profile.repeats_prefill == "learned" and not claude
+
+    def _habit(self, turn: Turn, request: Request) -> _Habit:
+        key = (turn.upstream, turn.account, request.model, turn.stream)
+        return self._habits.get(key, _Habit)
+
+    async def _learn(self, turn: Turn, request: Request, words: str, call_next: CallNext) -> None:
+        """Ask an unknown server for one token after words that nobody says twice by chance."""
+        if not self.ask or self.remove != "auto" or len(words) >= _TELLS:
+            return
+        habit = self._habit(turn, request)
+        if habit.repeats is not None or not self._may_repeat(turn, request):
+            return
+        question = Request(
+            request.model,
+            1,
+            (Message("user", "Say a sentence."), Message("assistant", _TELLING)),
+        )
+        try:
+            text = await _text(await call_next(question))
+        except HooklineError as error:
+            turn.trace.note(
+                "echo", f"whether {turn.upstream} repeats a prefill is unknown: {error}"
+            )
+            return
+        habit.repeats = text.startswith(_TELLING)
+        told = "repeats" if habit.repeats else "does not repeat"
+        turn.trace.note("echo", f"asked for a token: {turn.upstream} {told} a prefill")
+
+
+class _Taking(StreamFilter):
+    """Takes a repeat out of the first text of an answer, and cuts the answer where it is too long."""
+
+    sees = "deltas"
+
+    def __init__(
+        self, turn: Turn, repeat: Repeat, limit: int = 0, habit: _Habit | None = None
+    ) -> None:
+        self._turn = turn
+        self._repeat = repeat
+        self._cut = Cut(limit) if limit else None
+        self._habit = habit
+        self._index: int | None = None  # of the first block of text
+        self._told = False
+
+    def feed(self, event: Event) -> Iterator[Event]:
+        """Pass events on; hold the first text back while it may still be a repeat."""
+        if isinstance(event, ContentBlockStart) and isinstance(event.content_block, TextBlock):
+            self._index = event.index if self._index is None else self._index
+            text = event.content_block.text
+            yield event.evolve(content_block=event.content_block.evolve(text="")) if text else event
+            if text:
+                yield from self._grown(event.index, text)
+        elif isinstance(event, ContentBlockDelta) and isinstance(event.delta, TextDelta):
+            yield from self._grown(event.index, event.delta.text)
+        elif isinstance(event, ContentBlockStop) and event.index == self._index:
+            yield from self._delta(event.index, self._repeat.end())
+            self._tell()
+            yield event
+        elif isinstance(event, MessageDelta) and self._ends_here(event.delta.stop_reason):
+            yield event.evolve(
+                delta=event.delta.evolve(stop_reason="max_tokens", stop_sequence=None)
+            )
+        else:
+            yield event
+
+    def whole(self, response: Response) -> Response:
+        """Do the same to an answer that has arrived."""
+        content = []
+        for index, block in enumerate(response.content):
+            if not isinstance(block, TextBlock):
+                content.append(block)
+                continue
+            text = block.text
+            if self._index is None:
+                self._index = index
+                text = self._repeat.feed(text) + self._repeat.end()
+                self._tell()
+            text = self._cut.feed(text) if self._cut is not None else text
+            content.append(block if text == block.text else block.evolve(text=text))
+        changes: dict[str, object] = {}
+        if self._ends_here(response.stop_reason):
+            changes = {"stop_reason": "max_tokens", "stop_sequence": None}
+        return response.evolve(content=tuple(content), **changes)
+
+    def _ends_here(self, stop_reason: str | None) -> bool:
+        """Say whether the API would have stopped the answer where it is cut here."""
+        return self._cut is not None and self._cut.over and stop_reason in _ORDINARY
+
+    def _grown(self, index: int, text: str) -> Iterator[Event]:
+        text = self._repeat.feed(text) if index == self._index else text
+        self._tell()
+        yield from self._delta(index, text)
+
+    def _delta(self, index: int, text: str) -> Iterator[Event]:
+        text = self._cut.feed(text) if self._cut is not None else text
+        if text:
+            yield ContentBlockDelta(index, TextDelta(text))
+
+    def _tell(self) -> None:
+        """Note what came out, and learn from it, once."""
+        repeat = self._repeat
+        if self._told or not repeat.decided:
+            return
+        self._told = True
+        if repeat.taken is not None:
+            self._turn.trace.note("echo", f"{repeat.taken} of the prefill taken out")
+        if self._habit is not None and not repeat.short:
+            self._habit.repeats = repeat.taken is not None
+
+
+async def _taken(source: AsyncIterator[Event], taking: _Taking) -> AsyncGenerator[Event, None]:
+    try:
+        async for event in source:
+            for each in taking.feed(event):
+                yield each
+    finally:
+        await close(source)
+
+
+async def _text(response: Response) -> str:
+    """Return the text of an answer, streamed or whole."""
+    if response.events is None:
+        return response.text
+    pieces: list[str] = []
+    try:
+        async for event in response.events:
+            if isinstance(event, ContentBlockStart) and isinstance(event.content_block, TextBlock):
+                pieces.append(event.content_block.text)
+            elif isinstance(event, ContentBlockDelta) and isinstance(event.delta, TextDelta):
+                pieces.append(event.delta.text)
+    finally:
+        await close(response.events)
+    return "".join(pieces)

@@ -1,0 +1,109 @@
+"""What a user has approved of MCP servers: the hashes of their tools, kept from one run to the next.
+
+A server that describes a tool one way when it is looked at, and another way later, gives orders to the
+model. So the first description that is seen is pinned, and another one is refused.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from hookline import ConfigError, Tool
+from hookline.values import thaw
+
+__all__ = ["Approvals"]
+
+
+@frozen
+class Approvals:
+    """The approvals of this user.
+
+    Attributes:
+        path: the file; by default in the user's state directory.
+
+    """
+
+    path: Path
+
+    @classmethod
+    def of_user(cls) -> "Approvals":
+        """Return those of whoever runs this process."""
+        if own := os.environ.get("XDG_STATE_HOME"):
+            folder = Path(own)
+        elif sys.platform == "win32":
+            folder = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
+        elif sys.platform == "darwin":
+            folder = Path("~/Library/Application Support")
+        else:
+            folder = Path("~/.local/state")
+        return cls(folder.expanduser() / "hookline" / "mcp-approvals.json")
+
+    def read(self) -> dict[str, dict[str, str]]:
+        """Return the hashes by server and tool.
+
+        Raises:
+            ConfigError: the file cannot be read.
+
+        """
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{self.path} cannot be read ({error}); repair it, or delete it to approve anew"
+            ) from error
+        if not isinstance(found, dict) or not all(isinstance(v, dict) for v in found.values()):
+            raise ConfigError(f"{self.path} is no list of approvals; delete it to approve anew")
+        return found
+
+    def pin(self, server: str, tools: Iterable[Tool]) -> None:
+        """Approve what is seen for the first time; refuse what has changed since.
+
+        Raises:
+            ConfigError: a tool is described in another way than when it was approved.
+
+        """
+        known = self.read()
+        pinned = known.get(server, {})
+        seen = {tool.name: _hash(tool) for tool in tools}
+        changed = ", ".join(name for name in seen if pinned.get(name, seen[name]) != seen[name])
+        if changed:
+            raise ConfigError(
+                f"the MCP server {server!r} describes {changed} in another way than when it was "
+                "approved. If that is right, approve it anew: hookline tools approvals "
+                f"--forget {server!r}"
+            )
+        if seen.keys() - pinned.keys():
+            self._write({**known, server: {**pinned, **seen}})
+
+    def forget(self, server: str) -> bool:
+        """Drop what was approved of a server; return whether there was anything."""
+        known = self.read()
+        if known.pop(server, None) is None:
+            return False
+        self._write(known)
+        return True
+
+    def _write(self, approvals: Mapping[str, Any]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(approvals, file, indent=1, sort_keys=True)
+        Path(name).replace(self.path)
+
+
+def _hash(tool: Tool) -> str:
+    said = {
+        "name": tool.name,
+        "description": tool.description,
+        "input_schema": thaw(tool.input_schema),
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,228 @@
+"""The routing table: which tool name is handled where, and what stands in front of it."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
+
+from attrs import frozen
+
+from hookline import ConfigError, Tool
+from hookline.values import ToolSpec
+from hookline_plugins.tools.gates import Deny, Human, in_terminal
+from hookline_plugins.tools.links import Link
+from hookline_plugins.tools.running import Function, Job
+
+if TYPE_CHECKING:
+    from hookline_plugins.tools.computer import Screen
+
+__all__ = ["Client", "Handler", "Route", "Row", "Table", "read_routes"]
+
+Route: TypeAlias = "str | Callable[..., Any] | Mapping[str, Any] | Screen"
+"""A function, a link, a word, a table, or a screen: see ``read_routes``."""
+
+_PATTERN: Final = re.compile(r"[A-Za-z0-9_*-]{1,128}")
+_CODE: Final = "routes= of Tools"
+
+
+class Handler(Protocol):
+    """What runs calls of a tool."""
+
+    async def run(self, job: Job) -> Any:
+        """Return the result of a call, or raise what went wrong."""
+        ...
+
+
+@runtime_checkable
+class Toolbox(Protocol):
+    """A handler with tools of its own, which it describes: an MCP server, a memory, a screen."""
+
+    async def tools(self, turn: Any, model: str) -> Iterable[tuple[str, ToolSpec | None]]:
+        """Return name and definition of each; None where another definition brings it along."""
+        ...
+
+
+@frozen
+class Client:
+    """Calls go back to the caller."""
+
+    def __str__(self) -> str:
+        return "client"
+
+
+@frozen(kw_only=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        pattern: a tool's name, or a glob: ``get_*``, ``*_ant``.
+        handler: what takes the calls.
+        origin: where the line comes from.
+        definition: what the model is told; None if the caller tells it.
+
+    """
+
+    pattern: str
+    handler: Any
+    origin: str
+    definition: ToolSpec | None = None
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """How specific it is: a name before every glob, then the longest fixed part."""
+        return "*" not in self.pattern, len(self.pattern.replace("*", ""))
+
+    def takes(self, name: str) -> bool:
+        """Say whether a tool's name fits."""
+        if "*" not in self.pattern:
+            return name == self.pattern
+        return re.fullmatch(".*".join(map(re.escape, self.pattern.split("*"))), name) is not None
+
+
+@frozen
+class Table:
+    """Handlers and gates by tool name."""
+
+    handlers: tuple[Row, ...]
+    gates: tuple[Row, ...]
+
+    def handler(self, name: str) -> Row | None:
+        """Return the most specific line for a tool, or None.
+
+        Raises:
+            ConfigError: two are equally specific.
+
+        """
+        return _most_specific(self.handlers, name)
+
+    def gate(self, name: str) -> Row | None:
+        """Return the gate in front of a tool; of equal ones, the stricter."""
+        fitting = [row for row in self.gates if row.takes(name)]
+        return max(fitting, key=lambda row: (row.rank, isinstance(row.handler, Deny)), default=None)
+
+
+def _most_specific(rows: Iterable[Row], name: str) -> Row | None:
+    fitting = sorted((row for row in rows if row.takes(name)), key=lambda row: row.rank)
+    if len(fitting) > 1 and fitting[-1].rank == fitting[-2].rank:
+        first, second = fitting[-2:]
+        raise ConfigError(
+            f"tools: {name!r} is handled twice: by {first.handler} ({first.origin}, "
+            f"{first.pattern!r}) and by {second.handler} ({second.origin}, {second.pattern!r}); "
+            "give one of them another name"
+        )
+    return fitting[-1] if fitting else None
+
+
+def read_routes(routes: Mapping[str, Route]) -> Table:
+    """Return the table that an option describes.
+
+    Args:
+        routes: tool name or glob to a function, ``"https://…"``, ``{url, method, headers, timeout}``,
+            ``"mcp:COMMAND …"``, ``{mcp, url, prefix, allow, env, headers, resources, prompts}``,
+            ``"memory:DIR"``, ``"client"``, ``"deny"``, ``{deny = reason}``, ``"human"``, ``{"human": callback}``,
+            a ``Screen``, ``{"computer": screen, "kind": …}``.
+
+    Raises:
+        ConfigError: a pattern that fits no name, or a route that leads nowhere.
+
+    """
+    handlers: list[Row] = []
+    gates: list[Row] = []
+    for pattern, route in routes.items():
+        if not isinstance(pattern, str) or not _PATTERN.fullmatch(pattern):
+            raise ConfigError(
+                f"tools: route {pattern!r} fits no tool: names are letters, digits, _ and -, with * "
+                "for any part"
+            )
+        handler = _read(pattern, route)
+        definition = _definition(pattern, route, handler)
+        row = Row(pattern=pattern, handler=handler, origin=_CODE, definition=definition)
+        (gates if isinstance(handler, Deny | Human) else handlers).append(row)
+    return Table(tuple(handlers), tuple(gates))
+
+
+def _read(pattern: str, route: Any) -> Any:
+    if isinstance(route, str):
+        return _read_text(route)
+    if isinstance(route, Mapping):
+        for key, make in _BY_KEY.items():
+            if key in route:
+                rest = {name: value for name, value in route.items() if name != key}
+                try:
+                    return make(route[key], **rest)
+                except TypeError as error:
+                    raise ConfigError(f"tools: route {pattern!r}: {error}") from error
+    elif hasattr(route, "screenshot"):
+        return _computer(route)
+    elif callable(route):
+        return Function(route)
+    raise ConfigError(
+        f"tools: route {pattern!r} must be a function or an https link, one of "
+        f"{', '.join(sorted({*_WORDS, *_BY_SCHEME}))}, or a table with one of "
+        f"{', '.join(_BY_KEY)}, not {route!r}"
+    )
+
+
+def _read_text(route: str) -> Any:
+    if route in _WORDS:
+        return _WORDS[route]()
+    scheme, colon, rest = route.partition(":")
+    if colon and f"{scheme}:" in _BY_SCHEME:
+        return _BY_SCHEME[f"{scheme}:"](rest.strip())
+    return Link(route)
+
+
+def _definition(pattern: str, route: Any, handler: Any) -> ToolSpec | None:
+    if isinstance(handler, Function) and "*" not in pattern:
+        from hookline.schema import describe  # noqa: PLC0415 -- few pipelines have routes
+
+        return describe(handler.function, pattern)
+    if isinstance(handler, Link) and isinstance(route, Mapping) and "input_schema" in route:
+        return Tool(
+            name=pattern, input_schema=route["input_schema"], description=route.get("description")
+        )
+    return None
+
+
+def _link(url: str, *, description: str = "", input_schema: Any = None, **options: Any) -> Link:
+    """Make a link; what describes its tool is read by ``_definition``."""
+    if description and input_schema is None:
+        raise ConfigError(f"tools: {url!r}: a description wants an input_schema beside it")
+    return Link(url, **options)
+
+
+def _human(how: Any) -> Human:
+    if how == "terminal":
+        return Human(in_terminal)
+    if how is None or callable(how):
+        return Human(how)
+    raise ConfigError(f"tools: human takes a callback or 'terminal', not {how!r}")
+
+
+def _mcp(where: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.mcp_servers import MCPServer  # noqa: PLC0415 -- few pipelines speak MCP
+
+    return MCPServer.of(where, **options)
+
+
+def _memory(folder: str) -> Any:
+    from hookline_plugins.tools.memory import Memory  # noqa: PLC0415 -- few pipelines have one
+
+    return Memory(folder)
+
+
+def _computer(screen: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.computer import Computer  # noqa: PLC0415 -- few pipelines have one
+
+    return Computer(screen, **options)
+
+
+_WORDS: Final[Mapping[str, Callable[[], Any]]] = {"client": Client, "deny": Deny, "human": Human}
+_BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {"mcp:": _mcp, "memory:": _memory}
+_BY_KEY: Final[Mapping[str, Callable[..., Any]]] = {
+    "mcp": _mcp,  # before "url", which it may have too
+    "url": _link,
+    "memory": _memory,
+    "computer": _computer,
+    "deny": Deny,
+    "human": _human,
+}

@@ -1,0 +1,74 @@
+"""What says who made a PDF goes, its pages stay."""
+
+import subprocess
+from io import BytesIO
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pikepdf
+import pypdf
+import pytest
+from reportlab.pdfgen import canvas  # type: ignore[import-untyped]
+
+from hookline import InputError
+from hookline.values import Document
+from hookline_plugins.images.pdf_metadata import without_metadata
+
+
+def telling(**save: Any) -> bytes:
+    """A PDF with the word CANARY wherever metadata can stand."""
+    out = BytesIO()
+    drawn = canvas.Canvas(out)
+    drawn.setAuthor("CANARY")
+    drawn.drawString(50, 50, "What the page says")
+    drawn.showPage()
+    drawn.save()
+    with pikepdf.open(BytesIO(out.getvalue())) as pdf:
+        with pdf.open_metadata() as xmp:
+            xmp["dc:creator"] = ["CANARY"]
+        page = pdf.pages[0].obj
+        page.Metadata = pdf.make_stream(b"CANARY")
+        page.Thumb = pdf.make_stream(b"CANARY")
+        page.PieceInfo = pikepdf.Dictionary(Maker=pikepdf.String("CANARY"))
+        changed = BytesIO()
+        pdf.save(changed, compress_streams=False, **save)
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize("mode", list(pikepdf.ObjectStreamMode.__members__.values()))
+def test_nothing_tells_who_made_it(mode: Any, tmp_path: Path) -> None:
+    data = telling(object_stream_mode=mode)
+    clean = without_metadata(data)
+    with pikepdf.open(BytesIO(clean)) as pdf:
+        assert b"CANARY" not in pdf.trailer.unparse(resolved=True)
+        assert all(b"CANARY" not in each.unparse(resolved=True) for each in pdf.objects)
+    pages = pypdf.PdfReader(BytesIO(clean)).pages
+    assert [page.extract_text().strip() for page in pages] == ["What the page says"]
+    exiftool = which("exiftool")
+    if exiftool is not None:
+        path = tmp_path / "clean.pdf"
+        path.write_bytes(clean)
+        told = subprocess.run([exiftool, "-a", "-u", "-ee", path], capture_output=True, check=True)
+        assert b"CANARY" not in told.stdout
+        assert b"Producer" not in told.stdout
+
+
+def test_it_is_done_if_asked_for(resolve: Any) -> None:
+    data = telling()
+    kept, stripped = (
+        resolve(Document(data), pdf_metadata=wish)[0].source.data for wish in ("keep", "strip")
+    )
+    assert len(stripped) < len(kept)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"%PDF-1.7\nnothing", "damaged"),
+        (telling(encryption=pikepdf.Encryption(owner="a", user="b")), "password"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(data: bytes, why: str, resolve: Any) -> None:
+    with pytest.raises(InputError, match=why):
+        resolve(Document(data), pdf_metadata="strip")

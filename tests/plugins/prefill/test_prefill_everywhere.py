@@ -1,0 +1,191 @@
+"""Prefill on every model of the table, in every mode, and in histories that end in an assistant's words."""
+
+import json
+from typing import Any
+
+import attrs
+import pytest
+
+from hookline import InputError, Pipeline
+from hookline.endpoints import BatchItem
+from hookline.models import load_models
+from hookline.simulator import Rule
+from hookline_plugins.resilience.resume import Resume
+
+NATIVE, INSTRUCTED = "claude-haiku-4-5", "claude-opus-5-5"
+MODELS = [facts.id for facts in load_models() if not facts.retired]
+ANT = "What is latin for Ant? (A) Apoidea, (B) Rhopalocera, (C) Formicidae"
+PREFILL = "The answer is ("
+
+
+@attrs.frozen
+class Ant:
+    """An ant."""
+
+    name: str
+    legs: int
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "answer", ["C) Formicidae", "The answer is (C) Formicidae", '"The answer is (C"']
+)
+def test_multiple_choice_works_on_every_model(
+    blocking: Any, sim: Any, streamed: bool, model: str, answer: str
+) -> None:
+    native = load_models().require(model).prefill
+    server = sim(Rule(reply="C) Formicidae" if native else answer, chunk=3))
+    line = {"base_url": server, "model": model}
+    reply = blocking.outcome(streamed, ANT, line=line, prefill=PREFILL, max_tokens=1)
+    assert reply.text == "The answer is (C"
+    assert reply.completion == "C"
+    assert reply.stop_reason == "max_tokens"
+    assert reply.prefill_mode == ("native" if native else "instructed")
+    assert reply.messages[-1].text == "The answer is (C"
+
+
+def test_room_for_the_repeat_is_asked_for_and_paid_for(run: Any, sim: Any, streamed: bool) -> None:
+    server = sim(Rule(reply="The answer is (C) Formicidae", chunk=3))
+    line = {"base_url": server, "model": INSTRUCTED}
+    reply = run.outcome(streamed, ANT, line=line, prefill=PREFILL, max_tokens=1)
+    assert server.bodies[0]["max_tokens"] > 1
+    assert reply.usage.output_tokens > 1  # what was billed
+    assert ("echo", "repeat of the prefill taken out") in reply.trace.notes
+
+
+def test_many_tokens_are_asked_for_as_they_are(run: Any, sim: Any) -> None:
+    server = sim()
+    run.send(ANT, line={"base_url": server, "model": INSTRUCTED}, prefill=PREFILL, max_tokens=200)
+    assert server.bodies[0]["max_tokens"] == 200
+
+
+def test_a_conversation_remembers_the_words_and_never_the_instruction(
+    run: Any, sim: Any, streamed: bool
+) -> None:
+    server = sim(Rule(call=1, reply="The answer is (C)"), Rule(reply="Yes."))
+
+    async def body(line: Any) -> None:
+        chat = line.conversation()
+        if streamed:
+            async with chat.stream(ANT, prefill=PREFILL) as stream:
+                await stream.reply
+        else:
+            await chat.send(ANT, prefill=PREFILL)
+        await chat.send("Are you sure?")
+        assert [(each.role, each.text) for each in chat.messages] == [
+            ("user", ANT),
+            ("assistant", "The answer is (C)"),
+            ("user", "Are you sure?"),
+            ("assistant", "Yes."),
+        ]
+
+    run(body, base_url=server, model=INSTRUCTED)
+    assert "reply_so_far" not in json.dumps(server.bodies[1])
+
+
+@pytest.mark.parametrize("model", [NATIVE, INSTRUCTED])
+@pytest.mark.parametrize("content", [PREFILL, [{"type": "text", "text": PREFILL}]])
+def test_messages_that_end_in_an_assistants_words_are_a_prefill(
+    run: Any, sim: Any, streamed: bool, model: str, content: Any
+) -> None:
+    server = sim(Rule(reply="C)"))
+    history = [{"role": "user", "content": ANT}, {"role": "assistant", "content": content}]
+    line = {"base_url": server, "model": model}
+    reply = run.outcome(streamed, None, line=line, messages=history)
+    assert (reply.text, reply.completion) == ("The answer is (C)", "C)")
+    assert [each.role for each in reply.messages] == ["user", "assistant"]
+    assert reply.messages[-1].text == "The answer is (C)"
+
+
+def test_white_space_after_words_that_were_said_is_kept_from_models_that_refuse_it(
+    run: Any, sim: Any
+) -> None:
+    server = sim(Rule(reply="there"))
+    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello "}]
+    reply = run.send(None, line={"base_url": server}, messages=history)
+    assert reply.text == "Hello there"
+    assert server.bodies[0]["messages"][-1]["content"] == "Hello"
+
+
+def test_a_prefill_may_end_in_white_space_where_the_model_is_told(run: Any, sim: Any) -> None:
+    server = sim(Rule(reply="C"))
+    reply = run.send(ANT, line={"base_url": server, "model": INSTRUCTED}, prefill="The answer is ")
+    assert reply.text == "The answer is C"
+
+
+def test_error_refuses_what_cannot_be_native(run: Any, sim: Any) -> None:
+    server = sim()
+    with pytest.raises(InputError, match="does not continue an assistant message"):
+        run.send(line={"base_url": server, "model": INSTRUCTED}, prefill="So", prefill_mode="error")
+    assert server.calls == []
+    assert (
+        run.send(line={"base_url": server}, prefill="So", prefill_mode="error").prefill_mode
+        == "native"
+    )
+
+
+@pytest.mark.parametrize("model", [NATIVE, INSTRUCTED])
+@pytest.mark.parametrize("opening", ["{", '{"name":', '{ "na'])
+def test_a_prefill_that_opens_the_output_needs_no_words(
+    run: Any, sim: Any, streamed: bool, model: str, opening: str
+) -> None:
+    server = sim(Rule(reply='{"name": "Formica", "legs": 6}', chunk=4))
+    line = {"base_url": server, "model": model}
+    reply = run.outcome(streamed, "An ant", line=line, output=Ant, prefill=opening)
+    assert reply.output == Ant(name="Formica", legs=6)
+    assert reply.prefill_mode == "structured"
+    assert reply.text.startswith(opening)
+    assert len(server.bodies[0]["messages"]) == 1
+
+
+def test_a_growing_output_begins_with_its_prefill(blocking: Any, sim: Any) -> None:
+    server = sim(Rule(reply='{"name": "Formica", "legs": 6}', chunk=4))
+    with (
+        Pipeline(base_url=server, model=INSTRUCTED) as line,
+        line.stream("An ant", output=Ant, prefill="{") as stream,
+    ):
+        assert list(stream.output)[-1] == {"name": "Formica", "legs": 6}
+
+
+@pytest.mark.parametrize("words", ["Well,", '{"legs":', "["])
+def test_a_prefill_that_no_such_output_begins_with_is_refused(
+    run: Any, sim: Any, words: str
+) -> None:
+    server = sim()
+    with pytest.raises(InputError, match="exclude each other"):
+        run.send(line={"base_url": server}, output=Ant, prefill=words)
+    assert server.calls == []
+
+
+def test_structured_needs_an_output(run: Any, sim: Any) -> None:
+    with pytest.raises(InputError, match="needs output="):
+        run.send(line={"base_url": sim()}, prefill="{", prefill_mode="structured")
+
+
+@pytest.mark.parametrize("model", [NATIVE, INSTRUCTED])
+def test_a_result_of_a_batch_begins_with_the_prefill_once(sim: Any, model: str) -> None:
+    native = model == NATIVE
+    server = sim(Rule(reply="C) Formicidae" if native else "The answer is (C) Formicidae"))
+    with Pipeline(base_url=server, model=model) as line:
+        item = BatchItem("ant", ANT, prefill=PREFILL, max_tokens=1)
+        batch = line.batches.create([item])
+        batch = line.batches.wait(batch)
+        (result,) = line.batches.results(batch)
+    assert result.reply.text == "The answer is (C"
+
+
+def test_a_broken_stream_of_a_server_that_repeats_is_resumed_without_doubles(
+    run: Any, loopback: Any, http: Any, sse: Any, message: Any, deltas: Any
+) -> None:
+    said = "The answer is (C) Formicidae, since it is."
+
+    def answer(request: Any) -> Any:
+        begun = request.json["messages"][-1]["content"]
+        body = sse(*deltas(begun, said[len(begun) : len(begun) + 12], end=len(begun) > 20))
+        return http(200, body, {"content-type": "text/event-stream"})
+
+    server = loopback(answer)
+    line = {**server.line, "model": "llama-9", "plugins": [Resume()]}
+    text, reply = run.stream(ANT, line=line, prefill=PREFILL)
+    assert text == reply.text == said[: len(text)]
+    assert len(text) > len(PREFILL) + 12
