@@ -44,7 +44,7 @@ each of them to see the last one's work, and pluggy's broadcast gives every one 
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pluggy import HookimplMarker, HookspecMarker
 
@@ -60,7 +60,12 @@ if TYPE_CHECKING:
     from hookline.values.events import Event
     from hookline.values.messages import Request, Response
 
-__all__ = ["Layer", "hookimpl", "hookspec"]
+__all__ = ["CONTRACT", "Layer", "hookimpl", "hookspec"]
+
+CONTRACT: Final = "1.0"
+"""The version of the hooks. A plugin may say for which it was written: ``contract = ">=1,<2"``. The
+first number changes where a plugin may have to, the second where there is something new.
+"""
 
 hookspec = HookspecMarker("hookline")
 hookimpl = HookimplMarker("hookline")

@@ -1,6 +1,7 @@
 """What the caller gets: the reply of a turn."""
 
 import html
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -182,6 +183,30 @@ class Reply:
             sent = _without(sent, self.prefill)  # it is the beginning of the reply now
         return (*sent, self.message) if self.message.blocks else sent
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reply as JSON-ready values; without the changes of the trace, which may be long.
+
+        ``cost`` is a ``float`` here; for sums use ``reply.cost``, a ``Decimal``. ``output`` is what it
+        was read from where it is no JSON itself.
+        """
+        from hookline.wire.codec import unstructure  # noqa: PLC0415 -- building a reply must not load cattrs
+
+        trace = self.trace.to_dict()
+        del trace["changes"]
+        return {
+            "text": self.text,
+            "completion": self.completion,
+            "output": _as_json(self.output, self.text),
+            "stop_reason": self.stop_reason,
+            "model": self.model,
+            "prefill_mode": self.prefill_mode,
+            "usage": unstructure(self.usage),
+            "cost": None if self.cost is None else float(self.cost),
+            "request_id": self.request_id,
+            "trace": trace,
+            "response": unstructure(self.response),
+        }
+
     def evolve(self, **changes: Any) -> "Reply":
         """Return a copy with some attributes replaced."""
         # attrs.evolve() looks at every field anew; each turn comes by here.
@@ -325,6 +350,17 @@ class Outcome:
     def cost(self) -> Decimal | None:
         """US dollars of all attempts, or None if a price is not known."""
         return self.models.price((each.answered_by, each.usage) for each in self.attempts)
+
+
+def _as_json(output: Any, text: str) -> Any:
+    """Return a structured output as JSON values."""
+    if output is None:
+        return None
+    try:
+        json.dumps(output)
+    except (TypeError, ValueError):
+        return json.loads(text)
+    return output
 
 
 def _before_the_turn(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -5,9 +5,10 @@ is worked out only when somebody looks.
 """
 
 import difflib
+import html
 import json
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
@@ -29,6 +30,13 @@ __all__ = [
 ]
 
 _SHOWN = 120  # characters of one string in a rendered difference; an image is megabytes of base64
+_MILLI: Final = 1000
+_STYLE: Final = (
+    "body{font:14px system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
+    "details{border-left:3px solid #888;margin:.4em 0;padding:.1em .8em}summary{cursor:pointer}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.4em 0}"
+    ".add{color:#16794c}.del{color:#b3261e}.bad{border-color:#b3261e}"
+)
 
 
 @frozen
@@ -180,6 +188,19 @@ class ToolError:
         return {"tool": self.tool, "tool_use_id": self.tool_use_id, "error": self.error}
 
 
+class _Kept(list[Any]):
+    """A list that also writes each thing down in the order in which all of them happened."""
+
+    def __init__(self, items: Any, told: list[Any]) -> None:
+        super().__init__(items)
+        told.extend(self)
+        self._told = told
+
+    def append(self, item: Any) -> None:
+        super().append(item)
+        self._told.append(item)
+
+
 @define(eq=False)
 class Trace:
     """The record of one turn, in the order in which things happened.
@@ -198,6 +219,19 @@ class Trace:
     verdicts: list[Verdict] = field(default=Factory(list))
     notes: list[tuple[str, str]] = field(default=Factory(list))
     tool_errors: list[ToolError] = field(default=Factory(list))
+    _told: list[Any] = field(factory=list, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("changes", "attempts", "verdicts", "notes", "tool_errors"):
+            setattr(self, name, _Kept(getattr(self, name), self._told))
+
+    def __reduce__(self) -> Any:
+        return _restored, (self.timeline,)
+
+    @property
+    def timeline(self) -> tuple[Any, ...]:
+        """Changes, attempts, verdicts, notes and failed tools, in the order in which they happened."""
+        return tuple(self._told)
 
     def note(self, plugin: str, text: str) -> None:
         """Add a remark that ``hookline explain`` and logs show."""
@@ -217,22 +251,83 @@ class Trace:
             "tool_errors": [error.to_dict() for error in self.tool_errors],
         }
 
+    def to_html(self, title: str = "Hookline trace") -> str:
+        """Return the whole trace as one page that needs nothing besides itself."""
+        return (
+            '<!doctype html><html lang="en"><meta charset="utf-8">'
+            f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
+            f"<h1>{html.escape(title)}</h1>{self._body()}</html>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self._body()
+
+    def _body(self) -> str:
+        return "".join(_drawn(each) for each in self.timeline) or "<p>Nothing happened.</p>"
+
     def _lines(self) -> Iterator[str]:
-        for change in self.changes:
-            step = f" (step {change.step})" if change.step else ""
-            yield f"{change.stage} · {change.plugin}{step} · {change.microseconds:.0f} µs"
-            yield from ("    " + line for line in change.diff().splitlines())
-        for attempt in self.attempts:
-            outcome = attempt.error or f"status {attempt.status}"
-            if attempt.outcome == "interrupted":
-                outcome = f"interrupted, {outcome}"
-            yield f"attempt {attempt.number} · {attempt.model} · {attempt.seconds:.3f} s · {outcome}"
-        for verdict in self.verdicts:
-            yield f"{verdict.hook} · {verdict.plugin} · {verdict.decision}: {verdict.reason}"
-        for error in self.tool_errors:
-            yield f"tool {error.tool} · {error.tool_use_id} · {error.error}"
-        for plugin, text in self.notes:
-            yield f"note · {plugin} · {text}"
+        for each in self.timeline:
+            yield _headline(each)
+            if isinstance(each, Change):
+                yield from ("    " + line for line in each.diff().splitlines())
+
+
+def _restored(timeline: tuple[Any, ...]) -> Trace:
+    """Return the trace of which a timeline is left, for copies and pickles."""
+    trace = Trace()
+    lists: dict[type, list[Any]] = {
+        Change: trace.changes,
+        AttemptRecord: trace.attempts,
+        Verdict: trace.verdicts,
+        ToolError: trace.tool_errors,
+    }
+    for each in timeline:
+        lists.get(type(each), trace.notes).append(each)
+    return trace
+
+
+def _headline(each: Any) -> str:
+    """Return what happened in one line."""
+    if isinstance(each, Change):
+        step = f" (step {each.step})" if each.step else ""
+        return f"{each.stage} · {each.plugin}{step} · {_time(each.microseconds / 1e6)}"
+    if isinstance(each, AttemptRecord):
+        outcome = each.error or f"status {each.status}"
+        if each.outcome == "interrupted":
+            outcome = f"interrupted, {outcome}"
+        return f"attempt {each.number} · {each.model} · {_time(each.seconds)} · {outcome}"
+    if isinstance(each, Verdict):
+        return f"{each.hook} · {each.plugin} · {each.decision}: {each.reason}"
+    if isinstance(each, ToolError):
+        return f"tool {each.tool} · {each.tool_use_id} · {each.error}"
+    plugin, text = each
+    return f"note · {plugin} · {text}"
+
+
+def _time(seconds: float) -> str:
+    """Return a time in the unit that reads well."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    if seconds * _MILLI >= 1:
+        return f"{seconds * _MILLI:.0f} ms"
+    return f"{seconds * _MILLI * _MILLI:.0f} µs"
+
+
+def _drawn(each: Any) -> str:
+    head = html.escape(_headline(each))
+    if isinstance(each, Change):
+        lines = (
+            f'<span class="{_CLASSES.get(line[:1], "")}">{html.escape(line)}</span>'
+            for line in each.diff().splitlines()
+        )
+        return f"<details open><summary>{head}</summary><pre>{chr(10).join(lines)}</pre></details>"
+    failed = isinstance(each, Verdict | ToolError) or (
+        isinstance(each, AttemptRecord) and each.outcome != "answered"
+    )
+    return f'<details class="{"bad" if failed else ""}"><summary>{head}</summary></details>'
+
+
+_CLASSES: Final = {"+": "add", "-": "del"}
 
 
 @frozen
@@ -260,6 +355,17 @@ class Explanation:
         body = "\n".join("    " + line for line in _pretty(self.request))
         media = "".join(f"{each}\n" for each in self.media)
         return f"{self.trace.render()}\n{media}would be sent:\n{body}".lstrip("\n")
+
+    def to_html(self) -> str:
+        """Return it as one page that needs nothing besides itself."""
+        return self.trace.to_html("What would be sent").replace("</html>", f"{self._sent()}</html>")
+
+    def _repr_html_(self) -> str:
+        return self.trace._repr_html_() + self._sent()
+
+    def _sent(self) -> str:
+        body = html.escape("\n".join(_pretty(self.request)))
+        return f"<details open><summary>would be sent</summary><pre>{body}</pre></details>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""

@@ -27,6 +27,8 @@ from hookline.values.tool_definitions import Tool
 from hookline.values.usage import Usage
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from hookline.models import ModelTable
     from hookline.reply import Reply
     from hookline.values.events import Event
@@ -403,6 +405,11 @@ class Turn:
         if call_tool is None:
             raise RuntimeError("this turn was not made by a pipeline, so it has no tools to call")
         return await call_tool(self, call, run)
+
+    @property
+    def cost(self) -> "Decimal | None":
+        """US dollars of all attempts that have ended so far, or None if a price is not known."""
+        return self.models.price((each.answered_by, each.usage) for each in self.trace.attempts)
 
     def tell(self, event: "Event") -> None:
         """Show an event to whoever reads the events of this stream; elsewhere nothing happens.

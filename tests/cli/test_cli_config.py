@@ -50,7 +50,7 @@ def test_every_setting_is_shown_with_the_layer_that_won_and_those_that_lost(
         "where": None,
         "replaced": [],
     }
-    lists = {"enable", "disable"}
+    lists = {"enable", "disable", "files"}
     assert {*SETTINGS} - lists | {f"plugins.{each}" for each in lists} <= set(found)
     assert main(["config"]) == 0
     table = capfd.readouterr().out
@@ -214,7 +214,7 @@ def test_the_schema_knows_every_option_and_its_bounds(capfd: pytest.CaptureFixtu
     assert main(["config", "--schema"]) == 0
     schema = json.loads(capfd.readouterr().out)
     settings = schema["properties"]
-    assert set(settings) == {*SETTINGS, "plugins"} - {"enable", "disable"}
+    assert set(settings) == {*SETTINGS, "plugins"} - {"enable", "disable", "files"}
     assert settings["timeout"]["exclusiveMinimum"] == 0
     assert settings["timeout"]["default"] == 600
     assert "streamed or not" in settings["timeout"]["description"]

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from hookline import ConfigError, Pipeline, hookimpl
 from hookline._http.transport import Timeouts
-from hookline._journey.discovery import configured
+from hookline._journey.made import configured
 from hookline.config import FILE_NAME, Settings, load_settings
 
 

@@ -246,7 +246,7 @@ def toml(value: Any) -> str:
 
 
 def test_these_settings_are_harmless_and_no_others() -> None:
-    lists = {"enable", "disable", "plugins", "said"}
+    lists = {"enable", "disable", "files", "plugins", "said"}
     assert {each.name for each in Settings.__attrs_attrs__} - lists == {*HARMLESS, *NOT_HARMLESS}
     write("".join(f"{name} = {toml(value)}\n" for name, value in HARMLESS.items()))
     settings = load_settings(environ={})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent.parent / "pipeline" / "hookline"
-LAZY = ("", "endpoints", "plugin", "schema", "wire")
+LAZY = ("", "endpoints", "plugin", "schema", "testing", "wire")
 
 # The paths that applications and plugins may import. Of a package, only the names in its face are
 # public; where a thing stands inside is the package's own business.

@@ -163,10 +163,13 @@ class Delivery:
 
     def partial(self) -> Reply:
         """Return a reply made of what has been delivered so far."""
+        response = self._delivered.partial()
+        steps = (*self._earlier, response)
         return Reply(
-            response=self._delivered.partial(),
+            response=response,
             request=self._request,
             prefill=self._prefill,
+            cost=self._turn.models.price((step.model, step.usage) for step in steps),
             earlier=self._earlier,
             interrupted=True,
             trace=self._turn.trace,

@@ -5,26 +5,27 @@ Those of the group ``hookline.plugins`` take part in every pipeline; those of
 imported. The standard plugins come in by these doors like everybody else's.
 """
 
-import os
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Final
+from warnings import warn
 
 import attrs
 from attrs import frozen
 
-from hookline._journey.plugin_set import Plugin
+from hookline._journey.made import made
+from hookline._journey.plugin_files import FilePlugin, is_file_reference, plugins_in
+from hookline._journey.plugin_set import Plugin, examine
 from hookline._journey.required import (
     check_code_plugins,
     check_requirements,
     held,
-    refused_options,
 )
-from hookline._journey.trust import check_switch, check_trust, options_of
-from hookline.config import Origin, Settings, facts_of, nearest
-from hookline.errors import ConfigError, DecodeError, HooklineError
+from hookline._journey.trust import check_switch, may_enforce
+from hookline.config import Origin, Settings, nearest
+from hookline.errors import ConfigError, HooklineError, PluginWarning
 from hookline.policy import NO_POLICY, Policy
 
 __all__ = [
@@ -32,15 +33,14 @@ __all__ = [
     "OPTIONAL_GROUP",
     "Installed",
     "assemble",
-    "configured",
     "installed",
     "left_out",
+    "offered",
 ]
 
 GROUP: Final = "hookline.plugins"
 OPTIONAL_GROUP: Final = "hookline.plugins.optional"
 _OURS: Final = "hookline"
-_NO_SETTINGS: Final = Settings()
 
 
 @frozen
@@ -79,32 +79,6 @@ class Installed:
         except ConfigError:
             return False
         return role == "enforcer" or not isinstance(role, str)  # a property: who knows
-
-    def load(self, settings: Settings, policy: Policy = NO_POLICY) -> Plugin:
-        """Import the plugin and make it with its options.
-
-        Args:
-            settings: hold its options: values for the fields of its class, and ``shadow``.
-            policy: the organisation's, which may fix and bound them.
-
-        Raises:
-            ConfigError: it cannot be imported, or an option is unknown, has a wrong value, or comes
-                from where it may not.
-
-        """
-        thing = self.imported()
-        given = dict(settings.plugins.get(self.name, ()))
-        enforces = self.enforces
-        check_trust(self.name, thing, settings, enforces=enforces)
-        refused_options(policy, self.name, settings, enforces=enforces)
-        shadow = given.pop("shadow", False)
-        if not isinstance(shadow, bool):
-            raise ConfigError(f"plugins.{self.name}.shadow must be true or false, not {shadow!r}")
-        if isinstance(thing, type):
-            thing = configured(self.name, thing, given, settings)
-        elif given:
-            raise ConfigError(f"plugin {self.name!r} takes no options; remove {', '.join(given)}")
-        return held(policy, Plugin(self.name, thing, self.distribution, self.version, shadow))
 
     def imported(self) -> Any:
         """Import the plugin's class, or whatever the entry point names.
@@ -167,28 +141,39 @@ def assemble(given: Iterable[Any], settings: Settings, policy: Policy = NO_POLIC
     """Return the plugins of one pipeline: the installed ones that are wanted, then those given.
 
     Args:
-        given: plugin objects, or names of installed plugins that are optional.
+        given: plugin objects or classes, names of installed plugins that are optional, and files
+            with plugins.
         settings: say which are on, and hold their options.
         policy: the organisation's, which has the last word on both.
 
     Returns:
         The plugins in order of registration. One given in code replaces the installed one of the
-        same name or class, unless that is an enforcer.
+        same name or class, unless that is an enforcer. One that is installed, that nobody asked for
+        by name, and that is broken is left out with a ``PluginWarning``.
 
     Raises:
-        ConfigError: a name that no plugin has, options for a plugin that is not there, or an
-            enforcer that would be switched off or replaced by something other than code that says
-            so; or what the policy does not allow.
+        ConfigError: a name that no plugin has, options for a plugin that is not there, a plugin that
+            was asked for and is broken, or an enforcer that would be switched off or replaced by
+            something other than code that says so; or what the policy does not allow.
 
     """
-    available = {each.name: each for each in installed()}
-    asked = [thing for thing in given if isinstance(thing, str)]
-    in_code = [_named(thing, available) for thing in given if not isinstance(thing, str)]
+    given = list(given)
+    texts = [thing for thing in given if isinstance(thing, str)]
+    asked = [text for text in texts if not is_file_reference(text)]
+    # What the policy does not allow is not even imported.
+    files = [*settings.files, *filter(is_file_reference, texts)]
+    check_code_plugins(policy, [Plugin(file, None) for file in files])
+    available = offered(settings)
+    in_code = list(_handed_over(given, available, settings, policy))
     replaced = {plugin.name for plugin in in_code}
     options = settings.plugins
     check_code_plugins(policy, in_code)
-    offered = {name: (each.distribution, each.version) for name, each in available.items()}
-    check_requirements(policy, offered, settings, replaced)
+    versions = {
+        name: (each.distribution, each.version)
+        for name, each in available.items()
+        if isinstance(each, Installed)
+    }
+    check_requirements(policy, versions, settings, replaced)
     for name in (*asked, *settings.enable, *settings.disable, *options):
         if name not in available and not (name in options and name in replaced):
             first = next(iter(options.get(name, ())), "")
@@ -199,42 +184,99 @@ def assemble(given: Iterable[Any], settings: Settings, policy: Policy = NO_POLIC
         if left_out(each, settings, asked, policy):
             continue
         if name not in replaced:
-            plugins.append(_loaded(each, settings, policy))
+            plugin = _loaded(each, settings, asked, policy)
+            plugins += () if plugin is None else (plugin,)
         elif each.enforces:
             raise ConfigError(
                 f"plugin {name!r} is an enforcer of {each.distribution}, and another one may take its "
                 f"place only where the code says so: disable=[{name!r}]"
             )
     for plugin in in_code:
-        held(policy, plugin, _home(plugin.object, available))
-        given_options = {
-            option
-            for option in options.get(plugin.name, ())
-            if settings.origin("plugins", plugin.name, option) is not Origin.POLICY
-        }
-        if given_options:
-            raise ConfigError(
-                f"plugin {plugin.name!r} was handed over in code; give it its options there, "
-                f"not under [plugins.{plugin.name}]"
-            )
+        held(policy, plugin, _home(type(plugin.object), available))
     return plugins + in_code
 
 
-def _loaded(each: Installed, settings: Settings, policy: Policy) -> Plugin:
-    """Load a plugin; of one that the policy requires, the administrator is told what is broken."""
+def offered(settings: Settings) -> dict[str, Installed | FilePlugin]:
+    """Return what there is to choose from by name: installed plugins, and those in named files.
+
+    Raises:
+        ConfigError: a file cannot be imported, or a name is taken.
+
+    """
+    found: dict[str, Installed | FilePlugin] = {each.name: each for each in installed()}
+    with settings.located("plugins", "files"):
+        for each in [plugin for file in settings.files for plugin in plugins_in(file)]:
+            other = found.get(each.name)
+            if other is not None:
+                raise ConfigError(
+                    f"{other.distribution} and {each.path} both offer a plugin called "
+                    f"{each.name!r}; give the one in the file another `name`"
+                )
+            found[each.name] = each
+    return found
+
+
+def _loaded(
+    each: Installed | FilePlugin, settings: Settings, asked: Collection[str], policy: Policy
+) -> Plugin | None:
+    """Load a plugin; None, and a warning, for a broken one that nobody needs.
+
+    Of one that the policy requires, the administrator is told what is broken.
+    """
+    name = each.name
+    required = policy.required(name)
+    wanted = name in asked or name in settings.enable or settings.layers("plugins", name)
+    needed = isinstance(each, FilePlugin) or each.distribution == _OURS or wanted or required
     try:
-        return each.load(settings, policy)
+        plugin = made(each, settings, policy)
+        if not needed:
+            examine(plugin)
     except ConfigError as error:
-        wanted = policy.required(each.name)
-        if wanted is None or error.admin or each.works:
+        if isinstance(each, FilePlugin):
             raise
-        raise policy.refusal(
-            f"{wanted.by}: plugin {each.name!r} is required, and broken: {error}"
-        ) from error
+        if required is not None and not error.admin and not each.works:
+            raise policy.refusal(
+                f"{required.by}: plugin {name!r} is required, and broken: {error}"
+            ) from error
+        # Nobody may get rid of a rule by breaking the plugin that holds it.
+        if needed or may_enforce(each.entry_point):
+            raise
+        warn(f"{error}. It is left out, and the others go on", PluginWarning, stacklevel=2)
+        return None
+    return plugin
+
+
+def _handed_over(
+    given: Iterable[Any],
+    available: Mapping[str, Installed | FilePlugin],
+    settings: Settings,
+    policy: Policy,
+) -> Iterator[Plugin]:
+    """Yield the plugins given as objects, classes and files."""
+    for thing in given:
+        if isinstance(thing, str):
+            if is_file_reference(thing):
+                yield from (made(each, settings, policy) for each in plugins_in(thing))
+        elif isinstance(thing, type):
+            own = getattr(thing, "name", None)
+            name = own if isinstance(own, str) and own else _home(thing, available)
+            yield made(FilePlugin(name or thing.__name__, thing, ""), settings, policy)
+        else:
+            plugin = _named(thing, available)
+            options = settings.plugins.get(plugin.name, ())
+            if any(
+                settings.origin("plugins", plugin.name, option) is not Origin.POLICY
+                for option in options
+            ):
+                raise ConfigError(
+                    f"plugin {plugin.name!r} was handed over in code; give it its options there, "
+                    f"not under [plugins.{plugin.name}]"
+                )
+            yield plugin
 
 
 def left_out(
-    each: Installed,
+    each: Installed | FilePlugin,
     settings: Settings,
     asked: Collection[str] = (),
     policy: Policy = NO_POLICY,
@@ -267,6 +309,13 @@ def left_out(
                 f"{each.distribution}; only code switches it off: disable=[{name!r}]"
             )
         return "switched off by plugins.disable"
+    # Whoever names a file wants what is in it.
+    return "" if isinstance(each, FilePlugin) else _unwanted(each, settings, asked)
+
+
+def _unwanted(each: Installed, settings: Settings, asked: Collection[str]) -> str:
+    """Say why nobody asks for an installed plugin that nobody switches off either."""
+    name = each.name
     tables = settings.layers("plugins", name)
     wanted = not each.optional or name in asked or name in settings.enable or bool(tables)
     if not wanted:
@@ -278,86 +327,29 @@ def left_out(
     return ""
 
 
-def _named(thing: Any, available: Mapping[str, Installed]) -> Plugin:
+def _named(thing: Any, available: Mapping[str, Installed | FilePlugin]) -> Plugin:
     """Wrap a plugin handed over in code; one of an installed plugin's class takes its name."""
     plugin = Plugin.of(thing)
     if plugin is thing or isinstance(getattr(thing, "name", None), str):
         return plugin
-    home = _home(thing, available)
+    home = _home(type(thing), available)
     return attrs.evolve(plugin, name=home) if home else plugin
 
 
-def _home(thing: Any, available: Mapping[str, Installed]) -> str:
-    """Return the name of the installed plugin of an object's class, or "".
+def _home(plugin_class: type, available: Mapping[str, Installed | FilePlugin]) -> str:
+    """Return the name of the installed plugin that has this class, or "".
 
     The class may stand in another module than the one that the entry point names. But where there is an
     object of it, that one has been imported too, unless somebody made the object without it.
     """
     for name, each in available.items():
+        if isinstance(each, FilePlugin):
+            continue
         module = sys.modules.get(each.entry_point.module)
-        if module is not None and getattr(module, each.entry_point.attr, None) is type(thing):
+        if module is not None and getattr(module, each.entry_point.attr, None) is plugin_class:
             return name
     return ""
 
 
-def configured(
-    name: str,
-    plugin_class: type,
-    options: Mapping[str, Any],
-    settings: Settings = _NO_SETTINGS,
-) -> Any:
-    """Make a plugin from its class and its options.
-
-    Args:
-        name: the plugin's name, for messages.
-        plugin_class: an attrs class whose fields are the options, or a class that takes none.
-        options: values as TOML gives them.
-        settings: know where the values come from.
-
-    Raises:
-        ConfigError: an unknown option, or a value that does not fit.
-
-    """
-    known = options_of(plugin_class)
-    values: dict[str, Any] = {}
-    for option, value in options.items():
-        with settings.located("plugins", name, option):
-            if option not in known:
-                hint = nearest(option, known) if known else "it has none"
-                raise ConfigError(f"plugin {name!r} has no option {option!r}; {hint}")
-            values[option] = _fitted(
-                f"plugins.{name}.{option}",
-                value,
-                known[option],
-                settings.origin("plugins", name, option),
-            )
-    try:
-        return plugin_class(**values)
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"plugin {name!r} cannot be made: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _fitted(name: str, value: Any, field: "attrs.Attribute[Any]", origin: Origin) -> Any:
-    """Return the value of an option in the type of its field."""
-    facts = facts_of(field)
-    if facts.secret:
-        from hookline.config.references import secret_of  # noqa: PLC0415 -- few plugins have any
-
-        return secret_of(value, origin, os.environ)
-    from hookline.schema.structure import structured  # noqa: PLC0415 -- loads cattrs
-
-    try:
-        fitted = structured(value, field.type)
-    except DecodeError as error:
-        raise ConfigError(f"{name}: {error}") from error
-    if facts.bounded and isinstance(fitted, int | float) and facts.outside(fitted):
-        raise ConfigError(f"{name} must be a number{facts.bounds}, not {value!r}")
-    return fitted
-
-
-def _unknown(name: str, available: Mapping[str, Installed]) -> ConfigError:
+def _unknown(name: str, available: Mapping[str, Installed | FilePlugin]) -> ConfigError:
     return ConfigError(f"there is no plugin called {name!r}; {nearest(name, available)}")

@@ -15,7 +15,7 @@ from hookline.hookspecs import Layer
 if TYPE_CHECKING:
     from hookline._journey.plugin_set import Plugin
 
-__all__ = ["hook_order", "in_order", "layer_of"]
+__all__ = ["declared", "hook_order", "in_order", "layer_of"]
 
 # A send hook that names no layer stands just outside RETRY.
 _UNSAID: Final = Layer.RETRY - 0.5

@@ -7,49 +7,27 @@ plugin that got past this can only fail by what it does.
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final, Literal, TypeAlias
 
 import pluggy
 from attrs import field, frozen
 
 from hookline import hookspecs
-from hookline._journey.plugin_order import hook_order, in_order, layer_of
+from hookline._journey.contract import (
+    HOOKS,
+    check_contract,
+    marked,
+    mismatch,
+    on_surfaces,
+    surfaces_of,
+)
+from hookline._journey.plugin_order import declared, hook_order, in_order
 from hookline.errors import ConfigError, PluginError
 
-__all__ = ["HOOKS", "Implementation", "Plugin", "PluginSet", "Role"]
+__all__ = ["HOOKS", "Implementation", "Plugin", "PluginSet", "Role", "examine"]
 
 Role: TypeAlias = Literal["transformer", "observer", "enforcer"]
 
-HOOKS: Final[dict[str, str]] = {
-    "build_history": "transform",
-    "inject_prefill": "transform",
-    "resolve_images": "transform",
-    "send": "onion",
-    "check_request": "check",
-    "filter_stream": "stream",
-    "post_process": "transform",
-    "call_tool": "onion",
-    "check_tool": "check",
-    "check_reply": "check",
-    "conclude": "conclude",
-    "on_turn_start": "observe",
-    "on_attempt": "observe",
-    "on_tool": "observe",
-    "on_event": "observe",
-    "on_turn_end": "observe",
-    "register_tools": "register",
-    "register_models": "register",
-    "register_commands": "register",
-    "register_routes": "register",
-    "open": "life",
-    "close": "life",
-}
-"""Every hook, in the order of a turn, and its kind."""
-
-_MUST_BE_DEF: Final = frozenset({"stream", "register"})
-_NOT_FOR_OBSERVERS: Final = frozenset({"onion", "check", "conclude"})
-_NOT_IN_SHADOW: Final = frozenset({"onion", "conclude"})
 # Of these, an enforcer's plain `def` runs in a thread, which a deadline can end.
 _ISOLATED: Final = frozenset({"transform", "check"})
 _OBSERVER_SECONDS: Final = 1.0
@@ -62,7 +40,8 @@ class Plugin:
     Attributes:
         name: unique in the pipeline.
         object: the plugin itself.
-        distribution: the installed distribution it came from, or "" for one handed over in code.
+        distribution: the installed distribution or the file it came from, or "" for one handed over
+            in code.
         version: that distribution's version, or "".
         shadow: judge, record, stop nothing.
 
@@ -167,18 +146,10 @@ class PluginSet:
         given = list(plugins)
         seen: set[int] = set()
         for plugin in given:
-            functions = _marked(plugin)
             if id(plugin.object) in seen:
                 raise ConfigError(f"plugin {plugin.name!r} is registered twice")
             seen.add(id(plugin.object))
-            if manager.has_plugin(plugin.name):
-                raise ConfigError(
-                    f"two plugins are called {plugin.name!r}; give one of them another `name`"
-                )
-            try:
-                manager.register(_Hooks(functions), name=plugin.name)
-            except pluggy.PluginValidationError as error:
-                raise ConfigError(_explain(plugin, error)) from error
+            _enter(manager, plugin)
         try:
             manager.check_pending()
         except pluggy.PluginValidationError as error:
@@ -247,11 +218,12 @@ class PluginSet:
         parameters = tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
         for impl in sorted(getattr(manager.hook, hook).get_hookimpls(), key=rank):
             plugin = by_name[impl.plugin_name]
+            call = _by_position(impl.function, impl.argnames, parameters)
             yield Implementation(
                 plugin=plugin.name,
                 hook=hook,
                 owner=plugin.object,
-                call=_by_position(impl.function, impl.argnames, parameters),
+                call=on_surfaces(call, hook, parameters, surfaces_of(plugin)),
                 role=plugin.role,
                 shadow=plugin.shadow,
                 isolated=(
@@ -262,6 +234,35 @@ class PluginSet:
                 ),
                 seconds=_seconds(plugin),
             )
+
+
+def examine(plugin: Plugin) -> None:
+    """Check a plugin by itself, whoever else takes part.
+
+    Raises:
+        ConfigError: it is put together wrongly, or was written for another contract.
+
+    """
+    manager = pluggy.PluginManager("hookline")
+    manager.add_hookspecs(hookspecs)
+    _enter(manager, plugin)
+    _seconds(plugin)
+    for attribute in ("before", "after", "needs"):
+        declared(plugin, attribute)
+
+
+def _enter(manager: pluggy.PluginManager, plugin: Plugin) -> None:
+    """Register a plugin with pluggy, if it is one."""
+    check_contract(plugin)
+    functions = marked(plugin)
+    if manager.has_plugin(plugin.name):
+        raise ConfigError(
+            f"two plugins are called {plugin.name!r}; give one of them another `name`"
+        )
+    try:
+        manager.register(_Hooks(functions), name=plugin.name)
+    except pluggy.PluginValidationError as error:
+        raise ConfigError(mismatch(plugin, error)) from error
 
 
 def _seconds(plugin: Plugin) -> float:
@@ -284,90 +285,3 @@ def _by_position(
         (only,) = places
         return lambda *arguments: function(arguments[only])
     return lambda *arguments: function(*[arguments[place] for place in places])
-
-
-def _marked(plugin: Plugin) -> dict[str, Callable[..., Any]]:
-    """Return the marked functions of a plugin; refuse what the executor cannot run."""
-    name, thing = plugin.name, plugin.object
-    if plugin.role not in ("transformer", "observer", "enforcer"):
-        raise ConfigError(
-            f"plugin {name!r} has role {plugin.role!r}; "
-            "a role is 'transformer', 'observer' or 'enforcer'"
-        )
-    layer_of(plugin)
-    found: dict[str, Callable[..., Any]] = {}
-    for attribute in dir(thing):
-        if attribute.startswith("__"):
-            continue
-        member = inspect.getattr_static(thing, attribute, None)
-        function = inspect.unwrap(member) if callable(member) else None
-        options = getattr(function, "hookline_impl", None)
-        if options is None:
-            # Many a class has a method called open or close for purposes of its own.
-            named = attribute in HOOKS and HOOKS[attribute] != "life"
-            if named and inspect.isroutine(function):
-                raise ConfigError(
-                    f"plugin {name!r} has a method {attribute!r} that is not marked; "
-                    "put @hookimpl above it (from hookline import hookimpl)"
-                )
-            continue
-        _check_implementation(plugin, options["specname"] or attribute, function, options)
-        found[attribute] = _as_function(getattr(thing, attribute), options)
-    if not found:
-        raise ConfigError(
-            f"plugin {name!r} implements no hook; mark its methods with @hookimpl "
-            f"(from hookline import hookimpl). Hooks: {', '.join(HOOKS)}"
-        )
-    return found
-
-
-def _as_function(member: Any, options: Any) -> Callable[..., Any]:
-    """Return a marked callable as pluggy wants it."""
-    if inspect.isfunction(member) or inspect.ismethod(member):
-        return member
-
-    def hook(*arguments: Any) -> Any:
-        return member(*arguments)
-
-    vars(hook).update(__signature__=inspect.signature(member), hookline_impl=options)
-    return hook
-
-
-def _check_implementation(plugin: Plugin, hook: str, function: Any, options: Any) -> None:
-    def refuse(problem: str, remedy: str) -> ConfigError:
-        return ConfigError(f"plugin {plugin.name!r}, hook {hook!r}: {problem}; {remedy}")
-
-    kind = HOOKS.get(hook)
-    if kind is None:
-        near = get_close_matches(hook, HOOKS, 1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"hooks are {', '.join(HOOKS)}"
-        raise refuse("there is no such hook", remedy)
-    if options["wrapper"] or options["hookwrapper"]:
-        raise refuse("wrappers are not used here", "to wrap the sending, implement `send`")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise refuse("it is a generator", "use `return` instead of `yield`")
-    if kind in _MUST_BE_DEF and inspect.iscoroutinefunction(function):
-        raise refuse("it cannot be async", "make it a plain `def`")
-    if plugin.role == "observer" and kind in _NOT_FOR_OBSERVERS:
-        raise refuse("an observer cannot take part in it", 'set `role = "transformer"`')
-    if plugin.shadow and kind in _NOT_IN_SHADOW:
-        raise refuse(
-            "it cannot run in shadow",
-            "a shadow may implement every hook but `send`, `call_tool` and `conclude`",
-        )
-
-
-def _explain(plugin: Plugin, error: pluggy.PluginValidationError) -> str:
-    """Return pluggy's complaint in our words; it has two kinds that get this far."""
-    for hook in HOOKS:
-        function = getattr(plugin.object, hook, None)
-        if not callable(function):
-            continue
-        known = inspect.signature(getattr(hookspecs, hook)).parameters
-        for parameter in inspect.signature(function).parameters.values():
-            if parameter.default is inspect.Parameter.empty and parameter.name not in known:
-                return (
-                    f"plugin {plugin.name!r}, hook {hook!r}: there is no parameter "
-                    f"{parameter.name!r}; take any of {', '.join(known)}, by these names"
-                )
-    return f"plugin {plugin.name!r}: {error}"

@@ -4,7 +4,12 @@ A settings file that was merely found may have come with somebody else's reposit
 variables may be those of somebody whom an enforcer is there to judge.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -12,7 +17,10 @@ import attrs
 from hookline.config import Layer, Origin, Settings, facts_of, handed_over
 from hookline.errors import ConfigError
 
-__all__ = ["check_switch", "check_trust", "options_of"]
+__all__ = ["check_switch", "check_trust", "may_enforce", "options_of"]
+
+_WORD: Final = b"enforcer"
+_MOST_FILES: Final = 500
 
 # An enforcer's options, and whether it only judges.
 _ABOUT_ENFORCERS: Final = frozenset({Origin.NAMED_FILE, Origin.CODE, Origin.POLICY})
@@ -83,3 +91,35 @@ def check_switch(name: str, tables: Sequence[Layer]) -> None:
             f"{found.where(('plugins', name))}: [plugins.{name}] would switch on the plugin {name!r}, "
             f"which is not for a file that was merely found. {handed_over(found)}"
         )
+
+
+def may_enforce(entry_point: EntryPoint) -> bool:
+    """Say whether a plugin may be an enforcer, by what its source says.
+
+    A broken plugin is left out, and a broken rule must not be: one that cannot be asked counts as an
+    enforcer unless its package never speaks of one.
+
+    Args:
+        entry_point: of the plugin.
+
+    """
+    module = sys.modules.get(entry_point.module)
+    role = getattr(getattr(module, entry_point.attr, None), "role", None)
+    if isinstance(role, str):  # it was imported, and is put together wrongly
+        return role == "enforcer"
+    try:
+        spec = find_spec(entry_point.module.partition(".")[0])
+    except (ImportError, ValueError):
+        return True
+    if spec is None or spec.origin is None:
+        return True
+    origin = Path(spec.origin)
+    files = [origin]
+    if spec.submodule_search_locations is not None:
+        files = list(islice(origin.parent.rglob("*.py"), _MOST_FILES + 1))
+    if len(files) > _MOST_FILES:
+        return True
+    try:
+        return any(_WORD in file.read_bytes() for file in files)
+    except OSError:
+        return True

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -98,7 +98,7 @@ def _streamed(talk: "Conversation", message: "Input", options: "SendOptions") ->
 
 def _print(reply: "Reply", given: Arguments) -> None:
     if given.as_json:
-        print_json(_described(reply))
+        print_json(reply.to_dict())
     elif given.schema is not None:
         print_json(reply.output)
     else:
@@ -117,23 +117,3 @@ def _remark(given: Arguments, reply: "Reply") -> None:
         note(f"the model refused{why}")
     elif not reply.text:
         note(f"the reply has no text (stop_reason {reply.stop_reason})")
-
-
-def _described(reply: "Reply") -> dict[str, Any]:
-    from hookline.wire.codec import unstructure  # noqa: PLC0415 -- only for --json
-
-    trace = reply.trace.to_dict()
-    del trace["changes"]  # `hookline explain` shows them
-    return {
-        "text": reply.text,
-        "completion": reply.completion,
-        "output": reply.output,
-        "stop_reason": reply.stop_reason,
-        "model": reply.model,
-        "prefill_mode": reply.prefill_mode,
-        "usage": unstructure(reply.usage),
-        "cost": None if reply.cost is None else float(reply.cost),
-        "request_id": reply.request_id,
-        "trace": trace,
-        "response": unstructure(reply.response),
-    }

@@ -12,7 +12,7 @@ from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import note, print_json, print_table
 from hookline.cli.survey import survey
 from hookline.cli.user_settings import set_option, unset_option
-from hookline.config import SETTINGS, Layer, Origin, Settings, dotted, facts_of
+from hookline.config import LISTS, SETTINGS, Layer, Origin, Settings, dotted, facts_of
 from hookline.errors import HooklineError
 from hookline.policy import load_policy, policy_settings
 from hookline.values.brief import brief
@@ -107,7 +107,7 @@ def unset(key: str) -> None:
 def _options(settings: Settings) -> Iterator[Option]:
     """Yield all settings, and those options of plugins that some layer gives."""
     for name, field in SETTINGS.items():
-        key = ("plugins", name) if name in ("enable", "disable") else (name,)
+        key = ("plugins", name) if name in LISTS else (name,)
         yield _option(settings, key, getattr(settings, name), secret=facts_of(field).secret)
     secret = _secrets()
     for plugin, values in sorted(settings.plugins.items()):

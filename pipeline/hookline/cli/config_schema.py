@@ -9,13 +9,12 @@ import attrs
 
 from hookline._journey.discovery import Installed, installed
 from hookline._journey.trust import options_of
-from hookline.config import SETTINGS, Settings, facts_of
+from hookline.config import LISTS, SETTINGS, Settings, facts_of
 from hookline.errors import ConfigError, InputError
 from hookline.schema import schema_of
 
 __all__ = ["settings_schema"]
 
-_LISTS: Final = ("enable", "disable")
 _REFERENCE: Final = "^(env|file|keyring|command):."
 _ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
@@ -27,7 +26,7 @@ def settings_schema() -> dict[str, Any]:
     fields = {
         name: _of_field(field, about.get(name, ""), shared) for name, field in SETTINGS.items()
     }
-    plugins = {name: fields.pop(name) for name in _LISTS}
+    plugins = {name: fields.pop(name) for name in LISTS}
     plugins |= {each.name: _of_plugin(each, shared) for each in installed()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -29,8 +30,9 @@ _COLOURS: Final = {"+": "green", "-": "red"}
     )
 )
 @click.option("--show", is_flag=True, help="Show the images too: in kitty, iTerm2, or by sixel.")
+@click.option("--html", metavar="FILE", help="Write one page that needs nothing besides itself.")
 @takes(MESSAGE, LINE, JSON)
-def explain(given: Arguments, *, show: bool) -> None:
+def explain(given: Arguments, html: str | None, *, show: bool) -> None:
     """Show what would be sent, and why; send nothing.
 
     Takes what `hookline ask` takes of a message. Under each stage stand the plugins that changed the request,
@@ -40,7 +42,11 @@ def explain(given: Arguments, *, show: bool) -> None:
     message = given.message()
     with given.pipeline() as line:
         explanation = line.explain(message, **given.message_options())
-        if given.as_json:
+        if html is not None:
+            from hookline.plugin import write_file  # noqa: PLC0415 -- only for pages
+
+            write_file(Path(html).expanduser(), explanation.to_html().encode())
+        elif given.as_json:
             print_json(explanation.to_dict())
         else:
             _print(explanation, line.plugins)

@@ -162,14 +162,16 @@ class Arguments:
         """Return a pipeline with the user's settings."""
         from hookline.pipeline import Pipeline  # noqa: PLC0415 -- `--help` does without
 
+        plugins, disable = _selected(self.config)
         return Pipeline(
+            plugins=[*plugins, *self._plugins()],
+            disable=disable,
             model=self.model,
             max_tokens=self.max_tokens,
             base_url=self.base_url,
             timeout=self.timeout,
             config=self.config,
             context=self.context,
-            plugins=self._plugins(),
         )
 
     def _plugins(self) -> list[Any]:
@@ -247,6 +249,18 @@ class Arguments:
                 raise click.UsageError("there is no text: give it as an argument, or pipe it in.")
             return piped or None
         return f"{self.text}\n\n{piped}" if piped else self.text
+
+
+def _selected(config: str | None) -> tuple[list[str], list[str] | None]:
+    """Return the plugins that this run adds and leaves out."""
+    from hookline.cli.selection import selection  # noqa: PLC0415 -- `--help` does without
+    from hookline.policy import load_policy, policy_settings  # noqa: PLC0415 -- as above
+
+    chosen = selection()
+    if not chosen:
+        return [], None
+    policy = load_policy()
+    return chosen.applied(policy_settings(policy, config), policy)
 
 
 def takes(*tables: Sequence[Decorator] | Decorator) -> Decorator:

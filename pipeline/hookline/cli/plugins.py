@@ -5,44 +5,55 @@ from typing import Any
 
 import attrs
 import click
+from attrs import frozen
 
+from hookline._journey.plugin_order import layer_of
 from hookline._journey.plugin_set import HOOKS
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import console, print_json, print_table, styled
 from hookline.cli.survey import Found, Survey, survey
+from hookline.config import LISTS, Settings, nearest
 from hookline.errors import ConfigError
+from hookline.policy import load_policy, policy_settings
 
 __all__ = ["plugins"]
 
 
-@click.command(
+class _Plugins(click.Group):
+    """`hookline plugins NAME` is short for `hookline plugins show NAME`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            return "show", self.commands["show"], args
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Plugins,
+    invoke_without_command=True,
     epilog=examples(
         "hookline plugins",
-        "hookline plugins images",
-        "HOOKLINE_DISABLE=logging hookline plugins",
+        "hookline plugins show images",
+        "hookline plugins why retry",
+        "hookline -p no:logging plugins",
         "hookline plugins --json | jq .order.send",
-    )
+    ),
 )
-@click.argument("name", required=False)
 @CONFIG
 @JSON
-def plugins(name: str | None, config: str | None, *, as_json: bool) -> None:
+@click.pass_context
+def plugins(context: click.Context, config: str | None, *, as_json: bool) -> None:
     """List the plugins, and the order of every hook.
 
-    With NAME, show one plugin and its options. A plugin that cannot be loaded is listed with what
-    is wrong with it.
+    A plugin that cannot be loaded is listed with what is wrong with it.
     """
+    if context.invoked_subcommand is not None:
+        context.obj = _Given(config, as_json)
+        return
     looked = survey(config)
-    if name is not None:
-        found = next((each for each in looked.found if each.name == name), None)
-        if found is None:
-            known = ", ".join(each.name for each in looked.found)
-            raise ConfigError(f"there is no plugin called {name!r}; installed are: {known}")
-        if as_json:
-            print_json(_described(looked, found))
-        else:
-            _print_one(looked, found)
-    elif as_json:
+    if as_json:
         print_json(
             {
                 "plugins": [_described(looked, each) for each in looked.found],
@@ -51,6 +62,115 @@ def plugins(name: str | None, config: str | None, *, as_json: bool) -> None:
         )
     else:
         _print_all(looked)
+
+
+@frozen
+class _Given:
+    """What stood before the subcommand."""
+
+    config: str | None
+    as_json: bool
+
+
+@plugins.command(epilog=examples("hookline plugins show images"))
+@click.argument("name")
+@CONFIG
+@JSON
+@click.pass_obj
+def show(given: _Given, name: str, config: str | None, *, as_json: bool) -> None:
+    """Show one plugin: what it says of itself, and its options with their values."""
+    looked, found = _one(name, config or given.config)
+    if as_json or given.as_json:
+        print_json(_described(looked, found))
+    else:
+        _print_one(looked, found)
+
+
+@plugins.command(epilog=examples("hookline plugins why retry"))
+@click.argument("name")
+@CONFIG
+@JSON
+@click.pass_obj
+def why(given: _Given, name: str, config: str | None, *, as_json: bool) -> None:
+    """Say why a plugin is on or off: who offers it, which layer said so, and where it stands."""
+    file = config or given.config
+    looked, found = _one(name, file)
+    reasons = _reasons(looked, found, policy_settings(load_policy(), file))
+    if as_json or given.as_json:
+        print_json(reasons)
+        return
+    screen = console()
+    screen.print(styled((found.name, "bold"), (f": {reasons['because']}", "")))
+    screen.print(styled(("offered by ", "cyan"), (reasons["offered by"], "")))
+    for line in reasons["said by"]:
+        screen.print(styled(("said by ", "cyan"), (line, "")))
+    for hook, place in reasons["places"].items():
+        screen.print(styled((f"{hook} ", "cyan"), (place, "")))
+    for option, told in reasons["options"].items():
+        screen.print(styled((f"option {option} ", "cyan"), (told, "")))
+
+
+def _one(name: str, config: str | None) -> tuple[Survey, Found]:
+    looked = survey(config)
+    found = next((each for each in looked.found if each.name == name), None)
+    if found is None:
+        known = [each.name for each in looked.found]
+        raise ConfigError(f"there is no plugin called {name!r}; {nearest(name, known)}")
+    return looked, found
+
+
+def _reasons(looked: Survey, found: Found, settings: Settings) -> dict[str, Any]:
+    """Return why a plugin takes part or does not, as JSON-ready values."""
+    lists = [
+        f"{layer.where(('plugins', name)) or layer.name}: plugins.{name}"
+        for name in LISTS
+        for layer in settings.layers("plugins", name)
+        if found.name in str(layer.values["plugins", name])
+    ]
+    tables = [
+        f"{layer.where(('plugins', found.name)) or layer.name}: [plugins.{found.name}]"
+        for layer in settings.layers("plugins", found.name)
+    ]
+    order = _order(looked)
+    places = {}
+    for hook in looked.hooks_of(found):
+        names = order[hook]
+        if found.name in names:
+            at = names.index(found.name)
+            places[hook] = f"{at + 1} of {len(names)}" + (
+                f", after {names[at - 1]}" if at else ", the first"
+            )
+    if found.enabled:
+        because = f"on: {_asked(found, lists, tables)}"
+    else:
+        because = f"{'broken' if found.broken else 'off'}: {found.reason}"
+    return {
+        "name": found.name,
+        "enabled": found.enabled,
+        "because": because,
+        "offered by": " ".join(filter(None, (found.distribution, found.version))) or "code",
+        "said by": [*lists, *tables],
+        "places": places,
+        "options": {
+            name: f"= {value!r}, {_from(settings, found.name, name)}"
+            for name, value in _options(found).items()
+        },
+    }
+
+
+def _asked(found: Found, lists: list[str], tables: list[str]) -> str:
+    if found.distribution.endswith(".py"):
+        return "its file is named"
+    if lists or tables:
+        return "settings ask for it"
+    return "it is installed, and nothing switches it off"
+
+
+def _from(settings: Settings, plugin: str, option: str) -> str:
+    layers = settings.layers("plugins", plugin, option)
+    if not layers:
+        return "its default"
+    return layers[0].where(("plugins", plugin, option)) or str(layers[0].origin)
 
 
 def _state(found: Found) -> str:
@@ -83,6 +203,7 @@ def _described(looked: Survey, found: Found) -> dict[str, Any]:
         "distribution": found.distribution,
         "about": _about(found),
         "role": found.plugin.role if found.plugin else None,
+        "layer": _layer(found) or None,
         "hooks": list(looked.hooks_of(found)),
         "enabled": found.enabled,
         "shadow": bool(found.plugin and found.plugin.shadow),
@@ -110,14 +231,20 @@ def _about(found: Found) -> str:
     return paragraph.partition(". ")[0].removesuffix(".")
 
 
+def _layer(found: Found) -> str:
+    layer = layer_of(found.plugin) if found.plugin else None
+    return layer.name if layer is not None else ""
+
+
 def _print_all(looked: Survey) -> None:
     print_table(
-        ("NAME", "ENABLED", "ROLE", "FROM", "DOES"),
+        ("NAME", "ENABLED", "ROLE", "LAYER", "FROM", "DOES"),
         [
             (
                 found.name,
                 _state(found),
                 found.plugin.role if found.plugin else "?",
+                _layer(found),
                 f"{found.distribution} {found.version}",
                 _about(found),
             )

@@ -8,8 +8,11 @@ from typing import Final
 import click
 
 from hookline.cli.ask import ask
+from hookline.cli.author.check_plugin import check_plugin
+from hookline.cli.author.new_plugin import new_plugin
 from hookline.cli.chat.command import chat
 from hookline.cli.config import config
+from hookline.cli.doctor import doctor
 from hookline.cli.explain import explain
 from hookline.cli.images import images
 from hookline.cli.models import models
@@ -17,6 +20,7 @@ from hookline.cli.options import examples
 from hookline.cli.output import note
 from hookline.cli.plugins import plugins
 from hookline.cli.policy.commands import policy
+from hookline.cli.selection import OPTIONS, select
 from hookline.cli.sim import sim
 
 __all__ = ["root"]
@@ -75,14 +79,30 @@ root: Final = _Root(
     epilog=examples(
         'ANTHROPIC_BASE_URL=sim: hookline ask "Hello, Claude"',
         'hookline explain "What is this?" --image ant.jpg',
+        'hookline -p ./my_plugin.py -p no:logging ask "Hello"',
         "hookline chat --system 'Be brief.'",
         "hookline sim",
     ),
     commands={
         command.name or "": command
-        for command in (ask, chat, explain, images, plugins, models, config, policy, sim)
+        for command in (
+            ask,
+            chat,
+            explain,
+            images,
+            plugins,
+            new_plugin,
+            check_plugin,
+            models,
+            config,
+            doctor,
+            policy,
+            sim,
+        )
     },
+    callback=select,
     params=[
+        *OPTIONS,
         click.Option(
             ["--version"],
             is_flag=True,
@@ -90,7 +110,7 @@ root: Final = _Root(
             expose_value=False,
             callback=_print_version,
             help="Print the version and leave.",
-        )
+        ),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,

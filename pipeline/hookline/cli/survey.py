@@ -10,8 +10,11 @@ from typing import Any
 import click
 from attrs import field, frozen
 
-from hookline._journey.discovery import Installed, installed, left_out
+from hookline._journey.discovery import Installed, left_out, offered
+from hookline._journey.made import made
+from hookline._journey.plugin_files import FilePlugin, is_file_reference, plugins_in
 from hookline._journey.plugin_set import HOOKS, Plugin, PluginSet
+from hookline.cli.selection import selection
 from hookline.config import Settings
 from hookline.errors import HooklineError
 from hookline.policy import Policy, load_policy, policy_settings
@@ -80,7 +83,14 @@ def survey(config: str | None = None) -> Survey:
     """
     policy = load_policy()
     settings = policy_settings(policy, config)
-    found = [_look(each, settings, policy) for each in installed()]
+    asked: list[str] = []
+    chosen = selection()
+    if chosen:
+        asked, disable = chosen.applied(settings, policy)
+        settings = policy_settings(policy, config, disable=disable)
+    names = [name for name in asked if not is_file_reference(name)]
+    files = [plugin for name in asked if is_file_reference(name) for plugin in plugins_in(name)]
+    found = [_look(each, settings, names, policy) for each in (*offered(settings).values(), *files)]
     wanted = [each.plugin for each in found if each.enabled and each.plugin is not None]
     working, faults = _fitting(wanted)
     return Survey(
@@ -144,14 +154,16 @@ def commands(taken: Collection[str]) -> tuple[Mapping[str, click.Command], list[
     return found, problems
 
 
-def _look(each: Installed, settings: Settings, policy: Policy) -> Found:
+def _look(
+    each: Installed | FilePlugin, settings: Settings, asked: Collection[str], policy: Policy
+) -> Found:
     facts = (each.name, each.distribution, each.version)
     try:
         against = policy.leaves_out(each.name, each.distribution)
         if against:  # what the policy does not allow is not even imported
             return Found(*facts, enabled=False, reason=against)
-        plugin = each.load(settings, policy)
-        reason = left_out(each, settings, (), policy)
+        plugin = made(each, settings, policy)
+        reason = left_out(each, settings, asked, policy)
     except HooklineError as problem:
         return Found(*facts, enabled=False, reason=str(problem), broken=True)
     except (Exception, SystemExit) as problem:  # noqa: BLE001 -- a stranger's code

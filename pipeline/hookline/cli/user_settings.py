@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hookline._journey.discovery import installed
+from hookline._journey.made import made
 from hookline._journey.trust import options_of
 from hookline.config import (
+    LISTS,
     SETTINGS,
     Key,
     Origin,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["set_option", "unset_option"]
 
-_LISTS = ("enable", "disable")
 _OF_A_PLUGIN = 3  # parts of plugins.NAME.OPTION
 
 
@@ -102,9 +103,9 @@ def _users() -> Path:
 def _option(name: str) -> tuple[Key, Any]:
     """Return the key of an option and its type."""
     key = tuple(name.split("."))
-    if len(key) == 1 and name in SETTINGS and name not in _LISTS:
+    if len(key) == 1 and name in SETTINGS and name not in LISTS:
         return key, SETTINGS[name].type
-    if len(key) == 2 and key[0] == "plugins" and key[1] in _LISTS:  # noqa: PLR2004 -- plugins.disable
+    if len(key) == 2 and key[0] == "plugins" and key[1] in LISTS:  # noqa: PLR2004 -- plugins.disable
         return key, SETTINGS[key[1]].type
     available = {each.name: each for each in installed()}
     if len(key) == _OF_A_PLUGIN and key[0] == "plugins" and key[1] in available:
@@ -114,8 +115,8 @@ def _option(name: str) -> tuple[Key, Any]:
             return key, field.type if field is not None else bool
         raise ConfigError(f"plugin {key[1]!r} has no option {key[2]!r}; {nearest(key[2], options)}")
     known = [
-        *(each for each in SETTINGS if each not in _LISTS),
-        *(f"plugins.{each}" for each in _LISTS),
+        *(each for each in SETTINGS if each not in LISTS),
+        *(f"plugins.{each}" for each in LISTS),
         *(f"plugins.{each}.OPTION" for each in available),
     ]
     raise ConfigError(f"there is no option {name!r}; {nearest(name, known)}")
@@ -137,7 +138,7 @@ def _check(file: TomlFile, key: Key) -> None:
     settings = settings_of(file, Origin.USER_FILE)
     if len(key) == _OF_A_PLUGIN:
         (plugin,) = (each for each in installed() if each.name == key[1])
-        plugin.load(settings)
+        made(plugin, settings)
 
 
 def _write(path: Path, text: str) -> None:

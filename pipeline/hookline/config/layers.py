@@ -25,7 +25,7 @@ __all__ = [
     "setting",
 ]
 
-LISTS: Final = ("enable", "disable")
+LISTS: Final = ("enable", "disable", "files")
 """Settings about plugins as such, which files hold under ``[plugins]``."""
 
 _TABLE: Final = "config="

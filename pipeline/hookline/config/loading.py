@@ -37,6 +37,7 @@ SETTINGS: Final[Mapping[str, "Attribute[Any]"]] = {
 """Every setting by name, with what its field says of it."""
 
 _CREDENTIALS: Final = ("api_key", "auth_token")
+_FILES: Final = frozenset({Origin.FOUND_FILE, Origin.USER_FILE, Origin.NAMED_FILE})
 _IN_TABLES: Final = (*(name for name in SETTINGS if name not in LISTS), "plugins")
 _IN_VARIABLES: Final = {
     name: each.type
@@ -248,7 +249,11 @@ def _usable(name: str, value: Any, layer: Layer, environ: Mapping[str, str]) -> 
         return checked_base_url(value) if isinstance(value, str) else value
     if name == "ca_bundle" and value and not Path(value).is_file():
         raise ConfigError(f"ca_bundle: there is no file {value!r}")
-    return tuple(value) if isinstance(value, list) else value
+    value = tuple(value) if isinstance(value, list) else value
+    if name == "files" and layer.origin in _FILES:
+        folder = Path(layer.name).parent
+        return tuple(str(folder / Path(each).expanduser()) for each in value)
+    return value
 
 
 def _credential(name: str, value: Any, layer: Layer, environ: Mapping[str, str]) -> Secret | None:

@@ -56,6 +56,8 @@ class Settings:
         ca_bundle: a PEM file of certificate authorities, instead of the usual ones.
         enable: if not empty, only these installed plugins are loaded.
         disable: installed plugins that are not loaded.
+        files: files with plugins, ``PATH.py`` or ``PATH.py:NAME``; relative to the file that names
+            them.
         plugins: options by plugin name.
         said: the layers that say something, by key, the strongest first.
 
@@ -83,6 +85,7 @@ class Settings:
     ca_bundle: str = ""
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict)
     said: Mapping[Key, tuple[Layer, ...]] = field(factory=dict, eq=False, repr=False)
 

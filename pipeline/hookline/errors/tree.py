@@ -22,6 +22,7 @@ __all__ = [
     "OutputError",
     "OutputFailure",
     "PluginError",
+    "PluginWarning",
     "PolicyViolation",
     "PoolTimeout",
     "ReadTimeout",
@@ -134,6 +135,10 @@ class PluginError(HooklineError):
         super().__init__(f"plugin {plugin!r}, hook {hook!r}: {message}")
         self.plugin = plugin
         self.hook = hook
+
+
+class PluginWarning(UserWarning):
+    """An installed plugin is broken and was left out; names it, its distribution and the reason."""
 
 
 class PolicyViolation(HooklineError):

@@ -12,6 +12,7 @@ from hookline._io import SyncIO, drive
 from hookline._journey.discovery import installed
 from hookline._journey.engine import Engine
 from hookline._journey.journey import rehearse
+from hookline._journey.made import made
 from hookline._journey.plugin_set import Plugin, PluginSet
 from hookline.config import Settings
 from hookline.errors import ConfigError, DecodeError, InputError, PolicyViolation
@@ -103,7 +104,7 @@ class Judge:
         found = next((each for each in installed() if each.name == _RULES), None)
         if found is None:
             raise ConfigError(f"the plugin {_RULES!r}, which understands rules, is not installed")
-        return found.load(self.settings, self.policy).object
+        return made(found, self.settings, self.policy).object
 
     def judge(
         self,

@@ -1,0 +1,1 @@
+"""Commands for authors of plugins: ``new-plugin`` begins one, ``check-plugin`` tries it on every surface."""

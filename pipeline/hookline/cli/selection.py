@@ -1,0 +1,114 @@
+"""Which plugins take part in this one run: what stands between ``hookline`` and the command.
+
+``-p NAME`` and ``-p FILE`` add one, ``-p no:NAME`` and ``--only NAME,…`` leave some out. An enforcer
+cannot be left out this way: whoever types a command may be whom it judges.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import click
+from attrs import frozen
+
+from hookline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hookline.config import Settings
+    from hookline.policy import Policy
+
+__all__ = ["OPTIONS", "Selection", "select", "selection"]
+
+_NOT: Final = "no:"
+
+OPTIONS: Final = (
+    click.Option(
+        ["chosen", "-p"],
+        multiple=True,
+        metavar="NAME|FILE|no:NAME",
+        help="Add an optional plugin, or those in FILE.py, for this run; no:NAME leaves one out.",
+    ),
+    click.Option(
+        ["--only"],
+        metavar="NAME,…",
+        help="Leave out all plugins but these and the enforcers, for this run.",
+    ),
+)
+
+
+@frozen
+class Selection:
+    """What this run adds and leaves out.
+
+    Attributes:
+        added: names of optional plugins, and files.
+        without: names of plugins to leave out.
+        only: names of those that stay; none stands for all.
+
+    """
+
+    added: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.without or self.only)
+
+    def applied(self, settings: "Settings", policy: "Policy") -> tuple[list[str], list[str]]:
+        """Return what the pipeline gets as ``plugins=`` and as ``disable=``.
+
+        Args:
+            settings: of the run.
+            policy: the organisation's; what it requires stays.
+
+        Raises:
+            ConfigError: there is no such plugin, or it is an enforcer.
+
+        """
+        from hookline._journey.discovery import left_out, offered  # noqa: PLC0415 -- `--help` does without
+        from hookline._journey.plugin_files import is_file_reference  # noqa: PLC0415 -- as above
+        from hookline.config import nearest  # noqa: PLC0415 -- as above
+
+        available = offered(settings)
+        names = [name for name in self.added if not is_file_reference(name)]
+        for name in (*names, *self.without, *self.only):
+            if name not in available:
+                raise ConfigError(f"there is no plugin called {name!r}; {nearest(name, available)}")
+        for name in self.without:
+            if available[name].enforces:
+                raise ConfigError(
+                    f"-p no:{name}: plugin {name!r} is an enforcer of "
+                    f"{available[name].distribution}; only code switches it off: disable=[{name!r}]"
+                )
+        for name in settings.disable:
+            if name in available:
+                left_out(available[name], settings)  # refuses what those settings may not do
+        disable = [*settings.disable, *self.without]
+        if self.only:
+            kept = {*self.only, *names}
+            disable += [
+                name
+                for name, each in available.items()
+                if name not in kept
+                and name not in disable
+                and policy.required(name) is None
+                and not each.enforces
+            ]
+            names += [name for name in self.only if getattr(available[name], "optional", False)]
+        files = [name for name in self.added if is_file_reference(name)]
+        return [*dict.fromkeys(names), *files], disable
+
+
+def select(chosen: Sequence[str], only: str | None) -> None:
+    """Note what stands before the command; the callback of ``hookline`` itself."""
+    click.get_current_context().obj = Selection(
+        tuple(each for each in chosen if not each.startswith(_NOT)),
+        tuple(each.removeprefix(_NOT) for each in chosen if each.startswith(_NOT)),
+        tuple(name.strip() for name in (only or "").split(",") if name.strip()),
+    )
+
+
+def selection() -> Selection:
+    """Return what was chosen for this run."""
+    context = click.get_current_context(silent=True)
+    found = context.find_object(Selection) if context is not None else None
+    return found or Selection()

@@ -1,0 +1,145 @@
+"""`hookline doctor` and `hookline plugins why`: what is wrong, why something is so, and the fix."""
+
+import json
+import re
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookline.cli import main
+from hookline.cli.doctor import _clock
+from hookline.testing import FaultServer, error_answer
+from support.distributions import install
+
+
+@pytest.fixture
+def examined(capfd: pytest.CaptureFixture[str]) -> Any:
+    def run(*arguments: str) -> tuple[int, dict[str, Any]]:
+        code = main(["doctor", "--json", *arguments])
+        return code, {each["about"]: each for each in json.loads(capfd.readouterr().out)}
+
+    return run
+
+
+def test_all_is_well_on_the_simulator(
+    examined: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
+    code, found = examined()
+    assert code == 0
+    assert (
+        found["server"]["state"] == found["plugins"]["state"] == found["attrs"]["state"] == "good"
+    )
+    assert main(["doctor"]) == 0
+    assert capfd.readouterr().out.rstrip().endswith("all is well")
+
+
+def test_without_a_key_there_is_a_finding_and_its_fix(examined: Any) -> None:
+    code, found = examined("--offline")
+    assert code == 1
+    assert found["credentials"]["state"] == "finding"
+    assert "ANTHROPIC_API_KEY" in found["credentials"]["fix"]
+
+
+def test_a_server_that_is_not_there(examined: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        code, found = examined()
+    assert code == 1
+    assert "does not answer" in found["server"]["what"]
+    assert "ANTHROPIC_BASE_URL" in found["server"]["fix"]
+
+
+def test_a_server_that_refuses_the_key(examined: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    date = {"date": "Thu, 01 Jan 2015 00:00:00 GMT"}
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-canary")
+    with FaultServer(error_answer(401, "authentication_error", headers=date)) as server:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        code, found = examined()
+    assert code == 1
+    assert "refuses the credentials" in found["server"]["what"]
+    assert found["clock"]["state"] == "finding"
+    assert "sk-ant-canary" not in str(found)
+
+
+def test_the_clock_may_be_a_little_off() -> None:
+    now = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    (good,) = _clock("Fri, 27 Nov 2026 12:01:00 GMT", now)
+    (behind,) = _clock("Fri, 27 Nov 2026 12:01:00 GMT", now - timedelta(hours=1))
+    assert good.state == "good"
+    assert "3660 s behind" in behind.what
+    assert list(_clock("no date", now)) == []
+
+
+def test_a_broken_plugin_and_wrong_settings(
+    examined: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
+    install(monkeypatch, tmp_path, module="raise RuntimeError('broken at import')")
+    code, found = examined("--offline")
+    assert code == 1
+    assert "broken at import" in found["plugin stamp"]["what"]
+    assert "HOOKLINE_DISABLE=stamp" in found["plugin stamp"]["fix"]
+    (tmp_path / "hookline.toml").write_text("modle = 1")
+    code, found = examined("--offline")
+    assert code == 1
+    assert "did you mean 'model'" in found["settings"]["what"]
+
+
+def test_a_proxy_is_shown_without_its_password(
+    examined: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:canary@proxy.example:3128")
+    _, found = examined("--offline")
+    assert "proxy.example" in found["proxy"]["what"]
+    assert "canary" not in str(found)
+
+
+# --- plugins why
+
+
+@pytest.fixture
+def why(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
+
+    def run(*arguments: str) -> Any:
+        assert main(["plugins", "why", "--json", *arguments]) == 0
+        return json.loads(capfd.readouterr().out)
+
+    return run
+
+
+def test_why_names_the_layer_that_said_so(
+    why: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = tmp_path / "mine.toml"
+    settings.write_text("[plugins.retry]\nattempts = 7\n")
+    told = why("retry", "--config", str(settings))
+    assert told["enabled"]
+    assert told["said by"] == [f"{settings}:1: [plugins.retry]"]
+    assert told["options"]["attempts"] == f"= 7, {settings}:2"
+    assert told["options"]["quota"].endswith("its default")
+    assert re.match(r"\d of \d", told["places"]["send"])
+    monkeypatch.setenv("HOOKLINE_DISABLE", "echo")
+    told = why("echo")
+    assert told["because"] == "off: switched off by plugins.disable"
+    assert told["said by"] == ["HOOKLINE_DISABLE: plugins.disable"]
+    assert "optional" in why("replay")["because"]
+
+
+def test_why_of_one_in_a_file_and_of_one_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
+    (tmp_path / "mine.py").write_text(
+        "from hookline import hookimpl\n@hookimpl\ndef build_history(request): ...\n"
+    )
+    assert main(["-p", "./mine.py", "plugins", "why", "mine"]) == 0
+    assert "on: its file is named" in capfd.readouterr().out
+    assert main(["plugins", "why", "retyr"]) == 2
+    assert "did you mean 'retry'" in capfd.readouterr().err
