@@ -1,7 +1,7 @@
 """Computer use: a window on a virtual screen, and a model that clicks its button.
 
 Needs Xvfb, tkinter and the extra `computer`. The simulator plays the model: it looks at the screen, then
-clicks where the button is. With a key and a real model, leave `base_url` out.
+clicks where the button is. Leave base_url out to talk to the API.
 """
 
 import subprocess

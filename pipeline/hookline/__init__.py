@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from hookline.values.principal import Principal
     from hookline.values.rate_limits import RateLimit, RateLimits
     from hookline.values.secret import Secret
-    from hookline.values.tool_definitions import Tool
+    from hookline.values.tools.definitions import Tool
     from hookline.values.usage import Usage
 
     __version__: str
@@ -221,7 +221,7 @@ _load, _names = face(
             "RateLimits",
         ),
         "hookline.values.secret": ("Secret",),
-        "hookline.values.tool_definitions": ("Tool",),
+        "hookline.values.tools.definitions": ("Tool",),
         "hookline.values.usage": ("Usage",),
     },
 )

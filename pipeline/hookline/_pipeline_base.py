@@ -15,13 +15,19 @@ from hookline._io import AsyncIO, SyncIO
 from hookline._journey.discovery import assemble
 from hookline._journey.engine import Engine
 from hookline._journey.lifecycle import Lifecycle
-from hookline._journey.plugin_set import Plugin, PluginSet
-from hookline._journey.required import check_code_plugins
+from hookline._journey.plugin_set import PluginSet
 from hookline._journey.tool_calls import ToolCalls
+from hookline._pipeline_given import (
+    guarding,
+    header_of,
+    names_credential,
+    simulator_of,
+    split_policy,
+)
 from hookline.config import Settings
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
-from hookline.policy import Guard, Policy, load_policy, policy_settings
+from hookline.policy import load_policy, policy_settings
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
 from hookline.send_options.tools import bind_tool
@@ -102,7 +108,7 @@ class PipelineBase:
             raise ConfigError("plugins= takes a list: plugins=[MyPlugin()]")
         if context is not None and not isinstance(context, Mapping):
             raise ConfigError("context= takes a dict: context={'user': …}")
-        enforcers, files = _split(policy)
+        enforcers, files = split_policy(policy)
         self.policy: Final = load_policy(files)
         self.settings: Final[Settings] = policy_settings(
             self.policy,
@@ -130,7 +136,7 @@ class PipelineBase:
         self.plugins: Final = PluginSet(
             [
                 *assemble(plugins, self.settings, self.policy),
-                *_policies(enforcers, self.policy),
+                *guarding(enforcers, self.policy),
             ]
         )
         self.model_table: Final = self._register_models()
@@ -153,7 +159,7 @@ class PipelineBase:
         self._upstreams: Final = Upstreams(
             self._destination,
             open_transport=lambda base_url, own: (
-                self._open(client, simulator) if own else self._open(None, _simulator(base_url))
+                self._open(client, simulator) if own else self._open(None, simulator_of(base_url))
             ),
             headers=settings.headers,
             timeouts=Timeouts(
@@ -170,8 +176,8 @@ class PipelineBase:
         )
         self._tool_calls: Final = ToolCalls(self.plugins)
         headers = settings.headers
-        self._api_version: Final = _header(headers, "anthropic-version") or settings.api_version
-        self._betas: Final = tuple(_header(headers, "anthropic-beta").replace(",", " ").split())
+        self._api_version: Final = header_of(headers, "anthropic-version") or settings.api_version
+        self._betas: Final = tuple(header_of(headers, "anthropic-beta").replace(",", " ").split())
 
     def _make_io(self) -> "SyncIO | AsyncIO":
         """Return the io of the right colour."""
@@ -197,7 +203,7 @@ class PipelineBase:
     def _simulator(self) -> "Simulator | None":
         """Return the simulator that ``base_url`` asks for, or None."""
         base_url = self.settings.base_url
-        return _simulator(base_url) if isinstance(base_url, str) else base_url
+        return simulator_of(base_url) if isinstance(base_url, str) else base_url
 
     def _access(self) -> "Access":
         """Return what the endpoints beside messages are built on."""
@@ -369,7 +375,7 @@ class PipelineBase:
         if settings.api_key or settings.auth_token or self._simulator_used:
             return
         base_url = str(settings.base_url)
-        if ".anthropic.com" not in base_url or _names_credential(settings.headers):
+        if ".anthropic.com" not in base_url or names_credential(settings.headers):
             return  # a local server, or a gateway that wants something else
         raise ConfigError(
             "there is no API key. Give one in any of three ways: Pipeline(api_key=…), the "
@@ -402,44 +408,3 @@ class PipelineBase:
             return f"<{type(self).__name__}, not built>"
         names = ", ".join(plugin.name for plugin in self.plugins.plugins)
         return f"<{type(self).__name__} model={self.settings.model!r} plugins=[{names}]>"
-
-
-def _simulator(base_url: str) -> "Simulator | None":
-    if not base_url.startswith("sim:"):
-        return None
-    from hookline.simulator import Scenario, Simulator  # noqa: PLC0415 -- only when asked for
-
-    path = base_url.removeprefix("sim:")
-    return Simulator(Scenario.from_toml(path) if path else None)
-
-
-def _names_credential(headers: Mapping[str, str]) -> bool:
-    return any(name.lower() in ("x-api-key", "authorization") for name in headers)
-
-
-def _header(headers: Mapping[str, str], wanted: str) -> str:
-    return next((value for name, value in headers.items() if name.lower() == wanted), "")
-
-
-def _split(policy: Any) -> tuple[list[Any], list[str | os.PathLike[str]]]:
-    """Return the enforcers and the policy files that ``policy=`` names."""
-    given = policy if isinstance(policy, list | tuple) else [policy]
-    files = [each for each in given if isinstance(each, str | os.PathLike)]
-    return [
-        each for each in given if each is not None and not isinstance(each, str | os.PathLike)
-    ], files
-
-
-def _policies(enforcers: list[Any], policy: Policy) -> list[Plugin]:
-    """Return what no setting below this call can take away: enforcers, and what the policy guards."""
-    plugins = [Plugin.of(each) for each in enforcers]
-    check_code_plugins(policy, plugins)
-    for plugin in plugins:
-        if plugin.role != "enforcer":
-            raise ConfigError(
-                f"policy= takes enforcers and policy files, and plugin {plugin.name!r} is a "
-                f'{plugin.role}; set `role = "enforcer"` in its class'
-            )
-    return (
-        [*plugins, Plugin(Guard.name, Guard(policy))] if policy.lock or policy.bounds else plugins
-    )

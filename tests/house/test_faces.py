@@ -22,6 +22,8 @@ PUBLIC = {
     "models",
     "pipeline",
     "plugin",
+    "policy",
+    "profiles",
     "reply",
     "schema",
     "send_options",

@@ -21,7 +21,7 @@ from hookline.values.citations import CITATIONS
 from hookline.values.events import DELTAS, EVENTS
 from hookline.values.messages import Message, Request, Response
 from hookline.values.sources import SOURCES, Base64Source
-from hookline.values.tool_definitions import Tool, ToolChoice
+from hookline.values.tools.definitions import Tool, ToolChoice
 from hookline.values.usage import Usage
 
 MEGABYTES = "A" * 1_600_000

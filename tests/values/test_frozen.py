@@ -20,7 +20,7 @@ from hookline.values.blocks import CacheControl, TextBlock, ToolUseBlock
 from hookline.values.brief import brief
 from hookline.values.frozen import FrozenDict, freeze, thaw
 from hookline.values.messages import Message, Request
-from hookline.values.tool_definitions import ServerTool, Tool, ToolChoice
+from hookline.values.tools.definitions import ServerTool, Tool, ToolChoice
 from hookline.wire import json as wire_json
 from hookline.wire.codec import unstructure
 

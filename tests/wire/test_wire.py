@@ -31,7 +31,7 @@ from hookline.values.events import (
 from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Message, Request, Response
 from hookline.values.sources import UnknownSource, URLSource
-from hookline.values.tool_definitions import ServerTool, Tool, UnknownTool
+from hookline.values.tools.definitions import ServerTool, Tool, UnknownTool
 from hookline.values.usage import Usage
 from hookline.wire import json as wire_json
 from hookline.wire.codec import (

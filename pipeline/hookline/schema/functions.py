@@ -12,7 +12,7 @@ from attrs import field, frozen
 from hookline.errors import DecodeError, InputError
 from hookline.schema.docstrings import documentation
 from hookline.schema.types import SchemaBuilder, object_schema
-from hookline.values.tool_definitions import Tool
+from hookline.values.tools.definitions import Tool
 
 __all__ = ["accepts", "describe", "fitted_arguments"]
 

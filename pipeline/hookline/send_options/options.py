@@ -10,7 +10,7 @@ from hookline.values.blocks import Block, CacheControl
 from hookline.values.messages import Message
 from hookline.values.prefill import PREFILL_MODES, PrefillMode
 from hookline.values.principal import Principal
-from hookline.values.tool_definitions import ToolChoice, ToolSpec
+from hookline.values.tools.definitions import ToolChoice, ToolSpec
 
 if TYPE_CHECKING:
     from hookline.values.attachments import Document, Image

@@ -6,7 +6,7 @@ from typing import Any
 from hookline.errors import InputError
 from hookline.send_options.options import list_of, read_plain
 from hookline.turn import BoundTool
-from hookline.values.tool_definitions import Tool, ToolSpec
+from hookline.values.tools.definitions import Tool, ToolSpec
 
 __all__ = ["bind_tool", "split_tools"]
 

@@ -110,8 +110,8 @@ from hookline.values.sources import (
     UnknownSource,
     URLSource,
 )
-from hookline.values.tool_definitions import ServerTool, Tool, ToolChoice, ToolSpec, UnknownTool
-from hookline.values.tool_events import ToolDone, ToolEvent, ToolProgress, ToolStart
+from hookline.values.tools.definitions import ServerTool, Tool, ToolChoice, ToolSpec, UnknownTool
+from hookline.values.tools.events import ToolDone, ToolEvent, ToolProgress, ToolStart
 from hookline.values.usage import StopDetails, Usage, total
 
 __all__ = [

@@ -21,7 +21,7 @@ from hookline.errors import InputError
 from hookline.values.content import Block, CacheControl, TextBlock, as_blocks, as_content
 from hookline.values.frozen import EMPTY, Model, checked, freeze, frozen_tuple
 from hookline.values.rate_limits import RateLimits, read_rate_limits
-from hookline.values.tool_definitions import ToolChoice, ToolSpec
+from hookline.values.tools.definitions import ToolChoice, ToolSpec
 from hookline.values.usage import StopDetails, Usage
 
 if TYPE_CHECKING:

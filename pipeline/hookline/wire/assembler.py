@@ -44,7 +44,7 @@ from hookline.values.events import (
     UnknownDelta,
 )
 from hookline.values.messages import Response
-from hookline.values.tool_input import tool_input
+from hookline.values.tools.input import tool_input
 from hookline.wire import json
 from hookline.wire.codec import (
     structure_block,

@@ -18,7 +18,7 @@ from hookline import (
 )
 from hookline.errors import needs_event_loop
 from hookline.trace import ToolError
-from hookline.values.tool_events import ToolDone, ToolStart
+from hookline.values.tools.events import ToolDone, ToolStart
 from hookline_plugins.tools.gates import Decision, Deny, decision
 from hookline_plugins.tools.results import content_of, failed
 from hookline_plugins.tools.routes import Client, Table

@@ -8,7 +8,7 @@ from typing import Any, cast
 from attrs import field, frozen
 
 from hookline import ToolUseBlock, Turn
-from hookline.values.tool_events import ToolProgress
+from hookline.values.tools.events import ToolProgress
 
 __all__ = ["Function", "Job", "is_async", "within"]
 

@@ -22,7 +22,7 @@ from hookline.models import load_models
 from hookline.simulator import Rule
 from hookline.testing import FaultServer, error_answer, json_answer, message
 from hookline.values.blocks import ThinkingBlock
-from hookline.values.tool_definitions import ToolChoice
+from hookline.values.tools.definitions import ToolChoice
 from hookline_plugins.resilience.breaker import Breaker
 from hookline_plugins.resilience.fallback import Elsewhere, Fallback
 from hookline_plugins.resilience.model_adaptation import adapted

@@ -8,7 +8,7 @@ from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
 from hookline.values.conversion.rules import Misfit, converter
 from hookline.values.messages import Message
-from hookline.values.tool_definitions import ToolChoice, ToolSpec
+from hookline.values.tools.definitions import ToolChoice, ToolSpec
 
 __all__ = ["structure_field", "structure_hook", "structured_as"]
 

@@ -34,8 +34,8 @@ from hookline.values.events import (
 from hookline.values.frozen import EMPTY, Model, freeze, thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.sources import SOURCES, Source, UnknownSource
-from hookline.values.tool_definitions import ServerTool, Tool, ToolSpec, UnknownTool
-from hookline.values.tool_input import tool_input
+from hookline.values.tools.definitions import ServerTool, Tool, ToolSpec, UnknownTool
+from hookline.values.tools.input import tool_input
 from hookline.values.usage import StopDetails, Usage
 
 __all__ = [

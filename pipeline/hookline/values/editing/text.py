@@ -25,7 +25,7 @@ from hookline.values.editing.blocks import RESULTS, edited
 from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Request
 from hookline.values.sources import ContentSource, TextSource
-from hookline.values.tool_definitions import Tool, ToolSpec, UnknownTool
+from hookline.values.tools.definitions import Tool, ToolSpec, UnknownTool
 
 __all__ = ["USUAL_PARTS", "TextPart", "checked_function", "mapped_block_text", "mapped_text"]
 

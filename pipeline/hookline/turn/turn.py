@@ -1,30 +1,27 @@
-"""A turn: one journey of a message through the pipeline, and what plugins know about it."""
+"""The turn itself: read :class:`Turn`."""
 
 from collections.abc import (
     AsyncGenerator,
-    Awaitable,
     Callable,
     Iterator,
     Mapping,
 )
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from attrs import Attribute, Factory, define, evolve, field, frozen
+from attrs import Attribute, Factory, define, evolve, field
 
-from hookline._turn_io import IO, Alongside, Fetched, Uploads
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
 from hookline.trace import Trace
+from hookline.turn.io import IO, Uploads
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
 from hookline.values.destination import Destination
 from hookline.values.frozen import FrozenDict
-from hookline.values.messages import Message, Request, Response
-from hookline.values.prefill import Prefill, PrefillMode
+from hookline.values.messages import Request
+from hookline.values.prefill import Prefill
 from hookline.values.principal import NOBODY, Principal
-from hookline.values.tool_definitions import Tool
-from hookline.values.usage import Usage
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -33,143 +30,14 @@ if TYPE_CHECKING:
     from hookline.reply import Reply
     from hookline.values.events import Event
 
-__all__ = [
-    "IO",
-    "Alongside",
-    "BoundTool",
-    "CallNext",
-    "CallTool",
-    "Continue",
-    "Ending",
-    "Fetched",
-    "Resumed",
-    "RunTool",
-    "Turn",
-    "TurnOptions",
-    "Uploads",
-]
+from hookline.turn.options import NO_OPTIONS, CallTool, RunTool, TurnOptions
+
+__all__ = ["Turn"]
 
 _SLACK: Final = 0.01  # seconds by which a time-out of the network may fire early
 
-CallNext: TypeAlias = Callable[[Request], Awaitable[Response]]
-"""What a ``send`` hook calls to let the request go on its way."""
-
-RunTool: TypeAlias = Callable[[ToolUseBlock], Awaitable[ToolResultBlock]]
-"""What a ``call_tool`` hook calls to let the call go on its way."""
-
-CallTool: TypeAlias = Callable[["Turn", ToolUseBlock, RunTool], Awaitable[ToolResultBlock]]
-
 # These doors build a request, or count it, and ask no model; `call_next` does not answer there.
 _ASKS_NOBODY: Final = frozenset({"explain", "batch", "count_tokens", "upload"})
-
-
-@frozen(kw_only=True)
-class BoundTool:
-    """A tool and what runs it.
-
-    Attributes:
-        name: what the model calls it.
-        definition: sent to the model; None if the caller's request defines it.
-        function: what takes the input.
-        origin: where it comes from, for an error's text.
-
-    """
-
-    name: str
-    definition: Tool | None
-    function: Any
-    origin: str = "tools= of the call"
-
-
-@frozen(kw_only=True)
-class Resumed:
-    """Where a turn goes on that waited for somebody's decision.
-
-    Attributes:
-        reply: the reply that was pending, as ``reply.pending`` kept it.
-        decisions: by the id of a tool call: ``"approve"``, ``{"edit": input}``,
-            ``{"refuse": reason}`` or ``{"result": text}``.
-
-    """
-
-    reply: "Reply"
-    decisions: Mapping[str, Any]
-
-
-@frozen(kw_only=True)
-class TurnOptions:
-    """What the caller asked for besides the fields of the request itself.
-
-    Attributes:
-        history: messages of the conversation so far, oldest first.
-        system: the conversation's system prompt; a ``system`` of the request itself wins.
-        prefill: the words the reply must begin with; empty for none.
-        prefill_mode: ``"auto"`` (native where model and server allow it), ``"native"``,
-            ``"instructed"``, ``"structured"`` or ``"error"`` (refused where not native).
-        tools: functions that the caller or a plugin offers to the model.
-        output: the type or JSON schema that the reply must have, or None.
-        resumed: where the turn goes on and what was decided meanwhile, or None.
-
-    """
-
-    history: tuple[Message, ...] = ()
-    system: Any = None
-    prefill: str = ""
-    prefill_mode: PrefillMode = "auto"
-    tools: tuple[BoundTool, ...] = ()
-    output: Any = None
-    resumed: "Resumed | None" = None
-
-
-@frozen
-class Continue:
-    """What ``post_process`` returns to ask for one more step of the same turn.
-
-    Attributes:
-        request: the request of the next step, for example the last one with the assistant's
-            message and the tool results appended.
-
-    """
-
-    request: Request
-
-
-ENDED_EARLY: Final = "the answer ended before its last event"
-
-
-@define(kw_only=True, eq=False)
-class Ending:
-    """How an exchange ended, noted by whoever reads the answer while it arrives.
-
-    Attributes:
-        usage: what the answer has cost so far.
-        model: who answers.
-        complete: whether its last event has come.
-        error: the error that an event of the stream reported.
-        told: awaited once, with the error that ended the exchange or None; nobody if it is None.
-
-    """
-
-    usage: Usage | None = None
-    model: str | None = None
-    complete: bool = False
-    error: BaseException | None = None
-    told: Callable[[BaseException | None], Awaitable[None]] | None = None
-
-    async def over(self, error: BaseException | None) -> None:
-        """Tell that the exchange is over; a second time says nothing.
-
-        Args:
-            error: what ended the reading, if it did not come to its own end.
-
-        """
-        told, self.told = self.told, None
-        if told is None:
-            return
-        if self.complete:
-            await told(None)  # that the caller leaves after the last event is no interruption
-        else:
-            await told(self.error or error or TransportError(ENDED_EARLY, phase="read"))
 
 
 # What a turn is made with, and stays: policies rely on it.
@@ -268,7 +136,7 @@ class Turn:
     stream: bool = False
     principal: Principal = NOBODY
     context: Mapping[str, Any] = FrozenDict()
-    options: TurnOptions = TurnOptions()
+    options: TurnOptions = NO_OPTIONS
     _destination: Destination = field(
         default=Destination(base_url="http://nowhere.invalid"), alias="destination"
     )
