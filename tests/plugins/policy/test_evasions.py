@@ -156,7 +156,8 @@ def test_wherever_it_is_said(place: str, door: str) -> None:
 
 def test_what_nobody_resolved_does_not_leave_although_no_rule_refuses_it(sim: Any) -> None:
     server = sim()
-    options: dict[str, Any] = {"base_url": server, "model": MODEL, "disable": ["images"]}
+    disable = ["preflight", "images"]
+    options: dict[str, Any] = {"base_url": server, "model": MODEL, "disable": disable}
     with Pipeline(policy=Rules(rules=RULES), **options) as line:
         for door in (line.send, line.explain, line.count_tokens):
             with pytest.raises(UnresolvedContent, match=r"messages\.0\.content\.0"):
