@@ -153,7 +153,7 @@ def test_an_argument_of_the_constructor(name: str) -> None:
         ({"messages": "Hello"}, "messages= takes a list"),
         ({"messages": {"role": "user", "content": "x"}}, "messages= takes a list"),
         ({"tools": print}, "tools= takes a list of functions"),
-        ({"tools": [int]}, "cannot be described"),
+        ({"tools": [int]}, "cannot be read: .* Give a function of your own"),
         ({"images": "ant.jpg"}, "images= takes a list"),
         ({"output": [int]}, "no JSON schema"),
         ({"betas": ["\ud83d"]}, "betas= takes names"),
@@ -169,6 +169,12 @@ def test_the_mistake_is_named_with_its_remedy(options: Any, said: str, line: Pip
         line.send("Hello", **options)
     with pytest.raises(InputError, match=said):
         line.conversation(**options).send("Hello")
+
+
+@pytest.mark.parametrize("name", ["\ud83d.toml", "a\0.toml"], ids=ascii)
+def test_a_policy_of_a_name_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"policy file .*: no file can have this name"):
+        Pipeline(base_url="sim:", policy=name)
 
 
 def test_the_constructor_names_what_it_takes() -> None:

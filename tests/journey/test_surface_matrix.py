@@ -4,6 +4,7 @@ A new hook without a row, or a new surface without a column, fails here.
 """
 
 import re
+from base64 import b64decode
 from typing import Any, Final
 
 import pytest
@@ -252,7 +253,8 @@ def test_the_transforms_of_enforcers_see_uploads(run: Any, sim: Any) -> None:
 
         @hookimpl
         def check_request(self, request: Any) -> None:
-            seen.append(request.messages[0].content[0].source)
+            source = request.messages[0].content[0].source
+            seen.append((source.media_type, b64decode(source.data)))
 
     async def body(line: Any) -> None:
         uploaded = line.files.upload(b"a secret", filename="note.txt", media_type="text/plain")
@@ -260,7 +262,7 @@ def test_the_transforms_of_enforcers_see_uploads(run: Any, sim: Any) -> None:
         assert file.filename == "note.txt"
 
     run(body, base_url=server, policy=Masks())
-    assert seen == [("upload", "note.txt", b"a secret"), b"a xxxxxx"]
+    assert seen == [("upload", "note.txt", b"a secret"), ("text/plain", b"a xxxxxx")]
     assert b"a xxxxxx" in server.calls[0].body
     assert b"secret" not in server.calls[0].body
 

@@ -54,10 +54,18 @@ async def check(
 
     Raises:
         PolicyViolation: one refused, or could not decide.
+        UnresolvedContent: none refused, but a request that enforcers judge holds an attachment that no
+            plugin has resolved.
 
     """
     enforced = bool(implementations) and implementations[-1].role == "enforcer"
-    judged = sealed(subject) if enforced or seal else subject
+    unresolved: UnresolvedContent | None = None
+    try:
+        judged = sealed(subject) if enforced or seal else subject
+    except UnresolvedContent as error:
+        # It can never leave, and so needs no copy. Whoever sends what a rule forbids is to learn of
+        # the rule all the same, and not how to mend the request so that the rule is met next.
+        unresolved, judged = error, subject
     if not implementations:
         return judged
     with turn.judging() as looked_at:
@@ -72,6 +80,8 @@ async def check(
             "the destination was changed while the checks looked at it; nothing was sent",
             rule="destination",
         )
+    if unresolved is not None:  # whatever has become of the subject meanwhile: this was not judged
+        raise unresolved
     return judged
 
 

@@ -7,6 +7,7 @@ the attachment is what leaves. Then come the exchange as an attempt, and ``concl
 
 from binascii import b2a_base64
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from attrs import frozen
@@ -76,6 +77,7 @@ async def uploaded(
         HooklineError: whatever ended the turn. ``on_turn_end`` has run by then.
 
     """
+    media_type = request.messages[0].blocks[0].media_type  # type: ignore[attr-defined]  # of an attachment
     async with Life(engine, turn, request) as life:
         for hook in ("build_history", "inject_prefill", "resolve_images"):
             request = await fold(engine, hook, turn, request, only="enforcer")
@@ -83,34 +85,34 @@ async def uploaded(
         # Other checks know messages only, and would miss what makes a request one that can be sent.
         judges = engine.plugins.of("check_request")
         enforcers = tuple(each for each in judges if each.role == "enforcer")
-        await check(enforcers, turn, _resolved(request))
-        answered = await _exchange(engine, turn, request, send)
+        content = _content(request)
+        await check(enforcers, turn, _resolved(request, content, media_type))
+        answered = await _exchange(engine, turn, request, partial(send, content))
         response = Response(model=request.model, headers=answered.headers)
         life.reply = Reply(response=response, request=request, trace=turn.trace)
     return answered
 
 
-def _resolved(request: Request) -> Request:
-    """Return the request as checks know requests: with the file's bytes in a block, as they would be sent."""
-    attachment = request.messages[0].blocks[0]
-    media_type = str(getattr(attachment, "media_type", None))
-    content = b2a_base64(_content(request), newline=False).decode("ascii")
-    kind = ImageBlock if attachment.type == "image" else DocumentBlock
-    block = kind(Base64Source(media_type, content))
+def _resolved(request: Request, content: bytes, media_type: str) -> Request:
+    """Return the request as checks know requests: with the file's bytes in a block, as they would be sent.
+
+    The media type is the caller's: an enforcer's transform changes the bytes and not what they go as.
+    """
+    kind = ImageBlock if media_type.startswith("image/") else DocumentBlock
+    block = kind(Base64Source(media_type, b2a_base64(content, newline=False).decode("ascii")))
     return request.evolve(messages=(Message("user", [block]),))
 
 
 async def _exchange(
-    engine: Engine, turn: Turn, request: Request, send: Callable[[bytes], Awaitable[T]]
+    engine: Engine, turn: Turn, request: Request, send: Callable[[], Awaitable[T]]
 ) -> T:
     """Send the file; the exchange is the turn's attempt."""
-    content = _content(request)
     turn.attempt += 1
     began = turn.io.now()
     response: Response | None = None
     problem: BaseException | None = None
     try:
-        answered = await send(content)
+        answered = await send()
         response = Response(headers=answered.headers)
     except BaseException as error:
         problem = error
@@ -134,7 +136,7 @@ async def _exchange(
 
 
 def _content(request: Request) -> bytes:
-    """Return the bytes that the checks have seen."""
+    """Return the bytes as the transforms left them: what is judged, and what is sent."""
     blocks = [block for message in request.messages for block in message.blocks]
     if (
         len(blocks) == 1

@@ -89,7 +89,10 @@ def _stands(place: Path) -> bool:
 def _read(wanted: Include, standing: Standing, above: tuple[str, ...]) -> Iterator[PolicyFile]:
     name = wanted.path
     before = f"{wanted.where}: " if wanted.where else ""
-    real = os.path.realpath(name)
+    try:
+        real = os.path.realpath(name)
+    except ValueError as error:  # half a character, or a NUL
+        raise ConfigError(f"{before}policy file {name!r}: no file can have this name") from error
     if real in above:
         raise ConfigError(f"{before}policy file {name!r} includes itself")
     if len(above) >= _DEEPEST:

@@ -54,7 +54,7 @@ _FIXED: Final = (
         "options",
         "api_version",
     ),
-    *("betas", "timeout", "conversation", "state", "trace"),
+    *("betas", "headers", "timeout", "conversation", "state", "trace"),
 )
 _fixed: Final = attrgetter(*_FIXED)
 # How far it has come.

@@ -20,6 +20,7 @@ from hookline import (
     PolicyViolation,
     ToolResultBlock,
     ToolUseBlock,
+    UnresolvedContent,
     hookimpl,
 )
 from hookline.endpoints import BatchItem
@@ -151,6 +152,17 @@ def refused(door: str, message: Any = "Hello", *, line: Any = None, **call: Any)
 def test_wherever_it_is_said(place: str, door: str) -> None:
     call = dict(PLACES[place])
     assert refused(door, **call)
+
+
+def test_what_nobody_resolved_does_not_leave_although_no_rule_refuses_it(sim: Any) -> None:
+    server = sim()
+    disable = ["preflight", "images"]
+    options: dict[str, Any] = {"base_url": server, "model": MODEL, "disable": disable}
+    with Pipeline(policy=Rules(rules=RULES), **options) as line:
+        for door in (line.send, line.explain, line.count_tokens):
+            with pytest.raises(UnresolvedContent, match=r"messages\.0\.content\.0"):
+                door("Hello", images=[Document(b"about ants")])
+    assert server.calls == []
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
