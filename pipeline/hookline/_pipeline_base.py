@@ -24,6 +24,7 @@ from hookline.models import ModelFacts, ModelTable, load_models
 from hookline.policy import Guard, Policy, load_policy, policy_settings
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
+from hookline.send_options.options import betas_of
 from hookline.send_options.tools import bind_tool
 from hookline.turn import BoundTool, Resumed, Turn, Uploads
 from hookline.values.destination import Destination
@@ -235,7 +236,7 @@ class PipelineBase:
         def begin(
             name: str, content: bytes, media_type: str, timeout: float, options: Mapping[str, Any]
         ) -> tuple[Turn, Request]:
-            betas = tuple(options.get("betas", ()))
+            betas = betas_of(options.get("betas", ()))
             known: dict[str, Any] = {}
             if parent is not None:
                 known = {

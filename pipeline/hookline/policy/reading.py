@@ -89,15 +89,15 @@ def _stands(place: Path) -> bool:
 def _read(wanted: Include, standing: Standing, above: tuple[str, ...]) -> Iterator[PolicyFile]:
     name = wanted.path
     before = f"{wanted.where}: " if wanted.where else ""
-    real = os.path.realpath(name)
-    if real in above:
-        raise ConfigError(f"{before}policy file {name!r} includes itself")
     if len(above) >= _DEEPEST:
         raise ConfigError(f"{before}policy files include each other more than {_DEEPEST} deep")
     try:
         data = read_file(name, most=_MOST_BYTES)
     except InputError as error:
         raise ConfigError(f"{before}policy file {name!r}: {error}") from error
+    real = os.path.realpath(name)  # of a name that could be opened: others raise errors of their own
+    if real in above:
+        raise ConfigError(f"{before}policy file {name!r} includes itself")
     digest = hashlib.sha256(data).hexdigest()
     if wanted.sha256 and digest != wanted.sha256.lower():
         raise ConfigError(
