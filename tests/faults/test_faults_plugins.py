@@ -139,7 +139,10 @@ def test_f76_a_plugin_that_cannot_be_imported_is_named(
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     simulated: Any = {"base_url": "sim:", "model": "claude-haiku-4-5"}
     told = "plugin 'broken' of broken cannot be loaded"
-    with pytest.warns(PluginWarning, match=f"{told}.* It is left out"), Pipeline(**simulated) as line:
+    with (
+        pytest.warns(PluginWarning, match=f"{told}.* It is left out"),
+        Pipeline(**simulated) as line,
+    ):
         assert line.send("Hello").text  # the others go on
     with pytest.raises(ConfigError, match=told):  # it was asked for
         Pipeline(**simulated, plugins=["broken"])

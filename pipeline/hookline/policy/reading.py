@@ -95,7 +95,9 @@ def _read(wanted: Include, standing: Standing, above: tuple[str, ...]) -> Iterat
         data = read_file(name, most=_MOST_BYTES)
     except InputError as error:
         raise ConfigError(f"{before}policy file {name!r}: {error}") from error
-    real = os.path.realpath(name)  # of a name that could be opened: others raise errors of their own
+    real = os.path.realpath(
+        name
+    )  # of a name that could be opened: others raise errors of their own
     if real in above:
         raise ConfigError(f"{before}policy file {name!r} includes itself")
     digest = hashlib.sha256(data).hexdigest()
