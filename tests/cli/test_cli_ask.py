@@ -259,7 +259,7 @@ def test_stdin_that_is_no_text() -> None:
         (["ask", "Hi", "--image", "."], "not an image"),
         (["ask", "Hi", "--image", "text.png"], "not an image"),
         (["ask", ""], "empty"),
-        (["ask", "Hi", "--prefill", "so "], "whitespace"),
+        (["ask", "Hi", "--prefill", "so ", "--model", "claude-haiku-4-5"], "whitespace"),
         (["ask", "Hi", "--model", "claude-haiku-4-6"], "did you mean"),
         (["ask", "Hi", "--max-tokens", "many"], "--max-tokens"),
         (["ask", "Hi", "--max-tokens", "0"], "max_tokens"),

@@ -224,6 +224,7 @@ HARMLESS = {
     "read_timeout": 9,
     "write_timeout": 9,
     "max_steps": 9,
+    "server": "ollama",  # how a request is shaped; not where it goes
 }
 NOT_HARMLESS = {
     "base_url": "https://evil.example",

@@ -12,6 +12,7 @@ from hookline import (
     NeedsEventLoop,
     Pipeline,
     PluginError,
+    PluginWarning,
     PolicyViolation,
     hookimpl,
 )
@@ -136,8 +137,15 @@ def test_f76_a_plugin_that_cannot_be_imported_is_named(
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[hookline.plugins]\nbroken = broken_plugin:Odd\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    with pytest.raises(ConfigError, match="plugin 'broken' of broken cannot be loaded"):
-        Pipeline(base_url="sim:")
+    simulated: Any = {"base_url": "sim:", "model": "claude-haiku-4-5"}
+    told = "plugin 'broken' of broken cannot be loaded"
+    with (
+        pytest.warns(PluginWarning, match=f"{told}.* It is left out"),
+        Pipeline(**simulated) as line,
+    ):
+        assert line.send("Hello").text  # the others go on
+    with pytest.raises(ConfigError, match=told):  # it was asked for
+        Pipeline(**simulated, plugins=["broken"])
     config = {"plugins": {"disable": ["broken"]}}
-    with Pipeline(base_url="sim:", model="claude-haiku-4-5", config=config) as line:
-        assert line.send("Hello").text  # the others load
+    with Pipeline(**simulated, config=config) as line:  # and nobody is warned
+        assert line.send("Hello").text

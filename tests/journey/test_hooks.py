@@ -368,10 +368,23 @@ def test_wrappers_are_refused(option: str) -> None:
     assert "implement `send`" in text
 
 
-def test_a_class_is_refused_and_the_remedy_is_an_instance() -> None:
-    assert "hand over an instance: Plugin" in refused(
-        type("Plugin1", (), {"send": hookimpl(lambda self: None)})
-    )
+def test_a_class_that_cannot_be_made_is_refused_and_the_remedy_is_an_instance() -> None:
+    class Needy:
+        def __init__(self, ledger: Any) -> None:
+            self.ledger = ledger
+
+        @hookimpl
+        def post_process(self, reply: Any) -> None:
+            self.ledger.append(reply)
+
+    text = refused(Needy)
+    assert "plugin 'Needy' cannot be made: " in text
+    assert "'ledger'" in text
+    assert "hand over an instance" in text
+    ledger: list[Any] = []
+    with Pipeline(base_url="sim:", plugins=[Needy(ledger)]) as line:
+        line.send("Hello")
+    assert len(ledger) == 1
 
 
 @pytest.mark.parametrize("hook", ["send", "check_request"])

@@ -179,7 +179,7 @@ def unreadable(a: "Nowhere") -> None:  # type: ignore[name-defined]  # noqa: F82
         (many, "has no schema"),
         (keywords, "has no schema"),
         (positional, "cannot be given by name"),
-        (unreadable, "annotations cannot be read"),
+        (unreadable, "cannot be described"),
     ],
 )
 def test_a_function_that_cannot_be_a_tool_is_refused(function: Any, complaint: str) -> None:

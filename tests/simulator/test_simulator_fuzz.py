@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -138,6 +139,24 @@ def send(body: bytes, path: str = "/v1/messages") -> Answer:
 def test_the_whole_request_is_fine() -> None:
     answer = send(json.dumps(FULL))
     assert answer.status == 200, answer.content
+
+
+@pytest.mark.parametrize("place", ["search_result", "mcp_tool_result"])
+def test_a_list_of_texts_takes_no_other_block(place: str) -> None:
+    inside = [{"type": "image", "text": "x"}]
+    body = copy.deepcopy(FULL)
+    if place == "search_result":
+        body["messages"][0]["content"] = [
+            {"type": place, "source": "s", "title": "t", "content": inside}
+        ]
+    else:
+        body["messages"][1]["content"].insert(
+            0, {"type": place, "tool_use_id": "m1", "content": inside}
+        )
+    headers = [*HEADERS, ("anthropic-beta", "mcp-client-2025-11-20")]
+    answer = Simulator().handle(Call("POST", "/v1/messages", headers, json.dumps(body)))
+    assert answer.status == 400
+    assert b"Input should be 'text'" in answer.content
 
 
 @settings(max_examples=400, deadline=None)

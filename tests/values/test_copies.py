@@ -13,7 +13,7 @@ import pytest
 
 from hookline import errors, values
 from hookline._fetch.url_grammar import FetchRefused
-from hookline.endpoints import batch_objects, batches, files, models, objects
+from hookline.endpoints import batch_objects, batches, files, models, objects, token_counts
 from hookline.reply import Reply
 from hookline.trace import AttemptRecord, Change, Trace, Verdict
 from hookline.values.frozen import Model
@@ -88,7 +88,8 @@ def family(cls: type) -> list[type]:
     ]
 
 
-MODULES = (batch_objects, batches, files, models, objects)  # that their classes are there
+# That their classes are there.
+MODULES = (batch_objects, batches, files, models, objects, token_counts)
 MODELS = sorted(set(family(Model)), key=lambda cls: cls.__name__)
 
 

@@ -87,7 +87,8 @@ def configured(
         raise
     except Exception as error:
         raise ConfigError(
-            f"plugin {name!r} cannot be made: {type(error).__name__}: {error}"
+            f"plugin {name!r} cannot be made: {type(error).__name__}: {error}. Give it "
+            "its options, or make it in code and hand over an instance"
         ) from error
 
 

@@ -38,7 +38,9 @@ class TokenCount(APIObject):
 
     input_tokens: int
     context_management: Mapping[str, Any] | None = field(default=None, converter=freeze)
-    media: tuple[Medium, ...] = field(default=(), kw_only=True, eq=False, repr=False)
+    media: tuple[Medium, ...] = field(
+        default=(), converter=tuple, kw_only=True, eq=False, repr=False
+    )
 
     def __int__(self) -> int:
         return self.input_tokens

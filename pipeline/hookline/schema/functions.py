@@ -160,7 +160,7 @@ def _signature(function: Any, name: str | None) -> _Signature:
         parameters = inspect.signature(function).parameters
     except (NameError, TypeError, ValueError) as error:
         raise InputError(
-            f"tool {own!r}: its annotations cannot be read: {error}. Give a function of your own, or a "
+            f"tool {own!r} cannot be described: {error}. Give a function of your own, or a "
             "Tool with its input_schema"
         ) from error
     hints.pop("return", None)

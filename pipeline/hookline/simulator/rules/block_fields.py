@@ -79,7 +79,7 @@ CITATION: Final = Tagged(
 
 TEXT: Final = Record(
     {
-        "type!": STRING,
+        "type!": Text(choices=("text",)),  # some lists take nothing else, and look at no tag
         "text!": STRING,
         "cache_control?": CACHE_CONTROL,
         "citations?": Items(CITATION),
