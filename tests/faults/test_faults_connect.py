@@ -6,7 +6,6 @@ Whether a turn is streamed makes no difference yet; most rows take plain turns.
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
@@ -352,8 +351,7 @@ def test_f12_tls_on_an_http_port_is_final(plain: Any) -> None:
 
 
 def test_a_connection_that_closes_without_a_word_is_retried(way: Any) -> None:
-    began = time.monotonic()
     outcome = way.meet(Close(), Reset(), way.good)
     assert outcome.text == "Hello!"
     assert len(outcome.attempts) == 3
-    assert time.monotonic() - began < 1
+    assert outcome.seconds < 5  # no time-out was waited for

@@ -6,7 +6,7 @@ without content whose ``usage.input_tokens`` is the count. There is no reply to 
 filters and ``post_process`` do not run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -18,11 +18,15 @@ from hookline._journey.stages import prepared
 from hookline.endpoints.objects import APIObject
 from hookline.reply import Reply
 from hookline.turn import Turn
-from hookline.values.frozen import checked, freeze
+from hookline.values.frozen import checked, freeze, frozen_tuple
 from hookline.values.messages import Request
 from hookline.values.pictures.survey import Medium, surveyed
 
 __all__ = ["TokenCount", "counted"]
+
+
+def _media(items: Iterable[Medium]) -> Any:
+    return frozen_tuple(items)
 
 
 @frozen(eq=False, repr=False, field_transformer=checked)
@@ -39,7 +43,7 @@ class TokenCount(APIObject):
     input_tokens: int
     context_management: Mapping[str, Any] | None = field(default=None, converter=freeze)
     media: tuple[Medium, ...] = field(
-        default=(), converter=tuple, kw_only=True, eq=False, repr=False
+        default=(), converter=_media, kw_only=True, eq=False, repr=False
     )
 
     def __int__(self) -> int:
