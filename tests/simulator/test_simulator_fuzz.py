@@ -153,7 +153,7 @@ def test_a_list_of_texts_takes_no_other_block(place: str) -> None:
         body["messages"][1]["content"].insert(
             0, {"type": place, "tool_use_id": "m1", "content": inside}
         )
-    headers = [*HEADERS, ("anthropic-beta", "mcp-client-2025-11-20")]
+    headers = (*HEADERS, ("anthropic-beta", "mcp-client-2025-11-20"))
     answer = Simulator().handle(Call("POST", "/v1/messages", headers, json.dumps(body)))
     assert answer.status == 400
     assert b"Input should be 'text'" in answer.content

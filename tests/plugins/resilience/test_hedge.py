@@ -464,7 +464,8 @@ def test_a_real_hedged_stream_over_a_socket(
 def test_a_turn_ends_once_while_its_loser_is_still_being_closed() -> None:
     """The thread of the loser closes its answer while the turn hangs up whatever is open."""
     *frames, last = stream_parts(stream_events("hi"))
-    second_began, closing, ended = threading.Event(), threading.Event(), threading.Event()
+    second_began, second_won = threading.Event(), threading.Event()
+    closing, ended = threading.Event(), threading.Event()
     place = itertools.count(1)
     log: list[str] = []
 
@@ -473,8 +474,10 @@ def test_a_turn_ends_once_while_its_loser_is_still_being_closed() -> None:
             self.number = number
 
         def __iter__(self) -> Any:
+            assert self.number == 2 or second_won.wait(10)
             yield from frames
-            if self.number == 2:
+            if self.number == 2:  # the race is over: the caller reads
+                second_won.set()
                 assert closing.wait(10)
             yield last
 
