@@ -153,7 +153,7 @@ def test_an_argument_of_the_constructor(name: str) -> None:
         ({"messages": "Hello"}, "messages= takes a list"),
         ({"messages": {"role": "user", "content": "x"}}, "messages= takes a list"),
         ({"tools": print}, "tools= takes a list of functions"),
-        ({"tools": [int]}, "cannot be read: .* Give a function of your own"),
+        ({"tools": [int]}, "cannot be described: .* Give a function of your own"),
         ({"images": "ant.jpg"}, "images= takes a list"),
         ({"output": [int]}, "no JSON schema"),
         ({"betas": ["\ud83d"]}, "betas= takes names"),

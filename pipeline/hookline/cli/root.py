@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cached_property
 from typing import Final
 
 import click
@@ -33,21 +32,27 @@ class _Root(click.Group):
     so nobody else's code slows ``hookline ask`` down, or can take its name.
     """
 
-    @cached_property
-    def from_plugins(self) -> Mapping[str, click.Command]:
-        """What ``register_commands`` hooks registered; a broken plugin costs a remark."""
+    def from_plugins(self, ctx: click.Context) -> Mapping[str, click.Command]:
+        """Return what ``register_commands`` hooks registered; a broken plugin costs a remark.
+
+        Looked up once a run: settings say which plugins there are, and may be others the next time.
+        """
+        known: Mapping[str, click.Command] | None = ctx.meta.get(__name__)
+        if known is not None:
+            return known
         from hookline.cli.survey import commands  # noqa: PLC0415 -- see above
 
         found, problems = commands(taken=frozenset(self.commands))
+        ctx.meta[__name__] = found
         for problem in problems:
             note(problem)
         return found
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
-        return [*self.commands, *sorted(self.from_plugins)]
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.commands, *sorted(self.from_plugins(ctx))]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
-        return self.commands.get(cmd_name) or self.from_plugins.get(cmd_name)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self.commands.get(cmd_name) or self.from_plugins(ctx).get(cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

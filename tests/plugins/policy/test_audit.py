@@ -485,6 +485,7 @@ def test_the_command_line_finds_the_log_by_the_settings(
     )
     with Pipeline(model=MODEL, base_url="sim:", config=str(named)) as line:
         line.send("Hello")
+    assert main(["audit", "verify"]) == 2  # no setting asks for the plugin yet
     monkeypatch.setenv("HOOKLINE_CONFIG", str(named))
     assert main(["audit", "verify"]) == 0
     monkeypatch.setenv("AUDIT_KEY", "another")
