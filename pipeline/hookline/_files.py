@@ -188,7 +188,7 @@ def _open_below(name: str, roots: Sequence[str]) -> int:
 
 def _descend(root: str, below: str) -> int:
     """Open ``below`` inside ``root`` without following a link that stands below it."""
-    if not _BY_COMPONENT:  # pragma: no cover -- Windows
+    if not _BY_COMPONENT:  # pragma: no cover -- Windows opens nothing relative to a folder
         path = os.path.join(root, below)  # noqa: PTH118 -- plain strings all through
         if os.path.realpath(path) != path:
             raise InputError("symbolic links are not followed below the roots")

@@ -16,33 +16,6 @@ from hookline.cli.chat.transcript import load_conversation, save_conversation
 from hookline.errors import InputError
 from hookline.values.blocks import TextBlock
 
-DRIP = """
-[[rule]]
-when = "slow"
-reply = "one two three four"
-chunk = 4
-drip = 0.3
-
-[[rule]]
-when = "break"
-status = 529
-
-[[rule]]
-when = "paint"
-reply = "\\u001b[31mred\\u001b]0;title\\u0007"
-"""
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "drip.toml").write_text(DRIP)
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("ANTHROPIC_", "HOOKLINE_"))
-    }
-    return {**kept, "ANTHROPIC_BASE_URL": "sim:drip.toml", "TERM": "xterm", "NO_COLOR": "1"}
-
 
 def piped(
     text: str, environment: dict[str, str], directory: Path, *arguments: str

@@ -118,13 +118,10 @@ def _decode(data: bytes) -> tuple[int, int, str]:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             upright = ImageOps.exif_transpose(opened)  # loads the first frame
-            pixel = upright.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+            mean = upright.convert("RGB").resize((1, 1), Image.Resampling.BOX).tobytes()
     except Exception as error:  # a broken file raises nearly anything in Pillow
         raise Undecodable(str(error)) from error
-    if not isinstance(pixel, tuple):  # pragma: no cover - an RGB pixel is a tuple
-        raise Undecodable("no colour")
-    red, green, blue = (int(value) for value in pixel)
-    return upright.width, upright.height, f"#{red:02x}{green:02x}{blue:02x}"
+    return upright.width, upright.height, f"#{mean.hex()}"
 
 
 def _png(data: bytes) -> tuple[int, int]:

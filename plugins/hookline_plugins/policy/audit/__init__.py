@@ -7,7 +7,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import field, frozen
@@ -142,9 +141,6 @@ class Audit:
 
 
 def _free(path: str) -> int:
-    if not hasattr(os, "statvfs"):  # pragma: no cover -- Windows
-        import shutil  # noqa: PLC0415 -- as above
+    import shutil  # noqa: PLC0415 -- reads archives too, and takes a moment to import
 
-        return shutil.disk_usage(Path(path).parent).free
-    info = os.statvfs(os.path.dirname(path) or ".")  # noqa: PTH120 -- asked before every attempt
-    return info.f_bavail * info.f_frsize
+    return shutil.disk_usage(os.path.dirname(path) or ".").free  # noqa: PTH120 -- asked before every attempt

@@ -19,7 +19,7 @@ from hookline import ConfigError
 from hookline.plugin import secure_file
 from hookline_plugins.policy.audit.chain import START, Chain, Sealed
 
-if sys.platform == "win32":  # pragma: no cover
+if sys.platform == "win32":  # pragma: no cover -- fcntl is of POSIX
     import msvcrt
 else:
     import fcntl
@@ -128,7 +128,7 @@ class JSONLinesLog:
             secure_file(lock)
             descriptor = os.open(lock, os.O_RDWR)
             try:
-                if sys.platform == "win32":  # pragma: no cover
+                if sys.platform == "win32":  # pragma: no cover -- see the imports
                     msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
                 else:
                     fcntl.flock(descriptor, fcntl.LOCK_EX)
