@@ -336,6 +336,7 @@ class PipelineBase:
             io=self._io,
             models=self.model_table,
             plugins=self.plugins.described,
+            policies=self.policy.described,
             surface=surface,
             stream=surface == "stream",
             api_version=self._api_version,

@@ -47,6 +47,7 @@ _FIXED: Final = (
         "io",
         "models",
         "plugins",
+        "policies",
         "surface",
         "name",
         "stream",
@@ -98,6 +99,7 @@ class Turn:
         io: time, threads and network.
         models: facts about models.
         plugins: those that take part, in order, each with the version of its distribution.
+        policies: the policy files that hold, each as its id and hash (``"acme-2026-11 sha256:…"``).
         destination: where the next attempts go, and as whom. A ``send`` hook may set another
             one before ``call_next``; from the checks on it is fixed.
         api_version: the ``anthropic-version`` that requests go out with.
@@ -131,6 +133,7 @@ class Turn:
     io: IO
     models: "ModelTable"
     plugins: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
     surface: str = "send"
     name: str = ""
     stream: bool = False

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,17 @@ def test_a_turn_has_one_record(run: Any, sim: Any, path: str, streamed: bool) ->
     assert any(each.startswith("history 0") for each in record["plugins"])
     assert len(record["digests"]["request"]) == len(record["digests"]["reply"]) == 64
     assert CANARY not in json.dumps(record)
+
+
+def test_a_record_names_the_policies_that_held(
+    blocking: Any, sim: Any, path: str, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[policy]\nid = 'acme'\n[bounds]\nmax_tokens = { max = 99 }\n")
+    audit = Audit(path=path)
+    blocking.send("Hello", line=line_of_pipeline(sim(), audit, policy=str(policy)))
+    (record,) = records(audit)
+    assert record["policies"] == [f"acme sha256:{sha256(policy.read_bytes()).hexdigest()}"]
 
 
 def test_equal_contents_have_equal_digests_under_one_key_only(
