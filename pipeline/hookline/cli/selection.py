@@ -98,9 +98,16 @@ class Selection:
         return [*dict.fromkeys(names), *files], disable
 
 
-def select(chosen: Sequence[str], only: str | None) -> None:
-    """Note what stands before the command; the callback of ``hookline`` itself."""
-    click.get_current_context().obj = Selection(
+def select(context: click.Context) -> None:
+    """Note what stands between ``hookline`` and the command.
+
+    Args:
+        context: of ``hookline``; its parameters are parsed.
+
+    """
+    chosen: Sequence[str] = context.params.pop("chosen", ())
+    only: str | None = context.params.pop("only", None)
+    context.obj = Selection(
         tuple(each for each in chosen if not each.startswith(_NOT)),
         tuple(each.removeprefix(_NOT) for each in chosen if each.startswith(_NOT)),
         tuple(name.strip() for name in (only or "").split(",") if name.strip()),

@@ -486,7 +486,7 @@ def test_the_log_is_shown_and_exported(blocking: Any, sim: Any, path: str) -> No
 
 
 def test_the_command_line_finds_the_log_by_the_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from hookline.cli import main
 
@@ -498,8 +498,16 @@ def test_the_command_line_finds_the_log_by_the_settings(
     with Pipeline(model=MODEL, base_url="sim:", config=str(named)) as line:
         line.send("Hello")
     assert main(["audit", "verify"]) == 2  # no setting asks for the plugin yet
+    assert "hookline -p audit audit" in capfd.readouterr().err
+    assert main(["-p", "audit", "audit", "verify"]) == 2  # now it is there, and knows no file
+    assert "say where its file lies" in capfd.readouterr().err
     monkeypatch.setenv("HOOKLINE_CONFIG", str(named))
     assert main(["audit", "verify"]) == 0
+    Path(path).rename(f"{path}.elsewhere")
+    assert main(["audit", "verify"]) == 2  # a path that is wrong does not look whole
+    assert "there is no log at" in capfd.readouterr().err
+    assert not Path(path).exists()
+    Path(f"{path}.elsewhere").rename(path)
     monkeypatch.setenv("AUDIT_KEY", "another")
     again = [sys.executable, "-m", "hookline", "audit", "verify"]
     other = subprocess.run(again, capture_output=True, text=True, check=False)
