@@ -229,3 +229,19 @@ def test_an_image_is_looked_at_once(
     resolve(theirs, plugin=Images())
     assert counts == {"_kind": 1, "read_header": 2, "media_type_of": 2, "b64encode": 1,
                       "a2b_base64": 1}  # fmt: skip
+
+
+def test_the_trace_says_what_was_not_sent_as_given(made: Any, resolve: Any) -> None:
+    def notes(*content: Any, **options: Any) -> list[str]:
+        trace = Trace()
+        resolve(*content, trace=trace, **options)
+        return [text for _, text in trace.notes if "scaled" in text]
+
+    small, large = Image(made(size=(40, 30))), Image(made(size=(2400, 100)))
+    assert notes(small) == []
+    assert notes(small, large) == []
+    assert notes(small, large, model=OLD_MODEL) == ["1 scaled down or converted"]
+    many = [Image(made(size=(2400, 100 + number))) for number in range(21)]
+    assert notes(*many) == [
+        "21 scaled down or converted; a request of more than 20 may have 2,000 pixels a side"
+    ]
