@@ -146,8 +146,8 @@ class Pipeline(PipelineBase):
             pending: ``reply.pending``, perhaps saved as JSON and loaded in another process.
             decisions: by the id of a call: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``
                 or ``{"result": text}``.
-            **options: ``tools``, ``output``, ``timeout``, ``context`` and ``principal``, as for
-                ``send``; functions have to be handed over again.
+            **options: ``tools``, ``output``, ``timeout``, ``context``, ``principal`` and ``on_progress``, as
+                for ``send``; functions have to be handed over again.
 
         Returns:
             The reply; it may be pending again.
