@@ -25,6 +25,7 @@ from hookline._pipeline_given import (
     split_policy,
 )
 from hookline.config import Settings
+from hookline.config.told_models import told_models
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
 from hookline.policy import load_policy, policy_settings
@@ -140,7 +141,7 @@ class PipelineBase:
                 *guarding(enforcers, self.policy),
             ]
         )
-        self.model_table: Final = self._register_models()
+        self.model_table = self._register_models()
         self.registered: Final = self._register()
         self.context: Final[Mapping[str, Any]] = MappingProxyType(dict(context or {}))
         if principal is not None and not isinstance(principal, Principal):
@@ -387,10 +388,17 @@ class PipelineBase:
         )
 
     def _register_models(self) -> ModelTable:
-        added: list[ModelFacts] = []
+        added: list[ModelFacts] = list(told_models(self.settings.models))
         self.plugins.announce("register_models", lambda _plugin: added.append)
         table = load_models()
         return table.with_models(*added) if added else table
+
+    def _learned(self, told: Sequence[ModelFacts]) -> tuple[ModelFacts, ...]:
+        """Add what a server told of its models; what the table knows already stays."""
+        new = tuple(facts for facts in told if facts.id not in self.model_table)
+        if new:
+            self.model_table = self.model_table.with_models(*new)
+        return new
 
     def _register(self) -> Registered:
         tools: list[BoundTool] = []

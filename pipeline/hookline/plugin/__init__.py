@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hookline.plugin.state import ConversationState, TurnState
     from hookline.reply import Outcome
     from hookline.trace import Verdict
-    from hookline.turn import Continue
+    from hookline.turn import Continue, Progress
     from hookline.values.destination import Destination
     from hookline.values.principal import Principal
 
@@ -50,6 +50,7 @@ __all__ = [
     "Outcome",
     "Plugin",
     "Principal",
+    "Progress",
     "Relay",
     "StreamFilter",
     "StreamOutcome",
@@ -86,7 +87,7 @@ __getattr__, __dir__ = face(
         "hookline.plugin.state": ("ConversationState", "TurnState"),
         "hookline.reply": ("Outcome",),
         "hookline.trace": ("Verdict",),
-        "hookline.turn": ("Continue",),
+        "hookline.turn": ("Continue", "Progress"),
         "hookline.values.destination": ("Destination",),
         "hookline.values.principal": ("Principal",),
     },

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hookline.reply import Reply
     from hookline.values.events import Event
 
-from hookline.turn.options import NO_OPTIONS, CallTool, RunTool, TurnOptions
+from hookline.turn.options import NO_OPTIONS, CallTool, Progress, RunTool, TurnOptions
 
 __all__ = ["Turn"]
 
@@ -291,6 +291,24 @@ class Turn:
         """
         if self.told is not None:
             self.told(event)
+
+    def report(self, progress: Progress) -> None:
+        """Tell the caller how far a plugin has come; elsewhere nothing happens.
+
+        Args:
+            progress: for example ``Progress("images", 3, 20, "images")``. Tell it from the hook itself and
+                not from threads of your own: the caller hears it in the thread or task of the call.
+
+        """
+        on_progress = self.options.on_progress
+        if on_progress is None:
+            return
+        try:
+            on_progress(progress)
+        except Exception as error:  # noqa: BLE001 -- the caller's; whoever watches ends nothing
+            said = ("on_progress", f"failed: {type(error).__name__}: {error}")
+            if said not in self.trace.notes:
+                self.trace.note(*said)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""

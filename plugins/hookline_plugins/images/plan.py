@@ -8,9 +8,15 @@ from hookline.errors import InputError
 from hookline.models import Vision
 from hookline.values import Header
 
-__all__ = ["Fit", "Plan"]
+__all__ = ["CROWD", "Fit", "Plan", "side_for"]
 
 Fit: TypeAlias = Literal["best", "limits", "leave", "error"]
+
+# Source: facts 5.1.
+CROWD: Final = 20
+"""So many images may be as large as one alone; with more, all are smaller."""
+_SIDE: Final = 8000
+_SIDE_IN_A_CROWD: Final = 2000
 
 _SHRINKS: Final = frozenset({"best", "limits"})
 
@@ -95,3 +101,8 @@ class Plan:
             header.width,
             header.height,
         )
+
+
+def side_for(images: int) -> int:
+    """Return the pixels that the longer side of each may have, where a request has so many images."""
+    return _SIDE_IN_A_CROWD if images > CROWD else _SIDE
