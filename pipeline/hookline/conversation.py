@@ -26,6 +26,7 @@ from hookline.streams import AsyncStream, Stream
 from hookline.turn import TurnOptions
 from hookline.values.blocks import TextBlock
 from hookline.values.messages import Message, Request
+from hookline.values.wanted import T
 
 __all__ = ["AsyncConversation", "AsyncTurns", "Conversation", "ConversationBase", "Turns"]
 
@@ -289,7 +290,7 @@ class Conversation(ConversationBase):
 
     """
 
-    def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+    def send(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Reply[T]:
         """Send the next message, with everything before it, and remember the reply."""
         line: Turns = self._reached()
         self.begin()
@@ -301,7 +302,7 @@ class Conversation(ConversationBase):
         self.end(reply)
         return reply
 
-    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> "Stream":
+    def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Stream[T]:
         """Send the next message and read the reply while it is written; then remember it."""
         line: Turns = self._reached()
         return line.open_stream(message, self._merged(options), self)
@@ -310,7 +311,7 @@ class Conversation(ConversationBase):
 class AsyncConversation(ConversationBase):
     """A conversation over an ``AsyncPipeline``; see ``Conversation``."""
 
-    async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+    async def send(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Reply[T]:
         """Send the next message, with everything before it, and remember the reply."""
         line: AsyncTurns = self._reached()
         self.begin()
@@ -322,7 +323,7 @@ class AsyncConversation(ConversationBase):
         self.end(reply)
         return reply
 
-    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> "AsyncStream":
+    def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> AsyncStream[T]:
         """Send the next message and read the reply while it is written; then remember it."""
         line: AsyncTurns = self._reached()
         return line.open_stream(message, self._merged(options), self)

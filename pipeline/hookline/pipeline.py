@@ -14,6 +14,7 @@ from hookline.reply import Reply
 from hookline.send_options import Input, SendOptions
 from hookline.streams import AsyncStream, Stream
 from hookline.trace import Explanation
+from hookline.values.wanted import T
 
 if TYPE_CHECKING:
     from hookline.endpoints.batches import AsyncBatches, Batches
@@ -88,7 +89,7 @@ class Pipeline(PipelineBase):
             return SyncPool(**self._connections())
         return SyncPool(stand_in=simulator.pool())
 
-    def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+    def send(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Reply[T]:
         """Send a message and return the reply.
 
         Args:
@@ -111,7 +112,7 @@ class Pipeline(PipelineBase):
         """
         return self.take_turn("send", message, options)
 
-    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> Stream:
+    def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Stream[T]:
         """Send a message and read the reply while it is written.
 
         Args:
@@ -136,8 +137,8 @@ class Pipeline(PipelineBase):
         self,
         pending: Mapping[str, Any],
         decisions: Mapping[str, Any],
-        **options: Unpack[SendOptions],
-    ) -> Reply:
+        **options: Unpack[SendOptions[T]],
+    ) -> Reply[T]:
         """Go on with a turn that waited for somebody's decision on its tool calls.
 
         What ran before is not run again, and what is not decided is not approved.
@@ -309,11 +310,11 @@ class AsyncPipeline(PipelineBase):
 
         return connections(wanted, **self._connections())
 
-    async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+    async def send(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Reply[T]:
         """Send a message and return the reply; see ``Pipeline.send``."""
         return await self.take_turn("send", message, options)
 
-    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> AsyncStream:
+    def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> AsyncStream[T]:
         """Send a message and read the reply while it is written; see ``Pipeline.stream``."""
         return self.open_stream(message, options)
 
@@ -321,8 +322,8 @@ class AsyncPipeline(PipelineBase):
         self,
         pending: Mapping[str, Any],
         decisions: Mapping[str, Any],
-        **options: Unpack[SendOptions],
-    ) -> Reply:
+        **options: Unpack[SendOptions[T]],
+    ) -> Reply[T]:
         """Go on with a turn that waited for somebody's decision; see ``Pipeline.resume``."""
         turn, request = self._begin_again("send", pending, decisions, options)
         items = journey(self._engine, turn, request)
