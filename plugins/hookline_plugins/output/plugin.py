@@ -1,50 +1,64 @@
-"""The plugin ``output``: the reply as a value of a type, not as text.
+"""The plugin itself: what is asked for goes into the request, and what comes back is read.
 
 ``line.send("…", output=Ant)`` sends the JSON schema of ``Ant`` along, and the API lets the model
 write nothing else; the reply's JSON becomes an ``Ant`` in ``reply.output``.
 
 Models that are not Claude run on servers that take no schema, or ignore it without a word (llama.cpp,
-facts 16.3). They are told in the prompt, and what they write is looked for, parsed and checked.
+facts 16.3). How they are told is decided in ``send``, for each destination; so what is remembered,
+cached and judged is the same everywhere.
 """
 
 import itertools
 import json
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 from attrs.validators import in_
 
 from hookline import (
+    APIError,
+    CallNext,
     DecodeError,
     InputError,
     OutputError,
     Reply,
     Request,
+    Response,
     TextBlock,
     Turn,
     hookimpl,
 )
-from hookline.plugin import TurnState
-from hookline.profiles import profile_of
-from hookline.values import PrefillMode, thaw
-from hookline_plugins.prefill.decision import with_instruction
+from hookline.plugin import Book, TurnState
 
 if TYPE_CHECKING:
     from hookline.schema import Output as Wanted
+    from hookline_plugins.output.ways import Way
 
 __all__ = ["Output"]
+
+Mode: TypeAlias = Literal["auto", "native", "tool", "instructed"]
 
 # After these the turn goes on, here or at the caller's; the answer is still to come.
 _UNFINISHED: Final = ("tool_use", "pause_turn", "compaction")
 _SHOWN: Final = 80
 _MOST_STARTS: Final = 50  # each may be read to the end of the text in vain
 
-_INSTRUCTION: Final = (
-    "Reply with one JSON object and nothing else: no introduction, no explanation, no Markdown. It "
-    "must fit this JSON schema:\n{schema}"
-)
+
+@define
+class _Asked:
+    """What a turn asks for, and in which way it was last told; None before."""
+
+    wanted: "Wanted | None" = None
+    way: "Way | None" = None
+
+
+@define
+class _Habit:
+    """Whether a server has refused tools."""
+
+    refuses_tools: bool = False
 
 
 @frozen(eq=False)
@@ -54,19 +68,21 @@ class Output:
     ``output=`` takes an attrs class or any other type of scalars, ``list``, ``dict[str, …]``,
     ``Literal``, enums, unions, ``datetime`` and the like, nested as you please but not recursive;
     or a JSON schema, and then ``reply.output`` is plain JSON. A reply that ends in a tool call for
-    the caller has no output yet: None.
+    the caller has no output yet: None. The trace says in which way a model was asked.
 
     Attributes:
-        mode: ``"native"`` sends the schema as ``output_config``, ``"instructed"`` writes it into the
-            last user message; ``"auto"`` takes native for Claude, instructed for other models.
+        mode: ``"native"`` sends the schema as ``output_config``, ``"tool"`` as the input of a tool,
+            ``"instructed"`` writes it into the last user message; ``"auto"`` takes native for Claude,
+            for other models the tool, and instructed where a server takes no tools.
 
     """
 
     last = True  # what other plugins make of the text is what is read
     rewrites_text = False
-    asked = TurnState[Any](lambda: None)
+    asked = TurnState(_Asked)
 
-    mode: PrefillMode = field(default="auto", validator=in_(("auto", "native", "instructed")))
+    mode: Mode = field(default="auto", validator=in_(("auto", "native", "tool", "instructed")))
+    _habits: Book[tuple[str, str, str], _Habit] = field(init=False, factory=Book, repr=False)
 
     @hookimpl
     def build_history(self, turn: Turn, request: Request) -> Request | None:
@@ -83,12 +99,54 @@ class Output:
             raise InputError("give either output= or output_config={'format': …}, not both")
         from hookline.schema import Output as Wanted  # noqa: PLC0415 -- few turns have an output
 
-        wanted = self.asked[turn] = Wanted.of(turn.options.output)
-        if self.mode == "instructed" or (self.mode == "auto" and not _takes_schema(turn, request)):
-            schema = json.dumps(thaw(wanted.schema), ensure_ascii=False)
-            return with_instruction(request, _INSTRUCTION.format(schema=schema))
+        wanted = self.asked[turn].wanted = Wanted.of(turn.options.output)
         config["format"] = {"type": "json_schema", "schema": wanted.schema}
         return request.evolve(output_config=config)
+
+    @hookimpl
+    async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
+        """Tell the server at hand in the way that it understands."""
+        asked = self.asked[turn]
+        if asked.wanted is None or not (request.output_config or {}).get("format"):
+            return await call_next(request)
+        from hookline_plugins.output import ways  # noqa: PLC0415 -- as above
+
+        habit = self._habits.get((turn.upstream, turn.account, request.model), _Habit)
+        if self._way(turn, request, habit) == "tool":
+            try:
+                return await self._by_tool(turn, request, asked, call_next)
+            except APIError as error:
+                if self.mode == "tool" or not ways.refuses_tools(error):
+                    raise
+                habit.refuses_tools = True
+        asked.way = self._way(turn, request, habit)
+        turn.trace.note("output", f"{asked.way} for {request.model}")
+        if asked.way == "instructed":
+            request = ways.in_words(request, asked.wanted)
+        return await call_next(request)
+
+    def _way(self, turn: Turn, request: Request, habit: _Habit) -> "Way":
+        from hookline_plugins.output import ways  # noqa: PLC0415 -- as above
+
+        if self.mode == "native" or (self.mode == "auto" and ways.takes_schema(turn, request)):
+            return "native"
+        if self.mode == "instructed" or habit.refuses_tools:
+            return "instructed"
+        return "tool" if ways.takes_tool(turn, request) else "instructed"
+
+    async def _by_tool(
+        self, turn: Turn, request: Request, asked: _Asked, call_next: CallNext
+    ) -> Response:
+        from hookline_plugins.output.answering_tool import answer_as_text  # noqa: PLC0415 -- as above
+        from hookline_plugins.output.ways import by_tool  # noqa: PLC0415 -- as above
+
+        if asked.wanted is None:
+            return await call_next(request)
+        told, name = by_tool(turn, request, asked.wanted)
+        asked.way = "tool"
+        turn.trace.note("output", f"tool for {request.model}")
+        response = await call_next(told)
+        return answer_as_text(response, name) if turn.asks_model else response
 
     @hookimpl
     def post_process(self, turn: Turn, reply: Reply) -> Reply | None:
@@ -98,17 +156,13 @@ class Output:
             OutputError: it was refused or cut off, or is not what was asked for.
 
         """
-        wanted: Wanted | None = self.asked[turn]
+        wanted = self.asked[turn].wanted
         if wanted is None or reply.stop_reason in _UNFINISHED:
             return None
         _require_whole(reply)
-        text = next((text for text in _texts(reply) if text), "")
-        if reply.prefill is not None:  # the opening of the JSON, which the model need not repeat
-            text = reply.prefill.text + text
+        text = _answer(reply, native=self.asked[turn].way == "native")
         try:
-            return reply.evolve(
-                output=wanted.read(text if _asked_natively(reply) else _json_in(text))
-            )
+            return reply.evolve(output=wanted.read(text))
         except DecodeError as error:
             raise OutputError(
                 f"the reply is JSON of another shape: {error}", reason="mismatch", reply=reply
@@ -123,18 +177,16 @@ class Output:
             ) from error
 
 
-def _takes_schema(turn: Turn, request: Request) -> bool:
-    if not profile_of(turn.destination).output_config:
-        return False  # whatever the model is called there
-    facts = turn.models.get(request.model)
-    return request.model.startswith("claude-") or (facts is not None and facts.line is not None)
+def _answer(reply: Reply, *, native: bool) -> str:
+    """Return the JSON of a reply: its first text; elsewhere the first in which there is an object."""
+    texts = [b.text for b in reply.response.content if isinstance(b, TextBlock) and b.text]
+    if reply.prefill is not None:  # the opening of the JSON, which the model need not repeat
+        texts[:1] = [reply.prefill.text + "".join(texts[:1])]
+    found = None if native else next(filter(None, map(_json_in, texts)), None)
+    return found or next(iter(texts), "")
 
 
-def _asked_natively(reply: Reply) -> bool:
-    return bool((reply.request.output_config or {}).get("format"))
-
-
-def _json_in(text: str) -> str:
+def _json_in(text: str) -> str | None:
     """Return the JSON object in the words of a model that was only asked to write nothing else.
 
     It may stand in a fence, after a thought, before an explanation. The first that is whole counts.
@@ -145,11 +197,7 @@ def _json_in(text: str) -> str:
         with suppress(ValueError, RecursionError):
             _, end = decoder.raw_decode(text, start)
             return text[start:end]
-    return text
-
-
-def _texts(reply: Reply) -> list[str]:
-    return [block.text for block in reply.response.content if isinstance(block, TextBlock)]
+    return None
 
 
 def _require_whole(reply: Reply) -> None:
