@@ -50,6 +50,26 @@ class Turns(Protocol):
         """Prepare a stream of one turn."""
         ...
 
+    def take_up(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> Reply:
+        """Go on with a turn that waited for a decision."""
+        ...
+
+    def open_resumed(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> Stream:
+        """Prepare to go on so in a stream."""
+        ...
+
 
 class AsyncTurns(Protocol):
     """What an ``AsyncConversation`` needs of an ``AsyncPipeline``."""
@@ -68,6 +88,26 @@ class AsyncTurns(Protocol):
         self, message: Input, options: SendOptions, conversation: "ConversationBase | None" = None
     ) -> AsyncStream:
         """Prepare a stream of one turn."""
+        ...
+
+    def take_up(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> Coroutine[Any, Any, Reply]:
+        """Go on with a turn that waited for a decision."""
+        ...
+
+    def open_resumed(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> AsyncStream:
+        """Prepare to go on so in a stream."""
         ...
 
 
@@ -235,6 +275,26 @@ class ConversationBase:
         merged: SendOptions = {**self.options, **options}
         return merged
 
+    def _kept(self, options: SendOptions) -> SendOptions:
+        """Return what a turn that goes on takes of the conversation's options."""
+        from hookline.send_options.resuming import MAY_BE_GIVEN  # noqa: PLC0415 -- few turns wait
+
+        kept: Any = {name: self.options[name] for name in self.options if name in MAY_BE_GIVEN}  # type: ignore[literal-required]  # names of its own
+        return {**kept, **options}
+
+    def require_own(self, messages: tuple[Message, ...]) -> None:
+        """Refuse to go on with a turn that is none of this conversation.
+
+        Raises:
+            InputError: ``messages``, which the turn has sent and got, do not begin as it does.
+
+        """
+        if messages[: len(self.messages)] != self.messages:
+            raise InputError(
+                "what is pending is not the last turn of this conversation; resume it with "
+                "line.resume(…), or in the conversation where it was sent"
+            )
+
     def begin(self, history: tuple[Message, ...] | None = None) -> None:
         """Hold the conversation for one turn: two at once would each forget the other.
 
@@ -307,6 +367,40 @@ class Conversation(ConversationBase):
         line: Turns = self._reached()
         return line.open_stream(message, self._merged(options), self)
 
+    def resume(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> Reply[T]:
+        """Go on with its last turn, which waited for decisions; see ``Pipeline.resume``.
+
+        An empty conversation takes over the one that ``pending`` holds.
+
+        Raises:
+            InputError: the turn is one of another conversation.
+
+        """
+        line: Turns = self._reached()
+        self.begin()
+        try:
+            reply = line.take_up(pending, decisions, self._kept(options), self)
+        except BaseException:
+            self.end(None)
+            raise
+        self.end(reply)
+        return reply
+
+    def resume_stream(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> Stream[T]:
+        """Go on with its last turn, streamed; see ``Pipeline.resume_stream``."""
+        line: Turns = self._reached()
+        return line.open_resumed(pending, decisions, self._kept(options), self)
+
 
 class AsyncConversation(ConversationBase):
     """A conversation over an ``AsyncPipeline``; see ``Conversation``."""
@@ -327,6 +421,33 @@ class AsyncConversation(ConversationBase):
         """Send the next message and read the reply while it is written; then remember it."""
         line: AsyncTurns = self._reached()
         return line.open_stream(message, self._merged(options), self)
+
+    async def resume(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> Reply[T]:
+        """Go on with its last turn, which waited for decisions; see ``Conversation.resume``."""
+        line: AsyncTurns = self._reached()
+        self.begin()
+        try:
+            reply = await line.take_up(pending, decisions, self._kept(options), self)
+        except BaseException:
+            self.end(None)
+            raise
+        self.end(reply)
+        return reply
+
+    def resume_stream(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> AsyncStream[T]:
+        """Go on with its last turn, streamed; see ``Pipeline.resume_stream``."""
+        line: AsyncTurns = self._reached()
+        return line.open_resumed(pending, decisions, self._kept(options), self)
 
 
 def _shown(message: Message) -> str:

@@ -142,7 +142,9 @@ class Reply(Generic[T_co]):
         again. It holds the conversation, so keep it as you would keep that.
         """
         calls = self.tool_uses
-        if self.stop_reason != "tool_use" or not calls or self.interrupted:
+        if self.stop_reason != "tool_use" or self.interrupted:
+            return None
+        if not calls and not self.tool_results:
             return None
         from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
 

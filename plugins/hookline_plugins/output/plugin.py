@@ -92,22 +92,18 @@ class Output:
             InputError: the API has no schema for the type, or something else is in the way.
 
         """
-        if turn.options.output is None:
+        wanted = self._asked(turn).wanted
+        if wanted is None:
             return None
-        config = dict(request.output_config or {})
-        if config.get("format") is not None:
+        if (request.output_config or {}).get("format") is not None:
             raise InputError("give either output= or output_config={'format': …}, not both")
-        from hookline.schema import Output as Wanted  # noqa: PLC0415 -- few turns have an output
-
-        wanted = self.asked[turn].wanted = Wanted.of(turn.options.output)
-        config["format"] = {"type": "json_schema", "schema": wanted.schema}
-        return request.evolve(output_config=config)
+        return _with_format(request, wanted)
 
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Tell the server at hand in the way that it understands."""
-        asked = self.asked[turn]
-        if asked.wanted is None or not (request.output_config or {}).get("format"):
+        asked = self._asked(turn)
+        if asked.wanted is None:
             return await call_next(request)
         from hookline_plugins.output import ways  # noqa: PLC0415 -- as above
 
@@ -122,8 +118,17 @@ class Output:
         asked.way = self._way(turn, request, habit)
         turn.trace.note("output", f"{asked.way} for {request.model}")
         if asked.way == "instructed":
-            request = ways.in_words(request, asked.wanted)
-        return await call_next(request)
+            return await call_next(ways.in_words(request, asked.wanted))
+        return await call_next(_with_format(request, asked.wanted))
+
+    def _asked(self, turn: Turn) -> _Asked:
+        """Return what a turn asks for; one that goes on in another process begins without it."""
+        asked = self.asked[turn]
+        if asked.wanted is None and turn.options.output is not None:
+            from hookline.schema import Output as Wanted  # noqa: PLC0415 -- few turns have an output
+
+            asked.wanted = Wanted.of(turn.options.output)
+        return asked
 
     def _way(self, turn: Turn, request: Request, habit: _Habit) -> "Way":
         from hookline_plugins.output import ways  # noqa: PLC0415 -- as above
@@ -156,7 +161,7 @@ class Output:
             OutputError: it was refused or cut off, or is not what was asked for.
 
         """
-        wanted = self.asked[turn].wanted
+        wanted = self._asked(turn).wanted
         if wanted is None or reply.stop_reason in _UNFINISHED:
             return None
         _require_whole(reply)
@@ -175,6 +180,13 @@ class Output:
                 reason="not_json",
                 reply=reply,
             ) from error
+
+
+def _with_format(request: Request, wanted: "Wanted") -> Request:
+    """Return a request whose reply is bound to the schema."""
+    bound = {"type": "json_schema", "schema": wanted.schema}
+    config = {**(request.output_config or {}), "format": bound}
+    return request if config == request.output_config else request.evolve(output_config=config)
 
 
 def _answer(reply: Reply, *, native: bool) -> str:

@@ -114,13 +114,8 @@ def test_a_stream_shows_the_answer_as_text_that_grows(run: Any, sim: Sim) -> Non
     async def body(line: Any) -> Any:
         async with line.stream("An ant?", output=Ant) as stream:
             events = [event async for event in stream.events]
-        growing: list[Any] = []
         async with line.stream("An ant?", output=Ant) as stream:
-            output = stream.inner.output if hasattr(stream, "inner") else stream.output
-            if hasattr(stream, "inner"):
-                growing = list(output)
-            else:
-                growing = [value async for value in output]
+            growing = [value async for value in stream.output]
             return events, growing, await stream.reply
 
     events, growing, reply = run(body, base_url=server, config=BY_TOOL)
