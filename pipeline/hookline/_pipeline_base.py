@@ -295,7 +295,7 @@ class PipelineBase:
         if self.registered.tools:
             options = evolve(options, tools=(*self.registered.tools, *options.tools))
         if resumed is not None:
-            options = evolve(options, history=(), resumed=resumed)
+            options = evolve(options, history=resumed.reply.messages, resumed=resumed)
         for field, plugin in _CARRIED_OUT_BY.items():
             if getattr(options, field) and self.plugins.get(plugin) is None:
                 raise InputError(
@@ -313,7 +313,12 @@ class PipelineBase:
         return turn, call.request
 
     def _begin_again(
-        self, surface: str, pending: Any, decisions: Any, given: Mapping[str, Any]
+        self,
+        surface: str,
+        pending: Any,
+        decisions: Any,
+        given: Mapping[str, Any],
+        conversation: "ConversationBase | None" = None,
     ) -> tuple[Turn, Request]:
         """Turn a reply that waited for decisions into a turn that goes on there."""
         from hookline.send_options.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
@@ -325,8 +330,10 @@ class PipelineBase:
                 "when the turn began"
             )
         where = resumed(pending, decisions)
+        if conversation is not None:
+            conversation.require_own(where.reply.messages)
         given = {"messages": where.reply.request.messages, **given}
-        turn, _ = self._begin(surface, None, given, resumed=where)
+        turn, _ = self._begin(surface, None, given, conversation, resumed=where)
         return turn, where.reply.request
 
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:

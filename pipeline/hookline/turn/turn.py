@@ -83,7 +83,7 @@ class Turn:
     """One journey through the pipeline.
 
     A turn belongs to one call and is never shared; plugins may read everything and write
-    ``prefill``, ``destination``, ``traceparent`` and their own ``TurnState``. The engine writes how
+    ``prefill``, ``destination``, ``traceparent``, ``unfinished`` and their own ``TurnState``. The engine writes how
     far it has come; all else is fixed.
 
     Attributes:
@@ -122,6 +122,8 @@ class Turn:
             waited for.
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
+        unfinished: the last reply whose tool calls have been run, with their results, so that they need
+            not be run again if the turn fails; whoever runs tools sets it.
         left: whether the caller has closed the stream while it was being read.
         told: takes what plugins ``tell`` the reader of a stream while they work; None where nobody
             listens.
@@ -160,6 +162,7 @@ class Turn:
     buffered: int = 0
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
+    unfinished: "Reply | None" = field(default=None, repr=False)
     left: bool = False
     told: "Callable[[Event], None] | None" = field(default=None, repr=False)
     open_streams: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)

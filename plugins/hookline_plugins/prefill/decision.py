@@ -14,6 +14,7 @@ __all__ = [
     "continues",
     "instructed",
     "placed",
+    "takes_schema",
     "trailing_words",
     "with_instruction",
 ]
@@ -64,7 +65,7 @@ def continues(turn: Turn, request: Request) -> bool:
         facts = None  # a name that somebody gave a model of another kind
     thinking = (request.thinking or {}).get("type")
     thinks = thinking not in (None, "disabled") if facts is None else facts.thinks(thinking)
-    if thinks or _format(request):
+    if thinks or _format(turn, request):
         return False  # facts 4.3: incompatible with thinking and with structured output
     return facts is None or facts.prefill
 
@@ -113,13 +114,15 @@ def _mode(turn: Turn, request: Request, words: str, asked: PrefillMode) -> Prefi
                 "the words; or a model up to 4.5, without thinking and structured output"
             )
         return "native"
-    if asked == "structured" or (asked == "auto" and turn.options.output and _format(request)):
-        if _opens(words, _format(request)):
+    if asked == "structured" or (
+        asked == "auto" and turn.options.output and _format(turn, request)
+    ):
+        if _opens(words, _format(turn, request)):
             return "structured"
         raise InputError(
             "output= and this prefill= exclude each other: the schema decides how the reply begins, "
             "and it does not begin so"
-            if _format(request)
+            if _format(turn, request)
             else 'prefill_mode="structured" needs output=: the schema makes the reply begin so'
         )
     if asked == "auto" and continues(turn, request):
@@ -127,9 +130,18 @@ def _mode(turn: Turn, request: Request, words: str, asked: PrefillMode) -> Prefi
     return "instructed"
 
 
-def _format(request: Request) -> Mapping[str, Any] | None:
+def takes_schema(turn: Turn, request: Request) -> bool:
+    """Say whether the server at hand holds the model to ``output_config.format``."""
+    if not profile_of(turn.destination).output_config:
+        return False  # whatever the model is called there
+    facts = turn.models.get(request.model)
+    return request.model.startswith("claude-") or (facts is not None and facts.line is not None)
+
+
+def _format(turn: Turn, request: Request) -> Mapping[str, Any] | None:
+    """Return what binds the reply to a schema, if anything does."""
     wanted = (request.output_config or {}).get("format")
-    return wanted if isinstance(wanted, Mapping) else None
+    return wanted if isinstance(wanted, Mapping) and takes_schema(turn, request) else None
 
 
 def _opens(words: str, wanted: Mapping[str, Any] | None) -> bool:
