@@ -1,10 +1,11 @@
 """The plugin ``redact``: personal data and secrets stay here, and placeholders go out in their place.
 
-Read `kinds` for what is known, `recognise` for how it is found, `placeholders` for what stands in its place.
+Read `kinds` for what is known, `recognise` for how it is found, `placeholders` for what stands in its place,
+`rewriting` for where; `seams`, `files` and `leftovers` for what is no text of its own.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary
 
@@ -24,8 +25,9 @@ from hookline.plugin import Layer, Principal, StreamFilter, TurnState
 from hookline.values import Base64Source
 from hookline_plugins.policy.redact.files import as_base64, from_base64, look_into
 from hookline_plugins.policy.redact.leftovers import media, texts
-from hookline_plugins.policy.redact.placeholders import Found, Placeholders
+from hookline_plugins.policy.redact.placeholders import Placeholders
 from hookline_plugins.policy.redact.restoring import Restoring
+from hookline_plugins.policy.redact.rewriting import counted, holds, labelled, rewritten
 from hookline_plugins.policy.redact.seams import recut
 
 if TYPE_CHECKING:
@@ -148,7 +150,10 @@ class Redact:
         """Let the request go on without what must not leave."""
         placeholders = Placeholders()
         request = await self._without_metadata(turn, recut(request, self.recognition.find))
-        changed = self._redacted(request, placeholders)
+        replaces = self.action == "replace"
+        changed = rewritten(request, self.recognition, placeholders, replaces=replaces)
+        if self.action == "block" and placeholders.counts:
+            raise holds("the request", placeholders.counts)
         self._note(turn, placeholders.counts, "masked" if self.action == "mask" else "replaced")
         self._sent[turn] = placeholders
         self._media[turn] = tuple(media(changed))
@@ -162,7 +167,7 @@ class Redact:
         for path, text in ((name, turn.name), *texts(request)):
             if text not in said and (found := self.recognition.find(text)):
                 raise PolicyViolation(
-                    f"{path} holds {_counted(Counter(each.kind for each in found))}, where no "
+                    f"{path} holds {counted(Counter(each.kind for each in found))}, where no "
                     "placeholder can stand; take it out",
                     rule=found[0].kind,
                 )
@@ -184,37 +189,7 @@ class Redact:
 
     def masked(self, text: str) -> str:
         """Return a text with the name of its kind in the place of each find."""
-        return self._with_labels(text, self.recognition.find(text))
-
-    def _with_labels(self, text: str, found: tuple[Found, ...]) -> str:
-        for each in reversed(found):
-            text = f"{text[: each.start]}[{self.recognition.labels[each.kind]}]{text[each.end :]}"
-        return text
-
-    def _redacted(self, request: Request, placeholders: Placeholders) -> Request:
-        find, labels = self.recognition.find, self.recognition.labels
-        replaces = self.action == "replace"
-
-        def say(text: str) -> str:
-            found = find(text)
-            if replaces:
-                new = placeholders.replaced(text, found, labels)
-            else:
-                placeholders.counts.update(each.kind for each in found)
-                new = self._with_labels(text, found)
-            placeholders.said.add(new)
-            return new
-
-        # What stays the same from turn to turn first, so that it keeps its numbers.
-        changed = request.map_text(say, where="tools") if request.tools else request
-        if request.system:
-            changed = changed.map_text(say, where="system")
-        changed = _other_texts(changed, say).map_text(
-            say, where=("messages", "tool_results", "documents", "tool_inputs")
-        )
-        if self.action == "block" and placeholders.counts:
-            raise _holds("the request", placeholders.counts)
-        return changed
+        return labelled(text, self.recognition.find(text), self.recognition.labels)
 
     async def _without_metadata(self, turn: Turn, request: Request) -> Request:
         """Look into images and documents, each once as long as it lives."""
@@ -259,12 +234,12 @@ class Redact:
             return looked.data
         kinds = Counter(each.kind for each in found)
         if self.action == "block" or not looked.plain:
-            raise _holds(f"a file of the type {media_type}", kinds)
+            raise holds(f"a file of the type {media_type}", kinds)
         counts.update(kinds)
-        return self._with_labels(looked.text, found).encode()
+        return self.masked(looked.text).encode()
 
     def _note(self, turn: Turn, counts: Counter[str], what: str) -> None:
-        text = f"{_counted(counts)} {what}"
+        text = f"{counted(counts)} {what}"
         noted: set[str] = self._noted[turn]
         if counts and text not in noted:  # every attempt comes by
             noted.add(text)
@@ -272,29 +247,6 @@ class Redact:
 
     def _may_see(self, principal: Principal) -> bool:
         return any(_is(principal, who) for who in self.restore_for)
-
-
-def _holds(what: str, kinds: Counter[str]) -> PolicyViolation:
-    return PolicyViolation(
-        f"{what} holds {_counted(kinds)}, which may not leave; take it out", rule=next(iter(kinds))
-    )
-
-
-def _other_texts(request: Request, say: Any) -> Request:
-    """Rewrite the texts that are the caller's own and no part of the conversation."""
-    changes: dict[str, Any] = {}
-    if request.metadata:
-        metadata = {
-            key: say(value) if isinstance(value, str) else value
-            for key, value in request.metadata.items()
-        }
-        if metadata != request.metadata:
-            changes["metadata"] = metadata
-    if request.stop_sequences:
-        sequences = tuple(map(say, request.stop_sequences))
-        if sequences != request.stop_sequences:
-            changes["stop_sequences"] = sequences
-    return request.evolve(**changes) if changes else request
 
 
 def _is(principal: Principal, who: str) -> bool:
@@ -305,12 +257,3 @@ def _is(principal: Principal, who: str) -> bool:
         key, _, value = name.partition("=")
         return str(principal.tags.get(key)) == value
     return bool(getattr(principal, group) == name)
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    """Return counts in words: ``2 mail, 1 card``."""
-    return ", ".join(f"{count} {kind}" for kind, count in _items(counts))
-
-
-def _items(counts: Mapping[str, int]) -> Iterable[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -17,6 +17,8 @@ __all__ = ["Recogniser", "Recognition", "own_pattern", "recogniser", "recognitio
 
 _MEMORY: Final = 64 << 20  # bytes for the automaton of all hints
 _REMEMBERED: Final = 2048  # texts: a conversation brings the same ones along, turn after turn
+_REMEMBERED_LONG: Final = 16
+_LONG: Final = 10_000  # characters
 
 
 Recogniser = Callable[[str], tuple[Found, ...]]
@@ -102,7 +104,9 @@ def recogniser(
         ]
         return _apart(spans) if spans else ()
 
-    return lru_cache(maxsize=_REMEMBERED)(recognise)
+    short = lru_cache(maxsize=_REMEMBERED)(recognise)
+    long = lru_cache(maxsize=_REMEMBERED_LONG)(recognise)
+    return lambda text: short(text) if len(text) <= _LONG else long(text)
 
 
 def _hinted(hints: Sequence[str]) -> Callable[[str], Sequence[int]]:
