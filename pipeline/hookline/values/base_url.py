@@ -5,6 +5,7 @@ else; one that ends in ``/v1`` gives a 404 that says nothing of it.
 """
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -36,6 +37,11 @@ def checked_base_url(value: Any) -> str:
     """
     if not isinstance(value, str):
         raise ConfigError(f"base_url must be a text, not {value!r}")
+    return _settled(str.__str__(value))
+
+
+@lru_cache(maxsize=256)  # each turn under a policy makes a destination of its own
+def _settled(value: str) -> str:
     if value.startswith("sim:"):
         return value
     problem = _problem(value)

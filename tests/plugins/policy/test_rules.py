@@ -167,8 +167,7 @@ def test_hours() -> None:
 
     def within(at: str, **hours: Any) -> bool:
         now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-        out: Any = None
-        return _hours(Hours(**hours), out, now) is None
+        return _hours(Hours(**hours), now) is None
 
     office = {"from_": "08:00", "to": "18:00", "zone": "Europe/Berlin", "days": ("fri",)}
     assert within("2026-11-27T07:00", **office)  # a Friday, 08:00 in Berlin
