@@ -27,7 +27,6 @@ from hookline import (
     hookimpl,
 )
 from hookline.plugin import TurnState
-from hookline.profiles import profile_of
 from hookline.values import PrefillMode, thaw
 from hookline_plugins.prefill.decision import with_instruction
 
@@ -124,10 +123,9 @@ class Output:
 
 
 def _takes_schema(turn: Turn, request: Request) -> bool:
-    if not profile_of(turn.destination).output_config:
+    if not turn.profile.output_config:
         return False  # whatever the model is called there
-    facts = turn.models.get(request.model)
-    return request.model.startswith("claude-") or (facts is not None and facts.line is not None)
+    return turn.models.is_claude(request.model)
 
 
 def _asked_natively(reply: Reply) -> bool:
