@@ -102,7 +102,9 @@ class Output:
             return None
         _require_whole(reply)
         text = next((text for text in _texts(reply) if text), "")
-        if reply.prefill is not None:  # the opening of the JSON, which the model need not repeat
+        if (
+            reply.prefill is not None and not reply.earlier
+        ):  # the opening of the JSON, which the model need not repeat
             text = reply.prefill.text + text
         try:
             return reply.evolve(

@@ -19,6 +19,7 @@ from hookline.turn import Turn
 from hookline.values.events import Event, MessageStop
 from hookline.values.messages import Request, Response
 from hookline.values.pictures.survey import surveyed
+from hookline.values.prefill import Prefill
 
 __all__ = ["journey", "rehearse", "the_reply"]
 
@@ -42,6 +43,7 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
 
     """
     earlier: tuple[Response, ...] = ()
+    begun: Prefill | None = None  # how the first reply began, for the steps that follow it
     resumed = turn.options.resumed
     last: Event | None = None
     async with Life(engine, turn, request) as life:
@@ -63,7 +65,7 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
             response = await send(engine, turn, request)
             delivery = None
             if turn.stream:
-                delivery = Delivery(engine.plugins, turn, request, response, earlier)
+                delivery = Delivery(engine.plugins, turn, request, response, earlier, begun=begun)
                 life.delivery = delivery
                 async with aclosing(delivery.events()) as events:
                     async for event in events:
@@ -77,7 +79,7 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
             reply = Reply(
                 response=response,
                 request=request,
-                prefill=turn.prefill,
+                prefill=begun if earlier else turn.prefill,
                 earlier=earlier,
                 trace=turn.trace,
             )
@@ -102,7 +104,7 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
             else:
                 if last is not None:
                     yield last
-                earlier = (*earlier, reply.response)
+                earlier, begun = (*reply.earlier, reply.response), reply.prefill
                 request = next_step(engine, turn, reply, following)
     if last is not None:
         yield last
