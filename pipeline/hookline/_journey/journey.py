@@ -19,6 +19,7 @@ from hookline.turn import Turn
 from hookline.values.events import Event, MessageStop
 from hookline.values.messages import Request, Response
 from hookline.values.pictures.survey import surveyed
+from hookline.values.prefill import Prefill
 
 __all__ = ["journey", "rehearse", "the_reply"]
 
@@ -43,6 +44,7 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
     """
     earlier: tuple[Response, ...] = ()
     waiting = turn.options.resumed
+    begun: Prefill | None = None  # how the first reply began, for the steps that follow it
     last: Event | None = None
     async with Life(engine, turn, request) as life:
         if waiting is None:
@@ -57,7 +59,7 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
                 turn.request = request
                 response = await send(engine, turn, request)
                 if turn.stream:
-                    delivery = Delivery(engine.plugins, turn, request, response, earlier)
+                    delivery = Delivery(engine.plugins, turn, request, response, earlier, begun=begun)
                     life.delivery = delivery
                     async with aclosing(delivery.events()) as events:
                         async for event in events:
@@ -71,7 +73,7 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
                 reply = Reply(
                     response=response,
                     request=request,
-                    prefill=turn.prefill,
+                    prefill=begun if earlier else turn.prefill,
                     earlier=earlier,
                     trace=turn.trace,
                 )
@@ -97,7 +99,7 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
                 if last is not None:
                     yield last
                 if waiting is None:  # else another turn has counted it
-                    earlier = (*earlier, reply.response)
+                    earlier, begun = (*reply.earlier, reply.response), reply.prefill
                 waiting = None
                 request = next_step(engine, turn, reply, following)
     if last is not None:

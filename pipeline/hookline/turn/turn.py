@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from attrs import Attribute, Factory, define, evolve, field
 
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
+from hookline.profiles import LessonName, LessonValue, Profile, Servers
 from hookline.trace import Trace
 from hookline.turn.io import IO, Uploads
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
@@ -46,6 +47,7 @@ _FIXED: Final = (
         "id",
         "io",
         "models",
+        "servers",
         "plugins",
         "policies",
         "surface",
@@ -98,6 +100,7 @@ class Turn:
         options: what the caller asked for.
         io: time, threads and network.
         models: facts about models.
+        servers: what kinds of servers can do, and what those of the pipeline have shown of themselves.
         plugins: those that take part, in order, each with the version of its distribution.
         policies: the policy files that hold, each as its id and hash (``"acme-2026-11 sha256:…"``).
         destination: where the next attempts go, and as whom. A ``send`` hook may set another
@@ -134,6 +137,7 @@ class Turn:
     id: str
     io: IO
     models: "ModelTable"
+    servers: Servers = field(factory=Servers, repr=False)
     plugins: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
     surface: str = "send"
@@ -196,6 +200,35 @@ class Turn:
     def upstream(self) -> str:
         """The base URL that the next attempt goes to; ``"sim:"`` for the simulator."""
         return self._destination.base_url
+
+    @property
+    def profile(self) -> Profile:
+        """What the server can do that the next attempt goes to, as far as it is known by now."""
+        return self.servers.profile(self._destination)
+
+    def learned(self, name: LessonName, model: str = "") -> Any:
+        """Return what that server has shown of itself; None while nobody knows.
+
+        Args:
+            name: what is asked for; see ``hookline.profiles.Lesson``.
+            model: the model that it is about.
+
+        """
+        return self.servers.learned(self._destination, name, model)
+
+    def learn(self, name: LessonName, value: LessonValue, *, model: str = "", how: str) -> None:
+        """Keep, while the pipeline lives, what that server has shown; what is news is in the trace.
+
+        Args:
+            name: what was learned.
+            value: the name of a profile, or whether it is so.
+            model: the model that it is about.
+            how: what has shown it, for people.
+
+        """
+        lesson = self.servers.learn(self._destination, name, value, model=model, how=how)
+        if lesson is not None:
+            self.trace.note("server", str(lesson))
 
     @property
     def account(self) -> str:
