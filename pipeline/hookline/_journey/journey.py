@@ -59,7 +59,9 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
                 turn.request = request
                 response = await send(engine, turn, request)
                 if turn.stream:
-                    delivery = Delivery(engine.plugins, turn, request, response, earlier, begun=begun)
+                    delivery = Delivery(
+                        engine.plugins, turn, request, response, earlier, begun=begun
+                    )
                     life.delivery = delivery
                     async with aclosing(delivery.events()) as events:
                         async for event in events:
