@@ -89,7 +89,7 @@ def _moved(
     taken = move.chosen or not move.dear or wanted.allow_price
     what = f"{request.model} is {move.new.id}"
     if move.prices:
-        what += f"; {move.prices}"
+        what += f"; {move.prices}{', by more than half' if move.dear else ''}"
     if not taken:
         what = f"{request.model} could be {move.new.id}; {move.prices}, so take it with allow_price"
     fact = "it was chosen" if move.chosen else successors.FACT

@@ -57,7 +57,10 @@ def _prompt(request: Request, _case: Case) -> Found:
         max_tokens=asked if isinstance(asked, int) and asked > 0 else _LONGEST,
         extra=extra,
     )
-    told = [("prompt", f"{len(messages)} messages"), ("max_tokens_to_sample", "it is max_tokens")]
+    told = [
+        ("prompt", f"it is messages, {len(messages)} of them"),
+        ("max_tokens_to_sample", "it is max_tokens"),
+    ]
     if system:
         changed = changed.with_system(system)
     return changed, tuple(told if asked is not None else told[:1])
@@ -74,7 +77,7 @@ def _prompt_in_a_message(request: Request, _case: Case) -> Found:
     changed = request.evolve(messages=messages)
     if system:
         changed = changed.with_system(system)
-    return changed, (("messages.0", f"a prompt with speakers in it is {len(messages)} messages"),)
+    return changed, (("messages.0", f"a prompt with speakers in it, {len(messages)} in turn"),)
 
 
 PROMPTS: Final[tuple[Rule, ...]] = (
