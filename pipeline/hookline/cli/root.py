@@ -19,6 +19,7 @@ from hookline.cli.options import examples
 from hookline.cli.output import note
 from hookline.cli.plugins import plugins
 from hookline.cli.policy.commands import policy
+from hookline.cli.replay.command import replay
 from hookline.cli.selection import OPTIONS, select
 from hookline.cli.sim import sim
 
@@ -102,6 +103,7 @@ root: Final = _Root(
             config,
             doctor,
             policy,
+            replay,
             sim,
         )
     },
