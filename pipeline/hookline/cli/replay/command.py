@@ -11,7 +11,7 @@ from hookline.cli.output import console, print_json, print_table, styled
 from hookline.cli.replay.comparison import Comparison, Spent, compared
 from hookline.cli.replay.recorded import Recorded, recorded
 from hookline.cli.replay.rehearsal import Rehearsal
-from hookline.cli.selection import Selection, selection
+from hookline.cli.selection import Selection, chosen, selection
 from hookline.errors import InputError
 from hookline.policy import load_policy, policy_settings
 from hookline.send_options.call import check_model
@@ -105,14 +105,10 @@ def _check_whole(exchanges: Sequence[Recorded]) -> None:
 def _line(
     plugins: Sequence[str], policies: Sequence[str], base_url: str | None, config: str | None
 ) -> Rehearsal:
-    given = selection()
-    chosen = Selection(
-        (*given.added, *(name for name in plugins if not name.startswith("no:"))),
-        (*given.without, *(name[3:] for name in plugins if name.startswith("no:"))),
-        given.only,
-    )
+    given, more = selection(), chosen(plugins, None)
+    both = Selection((*given.added, *more.added), (*given.without, *more.without), given.only)
     policy = load_policy(policies)
-    added, disable = chosen.applied(policy_settings(policy, config), policy)
+    added, disable = both.applied(policy_settings(policy, config), policy)
     return Rehearsal(
         plugins=added,
         disable=[
