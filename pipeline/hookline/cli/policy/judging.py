@@ -1,7 +1,7 @@
 """Asking the policy about a request that is not sent: only rules, locks and bounds take part."""
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
@@ -26,7 +26,16 @@ from hookline.values.principal import Principal
 from hookline.wire import json
 from hookline.wire.codec import structure_request
 
-__all__ = ["Case", "Judge", "Judgement", "cases", "read_bytes", "read_request", "recorded"]
+__all__ = [
+    "Case",
+    "Judge",
+    "Judgement",
+    "cases",
+    "principal_of",
+    "read_bytes",
+    "read_request",
+    "request_of",
+]
 
 _RULES: Final = "rules"
 _MOST_BYTES: Final = 64 * 1024 * 1024
@@ -166,10 +175,16 @@ def read_request(data: bytes, where: str) -> Request:
         body = json.loads(data)
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not JSON: {error}") from error
-    return _request(body, where)
+    return request_of(body, where)
 
 
-def _request(body: Any, where: str) -> Request:
+def request_of(body: Any, where: str) -> Request:
+    """Make a request of its JSON.
+
+    Raises:
+        InputError: it is none.
+
+    """
     if not isinstance(body, Mapping):
         raise InputError(f"{where}: a request is an object")
     body = dict(body)
@@ -179,28 +194,6 @@ def _request(body: Any, where: str) -> Request:
         return request.evolve(betas=tuple(betas)) if betas else request
     except (DecodeError, InputError, TypeError) as error:
         raise InputError(f"{where}: no request: {error}") from error
-
-
-def recorded(path: str) -> Iterator[tuple[str, Request, Principal]]:
-    """Yield the requests in a file of JSON lines, each with its place and whose it was.
-
-    A line is a request, or an object with ``request`` and, if it is known, ``principal``.
-
-    Raises:
-        InputError: the file, or a line of it, cannot be read.
-
-    """
-    for number, line in enumerate(read_bytes(path).splitlines(), 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            body = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{where}: not JSON: {error}") from error
-        inner = body.get("request") if isinstance(body, dict) else None
-        who = body.get("principal") if inner is not None else None
-        yield where, _request(inner if inner is not None else body, where), _principal(who, where)
 
 
 @frozen
@@ -257,11 +250,11 @@ def _case(path: str, number: int, given: Mapping[str, Any]) -> Case:
         file = Path(path).parent / str(given["file"])
         request = read_request(read_bytes(str(file)), str(file))
     else:
-        request = _request(given["request"], where)
+        request = request_of(given["request"], where)
     return Case(
         name=str(given.get("name", number)),
         request=request,
-        principal=_principal(given.get("principal"), where),
+        principal=principal_of(given.get("principal"), where),
         expect=given["expect"],
         rule=str(given.get("rule", "")),
         surface=str(given.get("surface", "send")),
@@ -269,7 +262,13 @@ def _case(path: str, number: int, given: Mapping[str, Any]) -> Case:
     )
 
 
-def _principal(given: Any, where: str) -> Principal:
+def principal_of(given: Any, where: str) -> Principal:
+    """Make a principal of its JSON; None is nobody.
+
+    Raises:
+        InputError: it is none.
+
+    """
     try:
         return Principal(**(given or {}))
     except TypeError as error:
