@@ -364,6 +364,41 @@ def test_rules_of_a_policy_file_cannot_be_had_from_elsewhere(tmp_path: Any) -> N
         line.send("Hello")
 
 
+ENVIRONMENT = """
+[lock]
+"plugins.rules.environment" = "{}"
+[[rule]]
+id = "production"
+max_tokens = {{max = 5}}
+for = {{environments = ["prod*"]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "holds"), [("production", True), ("staging", False), ("", True)]
+)
+def test_a_rule_for_an_environment_holds_there_and_where_nobody_knows(
+    tmp_path: Any, environment: str, holds: bool
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(ENVIRONMENT.format(environment))
+    with Pipeline(base_url="sim:", policy=path, max_tokens=9) as line:
+        if holds:
+            with pytest.raises(PolicyViolation):
+                line.send("Hello")
+        else:
+            line.send("Hello")
+
+
+def test_nobody_but_the_policy_says_which_environment_it_is(tmp_path: Any) -> None:
+    path = tmp_path / "policy.toml"
+    locked = ENVIRONMENT.format("production")
+    for text in (locked, f"[[rule]]{locked.partition('[[rule]]')[2]}"):
+        path.write_text(text)
+        with pytest.raises(ConfigError):
+            Pipeline(policy=path, config={"plugins": {"rules": {"environment": "staging"}}})
+
+
 def test_documents_are_counted_and_read_inside_tool_results() -> None:
     from hookline import ToolResultBlock, ToolUseBlock
 

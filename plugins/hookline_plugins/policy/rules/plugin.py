@@ -48,6 +48,7 @@ class Rules:
 
     Attributes:
         rules: ``[[rule]]`` tables, as a policy file has them; see the reference of rules for their keys.
+        environment: in which this runs, for rules that are for some environments.
 
     """
 
@@ -58,6 +59,7 @@ class Rules:
     told = TurnState(set[str])
 
     rules: tuple[Any, ...] = field(default=(), converter=_list)
+    environment: str = ""
     _judged: tuple[_Judged, ...] = field(init=False, repr=False)
     _bench: Bench = field(init=False, repr=False)
     _hosts: Bench = field(init=False, repr=False)
@@ -75,7 +77,7 @@ class Rules:
         for rule, table in zip(rules, tables, strict=True):
             with_place = table.where if isinstance(table, RuleTable) else None
             condition = _placed(with_place, ("when",), Condition, rule.when) if rule.when else None
-            judged.append(_Judged(rule, applies(rule, condition)))
+            judged.append(_Judged(rule, applies(rule, condition, self.environment)))
             if rule.forbid is not None:
                 _placed(with_place, ("forbid",), Patterns, [(_pattern(rule.forbid), None)])
             if rule.tool_input is not None:
@@ -188,7 +190,8 @@ class Rules:
         return [
             (each.rule.id, *in_words(each.rule))
             for each in self._judged
-            if each.rule.for_ is None or in_scope(each.rule.for_, principal, model, None)
+            if each.rule.for_ is None
+            or in_scope(each.rule.for_, principal, model, None, self.environment)
         ]
 
     def _request(self, turn: Turn) -> Request | None:
