@@ -76,7 +76,7 @@ class PrefillPlugin:
         except APIError as error:
             if mode != "native" or self._asked(turn) != "auto" or not refuses_prefill(error):
                 raise
-            turn.learn("prefill", False, model=request.model, how=error.message)  # noqa: FBT003 -- what was learned
+            turn.learn("prefill", False, model=request.model, how="it refused one")  # noqa: FBT003 -- what was learned
         mode, sent = self._placed(turn, request, words)
         return await call_next(sent)
 

@@ -53,6 +53,7 @@ class Repeat:
         words: what the text should continue.
         loose: whether a model was told to, and so may repeat them in its own way; else only an
             exact repeat counts.
+        known: whether the words will be repeated: then a text that ends within them is a repeat, cut.
 
     Attributes:
         taken: what was taken out, or None.
@@ -64,6 +65,7 @@ class Repeat:
 
     words: str
     loose: bool = False
+    known: bool = False
     taken: Taken | None = None
     decided: bool = False
     short: bool = False
@@ -95,6 +97,8 @@ class Repeat:
         if found == _WAIT and not final:
             return
         self.decided = True
+        if found == _WAIT and self.known and self._held:
+            found = _Found(len(self._held), "repeat")
         if isinstance(found, _Found):
             self.taken = found.kind
             self._held = self._held[found.end :]

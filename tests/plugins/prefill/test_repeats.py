@@ -98,6 +98,11 @@ def test_what_is_taken_out_is_the_words_and_their_dress(words: str, answer: str)
         assert own in answer
 
 
+def test_a_repeat_that_was_cut_is_one_where_repeats_are_known() -> None:
+    assert through(Repeat(WORDS, known=True), ["The ", "answer"]) == ""
+    assert through(Repeat(WORDS), ["The ", "answer"]) == "The answer"
+
+
 def test_a_streamed_continuation_is_not_held_to_its_end() -> None:
     repeat = Repeat(WORDS, loose=True)
     assert repeat.feed("C) Formicidae,\n") == "C) Formicidae,\n"
