@@ -312,6 +312,10 @@ class PipelineBase:
         )
         return turn, call.request
 
+    def _check_options(self, options: Mapping[str, Any]) -> None:
+        """Refuse, where they are written, options that every turn of a conversation would refuse."""
+        prepare(self.settings, self.model_table, self._blank, "…", options)
+
     def _begin_again(
         self, surface: str, pending: Any, decisions: Any, given: Mapping[str, Any]
     ) -> tuple[Turn, Request]:
