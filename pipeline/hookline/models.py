@@ -251,6 +251,14 @@ class ModelTable:
             )
         return facts
 
+    def is_claude(self, name: str) -> bool:
+        """Tell whether an id is that of a Claude: one of the table, or one that is made like theirs.
+
+        Clouds and gateways put words around it: ``anthropic.claude-…-v1:0``, ``anthropic/claude-…``.
+        """
+        facts = self.get(name)
+        return "claude-" in name.lower() if facts is None else facts.line is not None
+
     def with_models(self, *models: ModelFacts) -> "ModelTable":
         """Return a table that also holds ``models``; a known id is replaced."""
         return ModelTable((*self.models, *models))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -19,7 +19,8 @@ from hookline.cli.options import examples
 from hookline.cli.output import note
 from hookline.cli.plugins import plugins
 from hookline.cli.policy.commands import policy
-from hookline.cli.selection import OPTIONS, select
+from hookline.cli.replay.command import replay
+from hookline.cli.selection import OPTIONS, chosen
 from hookline.cli.sim import sim
 
 __all__ = ["root"]
@@ -42,16 +43,16 @@ class _Root(click.Group):
             return known
         from hookline.cli.survey import commands  # noqa: PLC0415 -- see above
 
+        _choose(ctx)
         found, problems = commands(taken=frozenset(self.commands))
         ctx.meta[__name__] = found
         for problem in problems:
             note(problem)
         return found
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        rest = super().parse_args(ctx, args)
-        select(ctx)  # before the command is looked up: a plugin that is added may offer it
-        return rest
+    def invoke(self, ctx: click.Context) -> Any:
+        _choose(ctx)
+        return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.commands, *sorted(self.from_plugins(ctx))]
@@ -79,6 +80,11 @@ class _Root(click.Group):
         names = self.list_commands(ctx)
         near = get_close_matches(name, names, 1)
         return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
+
+
+def _choose(ctx: click.Context) -> None:
+    """Note which plugins take part, before a name is looked up: it may be a command of one of them."""
+    ctx.obj = chosen(ctx.params.get("chosen") or (), ctx.params.get("only"))
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:  # noqa: FBT001 -- click's signature
@@ -118,6 +124,7 @@ root: Final = _Root(
             config,
             doctor,
             policy,
+            replay,
             sim,
         )
     },

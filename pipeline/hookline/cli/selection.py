@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hookline.config import Settings
     from hookline.policy import Policy
 
-__all__ = ["OPTIONS", "Selection", "select", "selection"]
+__all__ = ["OPTIONS", "Selection", "chosen", "selection"]
 
 _NOT: Final = "no:"
 
@@ -24,11 +24,13 @@ OPTIONS: Final = (
     click.Option(
         ["chosen", "-p"],
         multiple=True,
+        is_eager=True,  # as --help, which lists their commands
         metavar="NAME|FILE|no:NAME",
         help="Add an optional plugin, or those in FILE.py, for this run; no:NAME leaves one out.",
     ),
     click.Option(
         ["--only"],
+        is_eager=True,
         metavar="NAME,…",
         help="Leave out all plugins but these and the enforcers, for this run.",
     ),
@@ -98,18 +100,17 @@ class Selection:
         return [*dict.fromkeys(names), *files], disable
 
 
-def select(context: click.Context) -> None:
-    """Note what stands between ``hookline`` and the command.
+def chosen(names: Sequence[str], only: str | None) -> Selection:
+    """Return what stands before the command.
 
     Args:
-        context: of ``hookline``; its parameters are parsed.
+        names: what ``-p`` was given: plugins, files, and ``no:NAME``.
+        only: what ``--only`` was given.
 
     """
-    chosen: Sequence[str] = context.params.pop("chosen", ())
-    only: str | None = context.params.pop("only", None)
-    context.obj = Selection(
-        tuple(each for each in chosen if not each.startswith(_NOT)),
-        tuple(each.removeprefix(_NOT) for each in chosen if each.startswith(_NOT)),
+    return Selection(
+        tuple(each for each in names if not each.startswith(_NOT)),
+        tuple(each.removeprefix(_NOT) for each in names if each.startswith(_NOT)),
         tuple(name.strip() for name in (only or "").split(",") if name.strip()),
     )
 

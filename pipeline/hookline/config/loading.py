@@ -238,10 +238,6 @@ def _check(name: str, value: Any) -> None:
     checked(name, value, field.type, facts_of(field))
     if name == "headers":
         check_headers(value)
-    elif name == "server" and value:
-        from hookline.profiles import load_profiles  # noqa: PLC0415 -- reads a table; few name one
-
-        load_profiles().require(value)
     elif name == "models":
         told_models(value)
     elif name == "model" and not value:

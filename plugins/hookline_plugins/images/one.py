@@ -18,6 +18,7 @@ from hookline.values import (
     Header,
     ImageBlock,
     Source,
+    is_pdf,
     remember_header,
 )
 from hookline_plugins.images.in_flight import BUDGET
@@ -35,7 +36,6 @@ from hookline_plugins.images.prepare import (
 from hookline_plugins.images.sources import (
     decode_data_url,
     document_source,
-    is_pdf,
     passed_on,
     read_stream,
 )
