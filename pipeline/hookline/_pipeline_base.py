@@ -288,14 +288,7 @@ class PipelineBase:
         resumed: Resumed | None = None,
     ) -> tuple[Turn, Request]:
         """Turn what a caller wants into a turn and its first request."""
-        call = prepare(
-            self.settings,
-            self.model_table,
-            self._blank,
-            message,
-            given,
-            strict=self.profile.all_rules,
-        )
+        call = self._prepared(message, given)
         if surface != "explain":  # which sends nothing
             self._require_credentials()
         options = call.options
@@ -320,6 +313,21 @@ class PipelineBase:
             conversation=conversation,
         )
         return turn, call.request
+
+    def _check_options(self, options: Mapping[str, Any]) -> None:
+        """Refuse, where they are written, options that every turn of a conversation would refuse."""
+        self._prepared("…", options)
+
+    def _prepared(self, message: Input, given: Mapping[str, Any]) -> Call:
+        """Check what a caller wrote, and make the request it describes."""
+        return prepare(
+            self.settings,
+            self.model_table,
+            self._blank,
+            message,
+            given,
+            strict=self.profile.all_rules,
+        )
 
     def _begin_again(
         self,

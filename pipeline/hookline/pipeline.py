@@ -191,7 +191,11 @@ class Pipeline(PipelineBase):
             **options: defaults for every turn of it (``system``, ``model``, ``tools`` …);
                 ``messages`` is where it begins.
 
+        Raises:
+            InputError: an option that there is not, or a value that no turn could take.
+
         """
+        self._check_options(options)
         return Conversation(self, options)
 
     def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
@@ -381,6 +385,7 @@ class AsyncPipeline(PipelineBase):
 
     def conversation(self, **options: Unpack[SendOptions]) -> AsyncConversation:
         """Begin a conversation; see ``Pipeline.conversation``."""
+        self._check_options(options)
         return AsyncConversation(self, options)
 
     async def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
