@@ -27,7 +27,7 @@ from hookline.plugin import Book, TurnState, option
 from hookline.values import Tool, ToolChoice, thaw
 from hookline.wire import dumps
 from hookline_plugins.tools.calls import Bounds, Calls
-from hookline_plugins.tools.routes import Table, Toolbox, read_routes
+from hookline_plugins.tools.routes import Joins, Table, Toolbox, read_routes
 from hookline_plugins.tools.rows import Row
 from hookline_plugins.tools.running import Function
 
@@ -121,13 +121,17 @@ class Tools:
             table.handler(str(name))
         if not new:
             return None
+        handlers = [row.handler for row in table.handlers]
         betas = [
             beta
-            for row in table.handlers
-            if hasattr(row.handler, "betas")
-            for beta in row.handler.betas(turn, request.model)
+            for handler in handlers
+            if hasattr(handler, "betas")
+            for beta in handler.betas(turn, request.model)
             if beta not in request.betas
         ]
+        for handler in handlers:
+            if isinstance(handler, Joins):
+                request = handler.joined(request)
         return request.evolve(tools=(*(request.tools or ()), *new), betas=(*request.betas, *betas))
 
     @hookimpl

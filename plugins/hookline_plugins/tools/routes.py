@@ -42,6 +42,15 @@ class Toolbox(Protocol):
         ...
 
 
+@runtime_checkable
+class Joins(Protocol):
+    """A handler whose tools need more of a request than their definitions."""
+
+    def joined(self, request: Any) -> Any:
+        """Return the request with it."""
+        ...
+
+
 @frozen
 class Client:
     """Calls go back to the caller."""
@@ -90,8 +99,10 @@ def read_routes(routes: Mapping[str, Route]) -> Table:
     Args:
         routes: tool name or glob to a function, ``"https://…"``, ``{url, method, headers, timeout}``,
             ``"mcp:COMMAND …"``, ``{mcp, url, prefix, allow, env, headers, resources, prompts}``,
-            ``"memory:DIR"``, ``"client"``, ``"deny"``, ``{deny = reason}``, ``"human"``, ``{"human": callback}``,
-            a ``Screen``, ``{"computer": screen, "kind": …}``.
+            ``"memory:DIR"``, ``{bash, sandbox}``, ``{text_editor, seen_as}``, ``"server:web_search"``,
+            ``{server, type, …}``, ``{connector, name, token, allow}``, ``"client"``, ``"deny"``,
+            ``{deny = reason}``, ``"human"``, ``{"human": callback}``, a ``Screen``,
+            ``{"computer": screen, "kind": …}``, ``{"browser": object}``.
 
     Raises:
         ConfigError: a pattern that fits no name, or a route that leads nowhere.
@@ -177,9 +188,39 @@ def _mcp(where: Any, **options: Any) -> Any:
 
 
 def _memory(folder: str) -> Any:
-    from hookline_plugins.tools.memory import Memory  # noqa: PLC0415 -- few pipelines have one
+    from hookline_plugins.tools.local.memory import Memory  # noqa: PLC0415 -- few pipelines have one
 
     return Memory(folder)
+
+
+def _bash(root: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.local.shell import Bash  # noqa: PLC0415 -- few pipelines have one
+
+    return Bash.of(root, **options)
+
+
+def _text_editor(root: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.local.editor import TextEditor  # noqa: PLC0415 -- few pipelines have one
+
+    return TextEditor.of(root, **options)
+
+
+def _browser(browser: Any) -> Any:
+    from hookline_plugins.tools.browser import Browser  # noqa: PLC0415 -- few pipelines have one
+
+    return Browser(browser)
+
+
+def _server(name: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.at_anthropic import ServerSide  # noqa: PLC0415 -- few pipelines have one
+
+    return ServerSide.of(name, **options)
+
+
+def _connector(url: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.at_anthropic import Connector  # noqa: PLC0415 -- few pipelines have one
+
+    return Connector.of(url, **options)
 
 
 def _computer(screen: Any, **options: Any) -> Any:
@@ -189,12 +230,21 @@ def _computer(screen: Any, **options: Any) -> Any:
 
 
 _WORDS: Final[Mapping[str, Callable[[], Any]]] = {"client": Client, "deny": Deny, "human": Human}
-_BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {"mcp:": _mcp, "memory:": _memory}
+_BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {
+    "mcp:": _mcp,
+    "memory:": _memory,
+    "server:": _server,
+}
 _BY_KEY: Final[Mapping[str, Callable[..., Any]]] = {
     "mcp": _mcp,  # before "url", which it may have too
     "url": _link,
     "memory": _memory,
     "computer": _computer,
+    "browser": _browser,
+    "bash": _bash,
+    "text_editor": _text_editor,
+    "server": _server,
+    "connector": _connector,
     "deny": Deny,
     "human": _human,
 }
