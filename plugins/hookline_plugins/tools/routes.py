@@ -8,7 +8,7 @@ from attrs import frozen
 
 from hookline import ConfigError, Tool
 from hookline.values import ToolSpec
-from hookline_plugins.tools.gates import Deny, Human, in_terminal
+from hookline_plugins.tools.gates import Deny, Human, callback_of, in_terminal
 from hookline_plugins.tools.links import Link
 from hookline_plugins.tools.rows import Row
 from hookline_plugins.tools.running import Function, Job
@@ -98,7 +98,7 @@ def read_routes(routes: Mapping[str, Route]) -> Table:
 
     Args:
         routes: tool name or glob to a function, ``"https://…"``, ``{url, method, headers, timeout}``,
-            ``"mcp:COMMAND …"``, ``{mcp, url, prefix, allow, env, headers, resources, prompts}``,
+            ``"mcp:COMMAND …"``, ``{mcp, url, prefix, allow, env, headers, resources, prompts, changed}``,
             ``"memory:DIR"``, ``{bash, sandbox}``, ``{text_editor, seen_as}``, ``"server:web_search"``,
             ``{server, type, …}``, ``{connector, name, token, allow}``, ``"client"``, ``"deny"``,
             ``{deny = reason}``, ``"human"``, ``{"human": callback}``, a ``Screen``,
@@ -174,11 +174,7 @@ def _link(url: str, *, description: str = "", input_schema: Any = None, **option
 
 
 def _human(how: Any) -> Human:
-    if how == "terminal":
-        return Human(in_terminal)
-    if how is None or callable(how):
-        return Human(how)
-    raise ConfigError(f"tools: human takes a callback or 'terminal', not {how!r}")
+    return Human(callback_of(how, in_terminal, "human"))
 
 
 def _mcp(where: Any, **options: Any) -> Any:

@@ -18,7 +18,7 @@ def routed(root: Path, sandbox: str = "sh", **options: Any) -> Tools:
     return Tools(routes={"bash": {"bash": str(root), "sandbox": sandbox}}, **options)
 
 
-def said_by(reply: Any) -> list[str]:
+def said_by(reply: Any) -> list[Any]:
     return [
         block.content
         for message in reply.request.messages
