@@ -104,8 +104,8 @@ class ConversationBase:
         """Write the conversation as JSON: in the form of a request's body, without loss.
 
         Kept are the messages and every field of a request (``system``, ``model`` …) that its
-        options name. Functions in ``tools``, ``output``, ``context``, ``prefill`` and ``timeout``
-        belong to the program: give them again to `from_json`.
+        options name. Functions in ``tools``, ``output``, ``context``, ``prefill``, ``on_progress`` and
+        ``timeout`` belong to the program: give them again to `from_json`.
 
         Raises:
             InputError: an option is wrong, or holds what JSON cannot carry.

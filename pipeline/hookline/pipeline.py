@@ -147,8 +147,8 @@ class Pipeline(Turns):
             pending: ``reply.pending``, perhaps saved as JSON and loaded in another process.
             decisions: by the id of a call: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``
                 or ``{"result": text}``.
-            **options: ``tools``, ``output``, ``timeout``, ``context`` and ``principal``, as for
-                ``send``; functions have to be handed over again.
+            **options: ``tools``, ``output``, ``timeout``, ``context``, ``principal`` and ``on_progress``, as
+                for ``send``; functions have to be handed over again.
 
         Returns:
             The reply; it may be pending again.
@@ -236,7 +236,7 @@ class Pipeline(Turns):
         """What models the API offers; Hookline's own facts are in ``model_table``."""
         from hookline.endpoints.models import Models  # noqa: PLC0415 -- only when asked for
 
-        return Models(self._access())
+        return Models(self._access(), self._learned)
 
     @cached_property
     def batches(self) -> "Batches":
@@ -354,7 +354,7 @@ class AsyncPipeline(AsyncTurns):
         """What models the API offers; Hookline's own facts are in ``model_table``."""
         from hookline.endpoints.models import AsyncModels  # noqa: PLC0415 -- only when asked for
 
-        return AsyncModels(self._access())
+        return AsyncModels(self._access(), self._learned)
 
     @cached_property
     def batches(self) -> "AsyncBatches":

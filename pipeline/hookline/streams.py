@@ -18,6 +18,7 @@ from hookline.turn import Turn
 from hookline.values.blocks import TextBlock
 from hookline.values.events import ContentBlockDelta, ContentBlockStart, Event, Ping, TextDelta
 from hookline.values.messages import Message
+from hookline.values.tools.events import ToolEvent
 from hookline.values.wanted import T_co
 
 if TYPE_CHECKING:
@@ -92,9 +93,8 @@ class _Reading(Generic[T_co]):
     def _text_of(self, event: Event) -> str:
         """Return the text that an event adds to ``reply.text``, the prefill first."""
         text = ""
-        if isinstance(
-            event, Ping
-        ):  # a sign of life, while a rule may still decide about the prefill
+        # Signs of life, while a rule may still decide about the prefill.
+        if isinstance(event, Ping | ToolEvent):
             return text
         if not self._prefill_shown and self._turn.prefill is not None:
             text = self._turn.prefill.text
@@ -158,7 +158,7 @@ class Stream(_Reading[T_co]):
 
     @property
     def text(self) -> Iterator[str]:
-        """The text in pieces, the prefill first: ``reply.text``, after that of earlier steps."""
+        """The text in pieces, the prefill first; joined it is ``reply.text``."""
         for event in self.events:
             text = self._text_of(event)
             if text:
@@ -260,7 +260,7 @@ class AsyncStream(_Reading[T_co]):
 
     @property
     def text(self) -> AsyncIterator[str]:
-        """The text in pieces, the prefill first: ``reply.text``, after that of earlier steps."""
+        """The text in pieces, the prefill first; joined it is ``reply.text``."""
         return Pulled(self._next_text)
 
     @property

@@ -50,6 +50,7 @@ MATRIX: Final[dict[str, tuple[object, ...]]] = {
     "on_turn_end": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1),
     "register_tools": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
     "register_models": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "register_profiles": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
     "register_commands": (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     "register_routes": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
     "open": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
@@ -72,7 +73,7 @@ DOORS: Final[dict[str, str]] = {
     "files": "upload",
 }
 # Those that take none, or prepare requests that test_batches follows through the same stages.
-NO_DOORS: Final = frozenset({"batches", "close", "models"})
+NO_DOORS: Final = frozenset({"batches", "close", "models", "profile"})
 
 
 class Counts:

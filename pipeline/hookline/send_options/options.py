@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict
 
@@ -14,6 +15,7 @@ from hookline.values.tools.definitions import ToolChoice, ToolSpec
 from hookline.values.wanted import T, Wanted
 
 if TYPE_CHECKING:
+    from hookline.turn.options import OnProgress
     from hookline.values.attachments import Document, Image
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "betas_of",
     "check_names",
     "list_of",
+    "on_progress_of",
     "prefill_mode_of",
     "prefill_of",
     "principal_of",
@@ -52,6 +55,7 @@ class SendOptions(TypedDict, Generic[T], total=False):
     timeout: float | None
     context: Mapping[str, Any]
     principal: Principal
+    on_progress: "OnProgress | None"
     stop_sequences: Sequence[str] | None
     temperature: float | None
     top_p: float | None
@@ -184,6 +188,16 @@ def principal_of(value: Any) -> Principal | None:
     if value is None or isinstance(value, Principal):
         return value
     raise InputError(f'principal= takes a Principal: Principal(user="…"), not {value!r}')
+
+
+def on_progress_of(value: Any) -> "OnProgress | None":
+    """Return what takes the progress of plugins, or raise ``InputError``."""
+    if value is None:
+        return None
+    if not callable(value) or iscoroutinefunction(value):
+        raise InputError(f"on_progress= takes a function that is no async def, not {value!r}")
+    function: OnProgress = value
+    return function
 
 
 def betas_of(value: Any) -> tuple[str, ...]:

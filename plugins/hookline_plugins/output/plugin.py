@@ -30,7 +30,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Book, TurnState
+from hookline.plugin import TurnState
 
 if TYPE_CHECKING:
     from hookline.schema import Output as Wanted
@@ -54,13 +54,6 @@ class _Asked:
     way: "Way | None" = None
 
 
-@define
-class _Habit:
-    """Whether a server has refused tools."""
-
-    refuses_tools: bool = False
-
-
 @frozen(eq=False)
 class Output:
     """Asks for structured output and reads it.
@@ -82,7 +75,6 @@ class Output:
     asked = TurnState(_Asked)
 
     mode: Mode = field(default="auto", validator=in_(("auto", "native", "tool", "instructed")))
-    _habits: Book[tuple[str, str, str], _Habit] = field(init=False, factory=Book, repr=False)
 
     @hookimpl
     def build_history(self, turn: Turn, request: Request) -> Request | None:
@@ -107,15 +99,14 @@ class Output:
             return await call_next(request)
         from hookline_plugins.output import ways  # noqa: PLC0415 -- as above
 
-        habit = self._habits.get((turn.upstream, turn.account, request.model), _Habit)
-        if self._way(turn, request, habit) == "tool":
+        if self._way(turn, request) == "tool":
             try:
                 return await self._by_tool(turn, request, asked, call_next)
             except APIError as error:
                 if self.mode == "tool" or not ways.refuses_tools(error):
                     raise
-                habit.refuses_tools = True
-        asked.way = self._way(turn, request, habit)
+                turn.learn("tools", False, model=request.model, how=f"HTTP {error.status}")  # noqa: FBT003 -- a value
+        asked.way = self._way(turn, request)
         turn.trace.note("output", f"{asked.way} for {request.model}")
         if asked.way == "instructed":
             return await call_next(ways.in_words(request, asked.wanted))
@@ -130,12 +121,12 @@ class Output:
             asked.wanted = Wanted.of(turn.options.output)
         return asked
 
-    def _way(self, turn: Turn, request: Request, habit: _Habit) -> "Way":
+    def _way(self, turn: Turn, request: Request) -> "Way":
         from hookline_plugins.output import ways  # noqa: PLC0415 -- as above
 
         if self.mode == "native" or (self.mode == "auto" and ways.takes_schema(turn, request)):
             return "native"
-        if self.mode == "instructed" or habit.refuses_tools:
+        if self.mode == "instructed" or turn.learned("tools", request.model) is False:
             return "instructed"
         return "tool" if ways.takes_tool(turn, request) else "instructed"
 
@@ -192,7 +183,8 @@ def _with_format(request: Request, wanted: "Wanted") -> Request:
 def _answer(reply: Reply, *, native: bool) -> str:
     """Return the JSON of a reply: its first text; elsewhere the first in which there is an object."""
     texts = [b.text for b in reply.response.content if isinstance(b, TextBlock) and b.text]
-    if reply.prefill is not None:  # the opening of the JSON, which the model need not repeat
+    if reply.prefill is not None and not reply.earlier:
+        # The opening of the JSON, which the model need not repeat.
         texts[:1] = [reply.prefill.text + "".join(texts[:1])]
     found = None if native else next(filter(None, map(_json_in, texts)), None)
     return found or next(iter(texts), "")

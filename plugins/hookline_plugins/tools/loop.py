@@ -145,6 +145,11 @@ class Tools:
         calls = reply.tool_uses
         if reply.stop_reason != "tool_use" or not (calls or reply.tool_results):
             return None
+        if turn.rehearsing:
+            turn.trace.note(
+                self.name, f"tools are not run here: {', '.join(c.name for c in calls)}"
+            )
+            return None
         resumed = turn.options.resumed
         decisions = resumed.decisions if resumed and turn.step == 0 else None
         ran: dict[str, ToolResultBlock] = {}
