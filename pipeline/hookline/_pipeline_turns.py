@@ -10,6 +10,7 @@ from hookline._io import drive, within_deadline
 from hookline._journey.journey import journey, the_reply
 from hookline._pipeline_base import PipelineBase
 from hookline.conversation import ConversationBase
+from hookline.errors import InputError
 from hookline.reply import Reply
 from hookline.send_options import Input, SendOptions
 from hookline.streams import AsyncStream, Stream
@@ -19,7 +20,35 @@ from hookline.values.messages import Request
 __all__ = ["AsyncTurns", "Turns"]
 
 
-class Turns(PipelineBase):
+class _Begins(PipelineBase):
+    """How a turn that waited begins again."""
+
+    def _begin_again(
+        self,
+        surface: str,
+        pending: Any,
+        decisions: Any,
+        given: Mapping[str, Any],
+        conversation: "ConversationBase | None" = None,
+    ) -> tuple[Turn, Request]:
+        """Turn a reply that waited for decisions into a turn that goes on there."""
+        from hookline.send_options.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
+
+        unknown = ", ".join(sorted(given.keys() - MAY_BE_GIVEN))
+        if unknown:
+            raise InputError(
+                f"resume takes {', '.join(sorted(MAY_BE_GIVEN))}, not {unknown}: the rest was decided "
+                "when the turn began"
+            )
+        where = resumed(pending, decisions)
+        if conversation is not None:
+            conversation.require_own(where.reply.messages)
+        given = {"messages": where.reply.request.messages, **given}
+        turn, _ = self._begin(surface, None, given, conversation, resumed=where)
+        return turn, where.reply.request
+
+
+class Turns(_Begins):
     """The turns of a ``Pipeline``."""
 
     def take_turn(
@@ -69,7 +98,7 @@ class Turns(PipelineBase):
             drive(items.aclose())
 
 
-class AsyncTurns(PipelineBase):
+class AsyncTurns(_Begins):
     """The turns of an ``AsyncPipeline``."""
 
     async def take_turn(
