@@ -151,9 +151,8 @@ class Reply(Generic[T_co]):
         again. It holds the conversation, so keep it as you would keep that.
         """
         calls = self.tool_uses
-        if self.stop_reason != "tool_use" or self.interrupted:
-            return None
-        if not calls and not self.tool_results:
+        waits = bool(calls or self.tool_results)
+        if self.stop_reason != "tool_use" or self.interrupted or not waits:
             return None
         from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
 
