@@ -22,7 +22,7 @@ Route: TypeAlias = "str | Callable[..., Any] | Mapping[str, Any] | Screen"
 """A function, a link, a word, a table, or a screen: see ``read_routes``."""
 
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_*-]{1,128}")
-_CODE: Final = "routes= of Tools"
+CODE: Final = "routes= of Tools"
 
 
 class Handler(Protocol):
@@ -93,7 +93,7 @@ def _most_specific(rows: Iterable[Row], name: str) -> Row | None:
     return fitting[-1] if fitting else None
 
 
-def read_routes(routes: Mapping[str, Route]) -> Table:
+def read_routes(routes: Mapping[str, Route], origin: str = CODE) -> Table:
     """Return the table that an option describes.
 
     Args:
@@ -103,6 +103,7 @@ def read_routes(routes: Mapping[str, Route]) -> Table:
             ``{server, type, …}``, ``{connector, name, token, allow}``, ``"client"``, ``"deny"``,
             ``{deny = reason}``, ``"human"``, ``{"human": callback}``, a ``Screen``,
             ``{"computer": screen, "kind": …}``, ``{"browser": object}``.
+        origin: where they come from, for an error's text.
 
     Raises:
         ConfigError: a pattern that fits no name, or a route that leads nowhere.
@@ -118,7 +119,7 @@ def read_routes(routes: Mapping[str, Route]) -> Table:
             )
         handler = _read(pattern, route)
         definition = _definition(pattern, route, handler)
-        row = Row(pattern=pattern, handler=handler, origin=_CODE, definition=definition)
+        row = Row(pattern=pattern, handler=handler, origin=origin, definition=definition)
         (gates if isinstance(handler, Deny | Human) else handlers).append(row)
     return Table(tuple(handlers), tuple(gates))
 
