@@ -329,30 +329,6 @@ class PipelineBase:
             strict=self.profile.all_rules,
         )
 
-    def _begin_again(
-        self,
-        surface: str,
-        pending: Any,
-        decisions: Any,
-        given: Mapping[str, Any],
-        conversation: "ConversationBase | None" = None,
-    ) -> tuple[Turn, Request]:
-        """Turn a reply that waited for decisions into a turn that goes on there."""
-        from hookline.send_options.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
-
-        unknown = ", ".join(sorted(given.keys() - MAY_BE_GIVEN))
-        if unknown:
-            raise InputError(
-                f"resume takes {', '.join(sorted(MAY_BE_GIVEN))}, not {unknown}: the rest was decided "
-                "when the turn began"
-            )
-        where = resumed(pending, decisions)
-        if conversation is not None:
-            conversation.require_own(where.reply.messages)
-        given = {"messages": where.reply.request.messages, **given}
-        turn, _ = self._begin(surface, None, given, conversation, resumed=where)
-        return turn, where.reply.request
-
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
         """Return a new turn; ``known`` is what its caller knows of it."""
         timeout = timeout or self.settings.timeout
