@@ -7,7 +7,7 @@ is worked out only when somebody looks.
 import difflib
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, field, frozen
@@ -38,6 +38,13 @@ _STYLE: Final = (
     ".add{color:#16794c}.del{color:#b3261e}.bad{border-color:#b3261e}"
 )
 
+Show: TypeAlias = Callable[[Any], Any]
+"""Gets the JSON of a request and returns what may be shown of it."""
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
 
 @frozen
 class Change:
@@ -60,20 +67,31 @@ class Change:
     microseconds: float
     step: int
 
-    def diff(self) -> str:
-        """Return a unified diff of the two bodies as indented JSON, long strings shortened."""
-        lines = difflib.unified_diff(_pretty(self.before), _pretty(self.after), lineterm="", n=2)
+    def diff(self, shown: Show = _as_it_is) -> str:
+        """Return a unified diff of the two bodies as indented JSON, long strings shortened.
+
+        Args:
+            shown: what may be shown of JSON: ``trace.shown`` hides what is not for every eye.
+
+        """
+        before, after = _pretty(self.before, shown), _pretty(self.after, shown)
+        lines = difflib.unified_diff(before, after, lineterm="", n=2)
         body = list(lines)[2:]  # the two file-name lines say nothing here
         return "\n".join(line for line in body if not line.startswith("@@"))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the change as JSON-ready values."""
+    def to_dict(self, shown: Show = _as_it_is) -> dict[str, Any]:
+        """Return the change as JSON-ready values.
+
+        Args:
+            shown: see ``diff``.
+
+        """
         return {
             "stage": self.stage,
             "plugin": self.plugin,
             "step": self.step,
             "microseconds": round(self.microseconds, 1),
-            "diff": self.diff().splitlines(),
+            "diff": self.diff(shown).splitlines(),
         }
 
 
@@ -220,6 +238,7 @@ class Trace:
     notes: list[tuple[str, str]] = field(default=Factory(list))
     tool_errors: list[ToolError] = field(default=Factory(list))
     _told: list[Any] = field(factory=list, init=False, repr=False)
+    _veils: list[Show] = field(factory=list, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for name in ("changes", "attempts", "verdicts", "notes", "tool_errors"):
@@ -237,6 +256,22 @@ class Trace:
         """Add a remark that ``hookline explain`` and logs show."""
         self.notes.append((plugin, text))
 
+    def veil(self, show: Show) -> None:
+        """Let requests be shown as a function leaves their JSON, wherever this trace is drawn.
+
+        Args:
+            show: gets JSON and returns what may be shown of it.
+
+        """
+        if show not in self._veils:
+            self._veils.append(show)
+
+    def shown(self, value: Any) -> Any:
+        """Return what may be shown of the JSON of a request."""
+        for veil in self._veils:
+            value = veil(value)
+        return value
+
     def render(self) -> str:
         """Return the whole trace as text for a person."""
         return "\n".join(self._lines())
@@ -244,7 +279,7 @@ class Trace:
     def to_dict(self) -> dict[str, Any]:
         """Return the whole trace as JSON-ready values."""
         return {
-            "changes": [change.to_dict() for change in self.changes],
+            "changes": [change.to_dict(self.shown) for change in self.changes],
             "attempts": [attempt.to_dict() for attempt in self.attempts],
             "verdicts": [verdict.to_dict() for verdict in self.verdicts],
             "notes": [{"plugin": plugin, "text": text} for plugin, text in self.notes],
@@ -263,13 +298,16 @@ class Trace:
         return self._body()
 
     def _body(self) -> str:
-        return "".join(_drawn(each) for each in self.timeline) or "<p>Nothing happened.</p>"
+        return (
+            "".join(_drawn(each, self.shown) for each in self.timeline)
+            or "<p>Nothing happened.</p>"
+        )
 
     def _lines(self) -> Iterator[str]:
         for each in self.timeline:
             yield _headline(each)
             if isinstance(each, Change):
-                yield from ("    " + line for line in each.diff().splitlines())
+                yield from ("    " + line for line in each.diff(self.shown).splitlines())
 
 
 def _restored(timeline: tuple[Any, ...]) -> Trace:
@@ -313,12 +351,12 @@ def _time(seconds: float) -> str:
     return f"{seconds * _MILLI * _MILLI:.0f} µs"
 
 
-def _drawn(each: Any) -> str:
+def _drawn(each: Any, shown: Show) -> str:
     head = html.escape(_headline(each))
     if isinstance(each, Change):
         lines = (
             f'<span class="{_CLASSES.get(line[:1], "")}">{html.escape(line)}</span>'
-            for line in each.diff().splitlines()
+            for line in each.diff(shown).splitlines()
         )
         return f"<details open><summary>{head}</summary><pre>{chr(10).join(lines)}</pre></details>"
     failed = isinstance(each, Verdict | ToolError) or (
@@ -352,7 +390,7 @@ class Explanation:
 
     def render(self) -> str:
         """Return it as text for a person."""
-        body = "\n".join("    " + line for line in _pretty(self.request))
+        body = "\n".join("    " + line for line in _pretty(self.request, self.trace.shown))
         media = "".join(f"{each}\n" for each in self.media)
         return f"{self.trace.render()}\n{media}would be sent:\n{body}".lstrip("\n")
 
@@ -364,7 +402,7 @@ class Explanation:
         return self.trace._repr_html_() + self._sent()
 
     def _sent(self) -> str:
-        body = html.escape("\n".join(_pretty(self.request)))
+        body = html.escape("\n".join(_pretty(self.request, self.trace.shown)))
         return f"<details open><summary>would be sent</summary><pre>{body}</pre></details>"
 
     def to_dict(self) -> dict[str, Any]:
@@ -372,15 +410,15 @@ class Explanation:
         return {
             "trace": self.trace.to_dict(),
             "media": [each.to_dict() for each in self.media],
-            "request": json.loads("\n".join(_pretty(self.request))),
+            "request": json.loads("\n".join(_pretty(self.request, self.trace.shown))),
         }
 
 
-def _pretty(request: Request) -> list[str]:
+def _pretty(request: Request, shown: Show) -> list[str]:
     from hookline.wire.codec import unstructure  # noqa: PLC0415 -- drawing a trace is rare; building one must not load cattrs
 
     messages = [message.evolve(content=_described(message.content)) for message in request.messages]
-    body = _shorten(redacted(unstructure(request.evolve(messages=messages))))
+    body = _shorten(shown(redacted(unstructure(request.evolve(messages=messages)))))
     return json.dumps(body, indent=2, ensure_ascii=False, default=str).splitlines()
 
 
