@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hookline import Pipeline
 from hookline.cli import main
 from hookline.policy import reading
 
@@ -182,6 +183,26 @@ def test_diff_shows_what_would_change(policy: Path, capfd: pytest.CaptureFixture
     ]
     assert main(["policy", "diff", str(policy), str(new), "--traces", "traces.jsonl"]) == 0
     assert "1 of 2 requests" in capfd.readouterr().out
+
+
+def test_diff_reads_a_cassette(policy: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    settings = {"plugins": {"record": {"path": "calls.jsonl"}}}
+    with Pipeline(
+        base_url="sim:", config=settings, plugins=["record"], model="claude-haiku-4-5"
+    ) as line:
+        line.send("Hello", max_tokens=100)
+    new = policy.with_name("new.toml")
+    new.write_text("[[rule]]\nid = 'stricter'\nmax_tokens = {max = 50}\n")
+    command = ["policy", "diff", str(policy), str(new), "--traces", "calls.jsonl", "--json"]
+    assert main(command) == 0
+    assert json.loads(capfd.readouterr().out) == {
+        "requests": 1,
+        "changed": [{"request": "calls.jsonl:2", "old": "allow", "new": "refuse stricter"}],
+    }
+    lines = Path("calls.jsonl").read_text().splitlines()
+    Path("calls.jsonl").write_text("\n".join(['{"hookline_cassette": 2}', *lines[1:]]))
+    assert main(command) == 2
+    assert "a cassette of another version" in capfd.readouterr().err
 
 
 def test_diff_reads_what_was_recorded(

@@ -95,6 +95,7 @@ class Life:
             problem.partial = turn.partial
         if isinstance(problem, HooklineError):
             problem.attempts = tuple(turn.trace.attempts)
+            problem.unfinished = turn.unfinished
         return problem
 
     async def _conclude(

@@ -8,8 +8,8 @@ import click
 
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import console, print_json, print_table, styled
-from hookline.cli.policy.judging import Judge, Judgement, cases, read_bytes, read_request
-from hookline.cli.policy.recordings import recorded
+from hookline.cli.policy.judging import Judge, Judgement, cases
+from hookline.cli.replay.recorded import read_bytes, read_request, recorded
 from hookline.config import dotted
 from hookline.values.principal import Principal
 

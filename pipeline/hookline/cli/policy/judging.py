@@ -7,15 +7,15 @@ from typing import Any, Final, Literal, NoReturn
 
 from attrs import field, frozen
 
-from hookline._files import read_file
 from hookline._io import SyncIO, drive
 from hookline._journey.discovery import installed
 from hookline._journey.engine import Engine
 from hookline._journey.journey import rehearse
 from hookline._journey.made import made
 from hookline._journey.plugin_set import Plugin, PluginSet
+from hookline.cli.replay.recorded import principal_of, read_bytes, read_request, request_of
 from hookline.config import Settings
-from hookline.errors import ConfigError, DecodeError, InputError, PolicyViolation
+from hookline.errors import ConfigError, InputError, PolicyViolation
 from hookline.models import load_models
 from hookline.policy import Guard, Policy, load_policy, policy_settings, read_policy_file
 from hookline.trace import Trace, Verdict
@@ -23,22 +23,10 @@ from hookline.turn import Turn
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
 from hookline.values.principal import Principal
-from hookline.wire import json
-from hookline.wire.codec import structure_request
 
-__all__ = [
-    "Case",
-    "Judge",
-    "Judgement",
-    "cases",
-    "principal_of",
-    "read_bytes",
-    "read_request",
-    "request_of",
-]
+__all__ = ["Case", "Judge", "Judgement", "cases"]
 
 _RULES: Final = "rules"
-_MOST_BYTES: Final = 64 * 1024 * 1024
 _CASE: Final = frozenset(
     {"name", "request", "file", "principal", "context", "surface", "expect", "rule"}
 )
@@ -164,38 +152,6 @@ async def _sends_nothing(*_given: Any) -> NoReturn:
     raise RuntimeError("a rehearsal does not send")
 
 
-def read_request(data: bytes, where: str) -> Request:
-    """Read a request as the API takes it.
-
-    Raises:
-        InputError: it is none.
-
-    """
-    try:
-        body = json.loads(data)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON: {error}") from error
-    return request_of(body, where)
-
-
-def request_of(body: Any, where: str) -> Request:
-    """Make a request of its JSON.
-
-    Raises:
-        InputError: it is none.
-
-    """
-    if not isinstance(body, Mapping):
-        raise InputError(f"{where}: a request is an object")
-    body = dict(body)
-    betas = body.pop("betas", [])
-    try:
-        request = structure_request({"messages": [], **body})
-        return request.evolve(betas=tuple(betas)) if betas else request
-    except (DecodeError, InputError, TypeError) as error:
-        raise InputError(f"{where}: no request: {error}") from error
-
-
 @frozen
 class Case:
     """A request and what is to become of it.
@@ -260,29 +216,3 @@ def _case(path: str, number: int, given: Mapping[str, Any]) -> Case:
         surface=str(given.get("surface", "send")),
         context=given.get("context", {}),
     )
-
-
-def principal_of(given: Any, where: str) -> Principal:
-    """Make a principal of its JSON; None is nobody.
-
-    Raises:
-        InputError: it is none.
-
-    """
-    try:
-        return Principal(**(given or {}))
-    except TypeError as error:
-        raise InputError(f"{where}: a principal has user, team, tenant and tags") from error
-
-
-def read_bytes(path: str) -> bytes:
-    """Return what a file holds.
-
-    Raises:
-        InputError: it cannot be read.
-
-    """
-    try:
-        return read_file(path, most=_MOST_BYTES)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error

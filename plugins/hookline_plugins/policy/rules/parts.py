@@ -66,7 +66,9 @@ def texts_of_reply(reply: Reply) -> Texts:
     """Return every text that the caller gets, as one part."""
     response = reply.response
     found: Texts = {"reply": []}
-    if reply.prefill is not None:
+    if reply.earlier:  # what no step holds by itself may stand across two of them
+        found["reply"].append(reply.text)
+    elif reply.prefill is not None:
         found["reply"].append(reply.prefill.text)
     for block in response.content:
         found["reply"].extend(text for _, text in pieces_of(block, "reply"))
