@@ -28,6 +28,9 @@ def recut(request: Request, find: Recogniser) -> Request:
         find: says what a text holds.
 
     """
+    contents = [request.system, *[message.content for message in request.messages]]
+    if not any([isinstance(content, tuple) for content in contents]):
+        return request
     changes: dict[str, Any] = {}
     messages = tuple([
         message
