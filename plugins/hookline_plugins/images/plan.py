@@ -27,6 +27,8 @@ class Plan:
         vision: how the model sees, or None where that is not known.
         strip: whether metadata is taken out.
         sheet: whether an animation becomes a sheet of several frames.
+        types: media types that the server reads.
+        links: whether the server fetches URLs.
 
     """
 
@@ -37,6 +39,8 @@ class Plan:
     vision: Vision | None = None
     strip: bool = True
     sheet: bool = False
+    types: tuple[str, ...] = ("image/jpeg", "image/png", "image/gif", "image/webp")
+    links: bool = True
 
     @property
     def raw(self) -> int:
@@ -65,6 +69,8 @@ class Plan:
             size: of its file, in bytes.
 
         """
+        if header.media_type not in self.types:
+            return f"it is {header.media_type}, and this server reads {', '.join(self.types)}"
         if header.longest > self.side:
             return f"{header.width}x{header.height} pixels, and {self.side} per side are allowed"
         if size > self.raw:
@@ -91,7 +97,7 @@ class Plan:
 
     def keeps(self, header: Header) -> bool:
         """Tell whether an image of this size, sent before, may go again as it is."""
-        return not self.shrinks or self.size_for(header.width, header.height) == (
-            header.width,
-            header.height,
+        size = header.width, header.height
+        return not self.shrinks or (
+            header.media_type in self.types and self.size_for(*size) == size
         )

@@ -266,7 +266,9 @@ def _encoded_to_fit(
     picture: "Picture", media_type: str, plan: Plan, check: Check, *, scaled: bool
 ) -> Rendered:
     """Find the first size and encoding that is short enough."""
-    lossy = _WEBP if picture.mode == "RGBA" or media_type == "image/webp" else _JPEG
+    alpha = picture.mode == "RGBA"  # which JPEG has not
+    webp = (alpha or media_type == "image/webp") and "image/webp" in plan.types
+    lossy = _WEBP if webp else (_PNG,) if alpha else _JPEG
     lossless = media_type in _LOSSLESS
     size, least = picture.size, min(_LEAST_SIDE, *picture.size)
     while max(size) >= least:
