@@ -25,6 +25,7 @@ from hookline._pipeline_given import (
     split_policy,
 )
 from hookline.config import Origin, Settings
+from hookline.config.told_models import told_models
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
 from hookline.policy import load_policy, policy_settings
@@ -141,7 +142,7 @@ class PipelineBase:
                 *guarding(enforcers, self.policy),
             ]
         )
-        self.model_table: Final = self._register_models()
+        self.model_table = self._register_models()
         self.servers: Final = self._register_profiles()
         self.registered: Final = self._register()
         self.context: Final[Mapping[str, Any]] = MappingProxyType(dict(context or {}))
@@ -306,7 +307,7 @@ class PipelineBase:
         if self.registered.tools:
             options = evolve(options, tools=(*self.registered.tools, *options.tools))
         if resumed is not None:
-            options = evolve(options, history=(), resumed=resumed)
+            options = evolve(options, history=resumed.reply.messages, resumed=resumed)
         for field, plugin in _CARRIED_OUT_BY.items():
             if getattr(options, field) and self.plugins.get(plugin) is None:
                 raise InputError(
@@ -324,7 +325,12 @@ class PipelineBase:
         return turn, call.request
 
     def _begin_again(
-        self, surface: str, pending: Any, decisions: Any, given: Mapping[str, Any]
+        self,
+        surface: str,
+        pending: Any,
+        decisions: Any,
+        given: Mapping[str, Any],
+        conversation: "ConversationBase | None" = None,
     ) -> tuple[Turn, Request]:
         """Turn a reply that waited for decisions into a turn that goes on there."""
         from hookline.send_options.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
@@ -336,8 +342,10 @@ class PipelineBase:
                 "when the turn began"
             )
         where = resumed(pending, decisions)
+        if conversation is not None:
+            conversation.require_own(where.reply.messages)
         given = {"messages": where.reply.request.messages, **given}
-        turn, _ = self._begin(surface, None, given, resumed=where)
+        turn, _ = self._begin(surface, None, given, conversation, resumed=where)
         return turn, where.reply.request
 
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
@@ -349,6 +357,7 @@ class PipelineBase:
             models=self.model_table,
             servers=self.servers,
             plugins=self.plugins.described,
+            policies=self.policy.described,
             surface=surface,
             stream=surface == "stream",
             api_version=self._api_version,
@@ -404,10 +413,17 @@ class PipelineBase:
         )
 
     def _register_models(self) -> ModelTable:
-        added: list[ModelFacts] = []
+        added: list[ModelFacts] = list(told_models(self.settings.models))
         self.plugins.announce("register_models", lambda _plugin: added.append)
         table = load_models()
         return table.with_models(*added) if added else table
+
+    def _learned(self, told: Sequence[ModelFacts]) -> tuple[ModelFacts, ...]:
+        """Add what a server told of its models; what the table knows already stays."""
+        new = tuple(facts for facts in told if facts.id not in self.model_table)
+        if new:
+            self.model_table = self.model_table.with_models(*new)
+        return new
 
     def _register_profiles(self) -> Servers:
         """Return what is known of servers.

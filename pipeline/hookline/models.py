@@ -123,6 +123,8 @@ class ModelFacts:
         successor: The id to move to from a deprecated or retired model, of the same line.
         unconfirmed: Names of fields above whose value could not be checked: a rule that goes by one
             of them may warn, never refuse.
+        told: Names of fields above that somebody said of a model of his own, also where the value
+            is the default.
 
     """
 
@@ -158,6 +160,7 @@ class ModelFacts:
     refused_tools: tuple[str, ...] = field(default=(), converter=_names)
     successor: str | None = None
     unconfirmed: tuple[str, ...] = field(default=(), converter=_names)
+    told: tuple[str, ...] = field(default=(), converter=_names)
 
     @property
     def retired(self) -> bool:
@@ -179,8 +182,12 @@ class ModelFacts:
 
         Of a model that somebody registered, a default is nobody's word.
         """
-        told = self.line is not None or getattr(self, name) != fields_dict(ModelFacts)[name].default
-        return told and name not in self.unconfirmed
+        said = (
+            self.line is not None
+            or name in self.told
+            or getattr(self, name) != fields_dict(ModelFacts)[name].default
+        )
+        return said and name not in self.unconfirmed
 
     def thinks(self, thinking_type: str | None) -> bool:
         """Tell whether a request with this ``thinking.type`` (None: left out) thinks.

@@ -4,7 +4,7 @@ import html
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from attrs import field, fields, frozen
 
@@ -21,6 +21,7 @@ from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillWay
 from hookline.values.rate_limits import RateLimits
 from hookline.values.usage import StopDetails, Usage, total
+from hookline.values.wanted import T_co
 
 if TYPE_CHECKING:
     from hookline.models import ModelTable
@@ -31,7 +32,7 @@ _SHOWN = 60  # characters of text in a repr
 
 
 @frozen(kw_only=True, repr=False)
-class Reply:
+class Reply(Generic[T_co]):
     """The outcome of a turn.
 
     Attributes:
@@ -39,7 +40,8 @@ class Reply:
             API never repeats, and after all stream filters.
         request: the request it answers, as the stages before ``send`` left it.
         prefill: the words put in the model's mouth, if any; in the first step of the turn.
-        output: the structured value that ``output=`` asked for, else None.
+        output: the structured value that ``output=`` asked for, of that type; None without it, and as
+            long as the turn waits for the caller's tools.
         cost: US dollars for the whole turn, or None if a price is not known.
         earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
         tool_results: results of tool calls of the response that have been run, where others wait for
@@ -52,7 +54,7 @@ class Reply:
     response: Response
     request: Request
     prefill: Prefill | None = None
-    output: Any = None
+    output: T_co = field(default=None)
     cost: Decimal | None = None
     earlier: tuple[Response, ...] = ()
     tool_results: tuple[ToolResultBlock, ...] = ()
@@ -150,7 +152,9 @@ class Reply:
         again. It holds the conversation, so keep it as you would keep that.
         """
         calls = self.tool_uses
-        if self.stop_reason != "tool_use" or not calls or self.interrupted:
+        if self.stop_reason != "tool_use" or self.interrupted:
+            return None
+        if not calls and not self.tool_results:
             return None
         from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
 
@@ -217,12 +221,12 @@ class Reply:
             "response": unstructure(self.response),
         }
 
-    def evolve(self, **changes: Any) -> "Reply":
+    def evolve(self, **changes: Any) -> "Reply[T_co]":
         """Return a copy with some attributes replaced."""
         # attrs.evolve() looks at every field anew; each turn comes by here.
         return Reply(**{name: getattr(self, name) for name in _FIELDS} | changes)
 
-    def with_text(self, text: str) -> "Reply":
+    def with_text(self, text: str) -> "Reply[T_co]":
         """Return a copy whose ``text`` is ``text``; blocks that are not text stay.
 
         Args:
@@ -242,7 +246,7 @@ class Reply:
         rest = text[len(opening) :] if keeps else text
         return self._with_step(rest, keeps_prefill=keeps).evolve(earlier=tuple(silent))
 
-    def _with_step(self, text: str, *, keeps_prefill: bool) -> "Reply":
+    def _with_step(self, text: str, *, keeps_prefill: bool) -> "Reply[T_co]":
         """Return a copy in which this step says ``text``, without the prefill."""
         content: list[Block] = []
         placed = False
@@ -257,7 +261,7 @@ class Reply:
         kept = tuple(block for block in content if not isinstance(block, TextBlock) or block.text)
         return self._rewritten(kept, keeps_prefill=keeps_prefill)
 
-    def _rewritten(self, content: tuple[Block, ...], *, keeps_prefill: bool) -> "Reply":
+    def _rewritten(self, content: tuple[Block, ...], *, keeps_prefill: bool) -> "Reply[T_co]":
         request = self.request
         if (
             self._opening and not keeps_prefill
@@ -269,7 +273,7 @@ class Reply:
             response=self.response.evolve(content=content),
         )
 
-    def map_text(self, function: Callable[[str], str]) -> "Reply":
+    def map_text(self, function: Callable[[str], str]) -> "Reply[T_co]":
         """Return a copy with ``function`` applied to each text of this step, quotes in citations included.
 
         Unlike `rewrite` it keeps the blocks apart, and so the citations and the tool calls between them.
@@ -313,7 +317,7 @@ class Reply:
             return self
         return self._rewritten(tuple(done), keeps_prefill=bool(prefill or self.earlier))
 
-    def rewrite(self, function: Callable[[str], str]) -> "Reply":
+    def rewrite(self, function: Callable[[str], str]) -> "Reply[T_co]":
         """Return a copy with ``function`` applied to the text of this step, or self if nothing changed.
 
         The prefill counts as its beginning. Texts of earlier steps have been through ``post_process``

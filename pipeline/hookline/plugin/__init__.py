@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hookline.profiles import Profile
     from hookline.reply import Outcome
     from hookline.trace import Verdict
-    from hookline.turn import Continue
+    from hookline.turn import Continue, Progress
     from hookline.values.destination import Destination
     from hookline.values.principal import Principal
 
@@ -53,6 +53,7 @@ __all__ = [
     "Plugin",
     "Principal",
     "Profile",
+    "Progress",
     "Relay",
     "StreamFilter",
     "StreamOutcome",
@@ -90,7 +91,7 @@ __getattr__, __dir__ = face(
         "hookline.profiles": ("Profile",),
         "hookline.reply": ("Outcome",),
         "hookline.trace": ("Verdict",),
-        "hookline.turn": ("Continue",),
+        "hookline.turn": ("Continue", "Progress"),
         "hookline.values.destination": ("Destination",),
         "hookline.values.principal": ("Principal",),
     },

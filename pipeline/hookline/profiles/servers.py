@@ -12,9 +12,9 @@ from hookline.values.destination import Destination
 
 __all__ = ["Lesson", "LessonName", "LessonValue", "Servers"]
 
-LessonName: TypeAlias = Literal["name", "prefill", "repeats_whole", "repeats_streams"]
+LessonName: TypeAlias = Literal["name", "prefill", "repeats_whole", "repeats_streams", "tools"]
 """What can be learned: which profile a server names itself by; whether it takes a prefill; whether it repeats
-one, in whole answers and in streams."""
+one, in whole answers and in streams; whether it takes tools."""
 
 LessonValue: TypeAlias = str | bool
 """The name of a profile, or whether it is so."""
@@ -24,6 +24,7 @@ _SAID: Final[Mapping[str, tuple[str, str]]] = {
     "prefill": ("continues a prefill", "does not take a prefill"),
     "repeats_whole": ("repeats a prefill in whole answers", "repeats none in whole answers"),
     "repeats_streams": ("repeats a prefill in streams", "repeats none in streams"),
+    "tools": ("takes tools", "takes no tools"),
 }
 
 
@@ -35,7 +36,7 @@ class Lesson:
         base_url: the server.
         account: stands for the credentials with which it was asked.
         model: the model that it is about; empty where it is about all.
-        name: what was learned: ``"name"``, ``"prefill"``, ``"repeats_whole"`` or ``"repeats_streams"``.
+        name: what was learned; see ``LessonName``.
         value: the name of a profile, or whether it is so.
         how: what has shown it.
 

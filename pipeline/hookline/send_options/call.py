@@ -13,6 +13,7 @@ from hookline.send_options.message import Input, as_history, as_part, new_messag
 from hookline.send_options.options import (
     betas_of,
     check_names,
+    on_progress_of,
     prefill_mode_of,
     prefill_of,
     principal_of,
@@ -57,7 +58,7 @@ class Call:
 _OURS: Final = frozenset(
     {
         *("messages", "prefill", "prefill_mode", "images", "output", "tools"),
-        *("timeout", "context", "principal"),
+        *("timeout", "context", "principal", "on_progress"),
     }
 )
 _READ_BY_WIRE: Final = ("system", "tool_choice", "cache_control")
@@ -110,6 +111,7 @@ def prepare(
             prefill_mode=prefill_mode_of(given.get("prefill_mode", "auto")),
             tools=functions,
             output=given.get("output"),
+            on_progress=on_progress_of(given.get("on_progress")),
         ),
         timeout_of(given.get("timeout")),
         MappingProxyType(dict(context)) if context else EMPTY,

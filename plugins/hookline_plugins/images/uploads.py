@@ -25,6 +25,7 @@ from hookline import (
     CallNext,
     HooklineError,
     PolicyViolation,
+    Progress,
     Request,
     Response,
     Turn,
@@ -156,10 +157,13 @@ class Uploads:
 
     async def _ids(self, turn: Turn, sources: Iterable[Base64Source]) -> _Ids:
         ids: dict[Base64Source, str] = {}
-        for source in sources:  # one after the other: each is large
+        sources = list(sources)
+        for number, source in enumerate(sources):  # one after the other: each is large
+            turn.report(Progress(self.name, number, len(sources), "uploads"))
             key = await turn.io.run_blocking(_key, turn, source)
             kept = await self._do(turn, self._store().get, key)
             ids[source] = json.loads(kept)["id"] if kept else await self._upload(turn, source, key)
+        turn.report(Progress(self.name, len(sources), len(sources), "uploads"))
         return ids
 
     async def _upload(self, turn: Turn, source: Base64Source, key: bytes) -> str:

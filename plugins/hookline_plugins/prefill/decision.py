@@ -15,6 +15,7 @@ __all__ = [
     "instructed",
     "placed",
     "refuses_prefill",
+    "takes_schema",
     "trailing_words",
     "with_instruction",
 ]
@@ -77,7 +78,7 @@ def continues(turn: Turn, request: Request) -> bool | None:
     facts = _claude(turn, request.model)
     thinking = (request.thinking or {}).get("type")
     thinks = thinking not in (None, "disabled") if facts is None else facts.thinks(thinking)
-    if thinks or _format(request):
+    if thinks or _format(turn, request):
         return False  # facts 4.3: incompatible with thinking and with structured output
     if facts is not None:
         return facts.prefill
@@ -147,7 +148,7 @@ def _mode(turn: Turn, request: Request, words: str, asked: PrefillMode) -> Prefi
             'Use prefill_mode="auto" or "instructed", which tells the model to begin with '
             "the words; or a model up to 4.5, without thinking and structured output"
         )
-    wanted = _format(request)
+    wanted = _format(turn, request)
     if asked == "structured" or (asked == "auto" and wanted):
         if _opens(words, wanted):
             return "structured"
@@ -168,9 +169,17 @@ def refuses_prefill(error: APIError) -> bool:
     return error.status == _BAD_REQUEST and any(each in text for each in _REFUSALS)
 
 
-def _format(request: Request) -> Mapping[str, Any] | None:
+def takes_schema(turn: Turn, request: Request) -> bool:
+    """Say whether the server at hand holds the model to ``output_config.format``."""
+    if not turn.profile.output_config:
+        return False  # whatever the model is called there
+    return turn.models.is_claude(request.model)
+
+
+def _format(turn: Turn, request: Request) -> Mapping[str, Any] | None:
+    """Return what binds the reply to a schema, if anything does."""
     wanted = (request.output_config or {}).get("format")
-    return wanted if isinstance(wanted, Mapping) else None
+    return wanted if isinstance(wanted, Mapping) and takes_schema(turn, request) else None
 
 
 def _opens(words: str, wanted: Mapping[str, Any] | None) -> bool:

@@ -52,9 +52,12 @@ class Scope:
         """
         address = turn.destination.base_url
         all_rules = turn.profile.all_rules if strict is None else strict
+        facts = turn.models.get(model)
+        if facts is not None and not facts.told and not all_rules:
+            facts = None  # a server of another kind may have given the name to another model
         return cls(
             strict=all_rules,
-            facts=turn.models.get(model) if all_rules else None,
+            facts=facts,
             simulated=address.startswith(_SIMULATOR),
             rules_off=rules_off,
         )

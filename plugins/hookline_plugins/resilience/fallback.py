@@ -217,7 +217,7 @@ class Fallback:
         if why is not None:
             turn.trace.note("fallback", f"not to {model}: {why}")
             return None
-        changed, changes = adapted(request, facts)
+        changed, changes = adapted(request, facts, turn.destination.api_version)
         changed = changed.evolve(model=model)
         turn.trace.note("fallback", f"to {model}" + "".join(f"; {each}" for each in changes))
         return changed

@@ -46,7 +46,11 @@ def test_it_is_refused_with_its_position(
     server: str, block: Any, rule: str, place: str, inside: bool,
 ) -> None:  # fmt: skip
     there = loopback(lambda request: http(200, message("Fine.")))
-    line = {**there.line, "server": server, "config": {"plugins": {"disable": ["images"]}}}
+    line = {
+        **there.line,
+        "server": server,
+        "config": {"plugins": {"disable": ["images", "documents"]}},
+    }
     history: list[Any] = []
     if inside:
         call = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
@@ -83,7 +87,9 @@ def test_the_rule_can_be_switched_off(
     blocking: Any, loopback: Any, http: Any, message: Any
 ) -> None:
     there = loopback(lambda request: http(200, message("Fine.")))
-    config = {"plugins": {"preflight": {"rules_off": ["server-documents"]}}}
+    config = {
+        "plugins": {"preflight": {"rules_off": ["server-documents"]}, "disable": ["documents"]}
+    }
     line = {**there.line, "server": "llama.cpp", "config": config}
     assert blocking.send([PAPER], line=line).text == "Fine."
 
@@ -107,7 +113,7 @@ def test_an_image_that_must_stay_as_it_is_is_refused(
     there = loopback(lambda request: http(200, message("Fine.")))
     config = {"plugins": {"images": {"fit": "error"}}}
     line = {**there.line, "server": "llama.cpp", "config": config}
-    with pytest.raises(InputError, match="it is image/webp, and this server reads image/jpeg"):
+    with pytest.raises(InputError, match="image/webp, and this server reads image/jpeg"):
         blocking.send([Image(picture("WEBP"))], line=line)
 
 
