@@ -416,6 +416,10 @@ class PipelineBase:
         added: list[ModelFacts] = list(told_models(self.settings.models))
         self.plugins.announce("register_models", lambda _plugin: added.append)
         table = load_models()
+        if isinstance(self.settings.base_url, str):
+            from hookline.endpoints.model_cache import refreshed  # noqa: PLC0415 -- beside messages
+
+            table = refreshed(table, self.settings.base_url)
         return table.with_models(*added) if added else table
 
     def _learned(self, told: Sequence[ModelFacts]) -> tuple[ModelFacts, ...]:
