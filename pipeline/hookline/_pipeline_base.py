@@ -24,7 +24,7 @@ from hookline._pipeline_given import (
     simulator_of,
     split_policy,
 )
-from hookline.config import Settings
+from hookline.config import Origin, Settings
 from hookline.config.told_models import told_models
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
@@ -166,11 +166,7 @@ class PipelineBase:
                 self._open(client, simulator) if own else self._open(None, simulator_of(base_url))
             ),
             headers=settings.headers,
-            timeouts=Timeouts(
-                connect=settings.connect_timeout,
-                write=settings.write_timeout,
-                read=settings.read_timeout,
-            ),
+            timeouts=self._timeouts,
             always_stream=settings.always_stream,
             require=self._require_credentials,
         )
@@ -182,6 +178,13 @@ class PipelineBase:
         headers = settings.headers
         self._api_version: Final = header_of(headers, "anthropic-version") or settings.api_version
         self._betas: Final = tuple(header_of(headers, "anthropic-beta").replace(",", " ").split())
+
+    def _timeouts(self, destination: Destination) -> Timeouts:
+        """Return the limits of one exchange: a kind of server may well be silent for longer."""
+        settings, read = self.settings, self.settings.read_timeout
+        if settings.origin("read_timeout") is Origin.DEFAULT:
+            read = max(read, self.servers.profile(destination).silence)
+        return Timeouts(settings.connect_timeout, settings.write_timeout, read)
 
     def _make_io(self) -> "SyncIO | AsyncIO":
         """Return the io of the right colour."""
@@ -397,6 +400,10 @@ class PipelineBase:
         added: list[ModelFacts] = list(told_models(self.settings.models))
         self.plugins.announce("register_models", lambda _plugin: added.append)
         table = load_models()
+        if isinstance(self.settings.base_url, str):
+            from hookline.endpoints.model_cache import refreshed  # noqa: PLC0415 -- beside messages
+
+            table = refreshed(table, self.settings.base_url)
         return table.with_models(*added) if added else table
 
     def _learned(self, told: Sequence[ModelFacts]) -> tuple[ModelFacts, ...]:
