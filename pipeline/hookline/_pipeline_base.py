@@ -55,6 +55,7 @@ _CARRIED_OUT_BY: Final = {
     "prefill": "prefill",
     "tools": "tools",
     "output": "output",
+    "places_breakpoints": "prompt_cache",
     "resumed": "tools",
 }
 
@@ -101,6 +102,7 @@ class PipelineBase:
         client: Any = None,
         http: str | None = None,
         server: str | None = None,
+        cache_breakpoints: str | None = None,
         ca_bundle: str | None = None,
         context: Mapping[str, Any] | None = None,
         principal: Principal | None = None,
@@ -131,6 +133,7 @@ class PipelineBase:
             unknown_models=unknown_models,
             http=http,
             server=server,
+            cache_breakpoints=cache_breakpoints,
             ca_bundle=ca_bundle,
             disable=disable,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, TypeVar
 
 from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
@@ -19,6 +19,7 @@ __all__ = [
     "Part",
     "SendOptions",
     "betas_of",
+    "breakpoints_of",
     "check_names",
     "list_of",
     "prefill_mode_of",
@@ -45,6 +46,7 @@ class SendOptions(TypedDict, total=False):
     system: str | Sequence[Part] | None
     prefill: str | None
     prefill_mode: PrefillMode
+    cache_breakpoints: Literal["given", "auto"]
     images: Sequence["Image | Document | str | bytes | PathLike[str] | Any"]
     output: Any
     tools: Sequence["Callable[..., Any] | ToolSpec | Mapping[str, Any]"]
@@ -177,6 +179,13 @@ def prefill_mode_of(value: Any) -> PrefillMode:
         raise InputError(f"prefill_mode must be one of {', '.join(PREFILL_MODES)}, not {value!r}")
     mode: PrefillMode = value
     return mode
+
+
+def breakpoints_of(value: Any) -> bool:
+    """Say whether cache breakpoints are to be placed; raise ``InputError`` for what says neither."""
+    if value not in ("given", "auto"):
+        raise InputError(f"cache_breakpoints must be given or auto, not {value!r}")
+    return bool(value == "auto")
 
 
 def principal_of(value: Any) -> Principal | None:
