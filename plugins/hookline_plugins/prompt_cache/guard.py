@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hookline import Block, Message, Request
 from hookline.models import ModelFacts
@@ -100,11 +100,22 @@ def spoiled(
     where = _edited(kept.request, request)
     if where is None:
         return None
+    tokens = _written_anew(kept, request, where, facts)
+    return Spoiled(where, tokens, _culprit(kept.own, own, changes))
+
+
+def _written_anew(kept: Kept, request: Request, where: str, facts: ModelFacts | None) -> int:
+    """Return about how many tokens stand where they stood and are written again."""
     spots = given_spots(kept.request)
-    whole = tokens_to(kept.request, spots[-1], facts) if spots else 0.0
-    still = [tokens_to(kept.request, spot, facts) for spot in spots if _before(spot, where)]
-    lost = kept.tokens * (1 - max(still, default=0.0) / whole) if whole else kept.tokens
-    return Spoiled(where, round(lost), _culprit(kept.own, own, changes))
+    whole = tokens_to(kept.request, spots[-1], facts)
+    still = max(
+        (tokens_to(kept.request, spot, facts) for spot in spots if _before(spot, where)),
+        default=0.0,
+    )
+    last = evolve(spots[-1], index=min(spots[-1].index, len(request.messages) - 1))
+    now = tokens_to(request, last if last.section == _MESSAGES else spots[-1], facts)
+    share = (min(whole, now) - still) / whole if whole else 0.0
+    return round(kept.tokens * max(0.0, share))
 
 
 def worth(facts: ModelFacts | None, *, read: float, written: float, hourly: bool) -> Decimal | None:
@@ -201,7 +212,7 @@ def _culprit(before: Request, own: Request, changes: Sequence[Change]) -> str | 
     count = len(before.messages)
     while count and before.messages[count - 1].role == "assistant":  # a prefill, which has grown
         count -= 1
-    where = _difference(before, own, count)
+    where = "model" if before.model != own.model else _difference(before, own, count)
     if where is None:
         return ""
     culprit: str | None = None

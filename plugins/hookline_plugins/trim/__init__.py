@@ -25,6 +25,7 @@ By = Literal["tokens", "turns", "age"]
 How = Literal["drop", "summarise"]
 
 _HALF: Final = 0.5
+_SUMMARY_SHARE: Final = 0.25  # of what is kept, at most
 _LARGER_TOKENS: Final = dt.date(2026, 4, 16)  # from Opus 4.7 on: 30 % more tokens (facts 9.1)
 _LARGER: Final = 1.3
 _BOUNDS: Final = (0.5, 3.0)  # what is learned of the real count stays within
@@ -124,6 +125,8 @@ class Trim:
             return Cut()
         factor = tracked.factor or _factor_of(facts)
         around = estimate(request.evolve(messages=()), facts)
+        if self.how == "summarise":
+            keep -= min(self.summary_tokens, keep * _SUMMARY_SHARE)
         room, low = keep / factor - around, self._low(keep) / factor - around
         return tracked.cut_by_tokens(max(room, 1), max(low, 1))
 
