@@ -226,6 +226,7 @@ HARMLESS = {
     "max_steps": 9,
     "cache_breakpoints": "auto",
     "server": "ollama",  # how a request is shaped; not where it goes
+    "models": {"ants-7b": {"context": 8192}},
 }
 NOT_HARMLESS = {
     "base_url": "https://evil.example",

@@ -8,6 +8,7 @@
 `TurnState`, `ConversationState`        values kept for one turn, for one conversation
 `Book`                                  values kept by model, tenant, destination …, in bounds
 `Principal`, `Destination`, `Outcome`   on whose behalf; where to, and as whom; how a turn ended
+`ModelFacts`, `Profile`                 what is known of a model, of a kind of server
 `Continue`, `Verdict`                   one more step; what a check or a shadow said
 `watched`, `Relay`, `close`, `discard`  a stream on its way through a ``send`` hook
 `whole`                                 the same, read to its end
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
     from hookline.plugin.estimate import estimate, estimate_message
     from hookline.plugin.relay import Relay, StreamOutcome, close, discard, watched, whole
     from hookline.plugin.state import ConversationState, TurnState
+    from hookline.profiles import Profile
     from hookline.reply import Outcome
     from hookline.trace import Verdict
-    from hookline.turn import Continue
+    from hookline.turn import Continue, Progress
     from hookline.values.destination import Destination
     from hookline.values.principal import Principal
 
@@ -52,6 +54,8 @@ __all__ = [
     "Outcome",
     "Plugin",
     "Principal",
+    "Profile",
+    "Progress",
     "Relay",
     "StreamFilter",
     "StreamOutcome",
@@ -95,9 +99,10 @@ __getattr__, __dir__ = face(
             "whole",
         ),
         "hookline.plugin.state": ("ConversationState", "TurnState"),
+        "hookline.profiles": ("Profile",),
         "hookline.reply": ("Outcome",),
         "hookline.trace": ("Verdict",),
-        "hookline.turn": ("Continue",),
+        "hookline.turn": ("Continue", "Progress"),
         "hookline.values.destination": ("Destination",),
         "hookline.values.principal": ("Principal",),
     },

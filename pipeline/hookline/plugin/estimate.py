@@ -7,12 +7,17 @@ from hookline.values.blocks import Block, DocumentBlock, ImageBlock, TextBlock, 
 from hookline.values.messages import Message, Request
 from hookline.values.pictures.survey import surveyed
 from hookline.wire.codec import encode_message, unstructure
+from hookline.wire.json import dumps
 
 __all__ = ["estimate", "estimate_message"]
 
 _BYTES_A_TOKEN: Final = 4
 _MEDIUM: Final = 1600  # tokens of an image or document of which nothing is known
+<<<<<<< HEAD
 _MESSAGE: Final = 30  # bytes of a message around its text
+=======
+_TURN: Final = 30  # bytes of a message around its text
+>>>>>>> main
 _RESULT: Final = 100  # bytes of a tool's result around its blocks
 
 
@@ -24,6 +29,7 @@ def estimate(request: Request, facts: ModelFacts | None = None) -> float:
         facts: of its model; with them an image counts as the API counts it, a PDF by its pages.
 
     """
+<<<<<<< HEAD
     system = request.system or ""
     size = len(system) if isinstance(system, str) else sum(map(_size, system))
     size += sum(len(str(unstructure(tool))) for tool in request.tools or ())
@@ -45,6 +51,22 @@ def estimate_message(message: Message, facts: ModelFacts | None = None) -> float
     if all(isinstance(block, TextBlock) for block in content):
         return len(encode_message(message)) / _BYTES_A_TOKEN
     size = sum(map(_size, content))
+=======
+    system, tools = request.system or (), request.tools or ()
+    apart = tools if isinstance(system, str) else (*system, *tools)
+    size = sum([len(dumps(unstructure(part))) for part in apart])
+    if isinstance(system, str):
+        size += len(dumps(system))
+    plain = True
+    for message in request.messages:
+        if isinstance(message.content, str):
+            size += _TURN + len(dumps(message.content))
+        elif all(isinstance(block, TextBlock) for block in message.content):
+            size += len(encode_message(message))
+        else:
+            plain = False
+            size += sum(map(_size, message.content))
+>>>>>>> main
     media = sum(
         (each.tokens.least + each.tokens.most) / 2 if each.tokens else _MEDIUM
         for each in surveyed(Request("", 1, (message,)), facts)

@@ -14,6 +14,7 @@ from hookline.send_options.options import (
     betas_of,
     breakpoints_of,
     check_names,
+    on_progress_of,
     prefill_mode_of,
     prefill_of,
     principal_of,
@@ -57,8 +58,13 @@ class Call:
 
 _OURS: Final = frozenset(
     {
+<<<<<<< HEAD
         *("messages", "prefill", "prefill_mode", "images", "output", "tools", "cache_breakpoints"),
         *("timeout", "context", "principal"),
+=======
+        *("messages", "prefill", "prefill_mode", "images", "output", "tools"),
+        *("timeout", "context", "principal", "on_progress"),
+>>>>>>> main
     }
 )
 _READ_BY_WIRE: Final = ("system", "tool_choice", "cache_control")
@@ -72,6 +78,8 @@ def prepare(
     blank: Request,
     message: Input,
     given: Mapping[str, Any],
+    *,
+    strict: bool,
 ) -> Call:
     """Check what a caller wrote and make the request it describes.
 
@@ -82,6 +90,7 @@ def prepare(
             converts and checks only what a call says, and a call says little.
         message: the new message.
         given: ``SendOptions``.
+        strict: whether the server has Anthropic's models and no others.
 
     Raises:
         InputError: an unknown parameter, a value of a wrong kind, an empty message, a bad prefill,
@@ -90,7 +99,7 @@ def prepare(
     """
     check_names(given)
     model = given.get("model")
-    check_model(settings, models, blank.model if model is None else model)
+    check_model(settings, models, blank.model if model is None else model, strict=strict)
     if not given:
         alone = breakpoints_of(settings.cache_breakpoints)
         options = _PLACES_BREAKPOINTS if alone else _NOTHING_ELSE
@@ -111,9 +120,13 @@ def prepare(
             prefill_mode=prefill_mode_of(given.get("prefill_mode", "auto")),
             tools=functions,
             output=given.get("output"),
+<<<<<<< HEAD
             places_breakpoints=breakpoints_of(
                 given.get("cache_breakpoints", settings.cache_breakpoints)
             ),
+=======
+            on_progress=on_progress_of(given.get("on_progress")),
+>>>>>>> main
         ),
         timeout_of(given.get("timeout")),
         MappingProxyType(dict(context)) if context else EMPTY,
@@ -154,13 +167,14 @@ def _field(name: str, value: Any) -> Any:
     return getattr(read_plain(name, structure_request, body), name)
 
 
-def check_model(settings: "Settings", models: "ModelTable", model: Any) -> None:
+def check_model(settings: "Settings", models: "ModelTable", model: Any, *, strict: bool) -> None:
     """Refuse a name that cannot be right; other servers have models of their own.
 
     Args:
         settings: the pipeline's.
         models: known models.
         model: what was asked for.
+        strict: whether the server has Anthropic's models and no others.
 
     Raises:
         InputError: no name, or one that no model of this server has.
@@ -170,11 +184,7 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any) -> None:
         raise InputError(f"model must be the id of a model, not {model!r}")
     if settings.unknown_models == "allow" or models.get(model) is not None:
         return
-    base_url: Any = settings.base_url  # or a simulator, which has the API's models
-    anthropic = (
-        not isinstance(base_url, str) or base_url.startswith("sim:") or ".anthropic.com" in base_url
-    )
-    if not anthropic and not model.startswith("claude-"):
+    if not strict and not model.startswith("claude-"):
         return
     near = _like(models, model)
     hint = f"did you mean {near!r}? " if near else ""
