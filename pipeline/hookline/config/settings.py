@@ -57,13 +57,10 @@ class Settings:
         http: what our own connections stand on: ``"auto"``, ``"httpcore2"`` or ``"aiohttp"``.
         server: the profile of the server at ``base_url`` (``"llama.cpp"``, ``"vllm"`` …); empty to
             guess by the host.
-<<<<<<< HEAD
         cache_breakpoints: ``"auto"`` places breakpoints for the API's prompt cache, ``"given"`` leaves
             those that a request brings.
-=======
         models: facts about models that the table does not know, by id: ``[models."ants-7b"]``. The
             layers are put together, and the strongest tells of a model that several name.
->>>>>>> main
         ca_bundle: a PEM file of certificate authorities, instead of the usual ones.
         enable: if not empty, only these installed plugins are loaded.
         disable: installed plugins that are not loaded.
@@ -93,13 +90,10 @@ class Settings:
     unknown_models: Literal["refuse", "allow"] = "refuse"
     http: Library = "auto"
     server: str = field(default="", metadata=option(harmless=True))
-<<<<<<< HEAD
     cache_breakpoints: CacheBreakpoints = field(default="given", metadata=option(harmless=True))
-=======
     models: Mapping[str, Mapping[str, Any]] = field(
         factory=dict, metadata=option(harmless=only_limits_of_unknown_models)
     )
->>>>>>> main
     ca_bundle: str = ""
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()

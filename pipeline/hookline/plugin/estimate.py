@@ -13,11 +13,7 @@ __all__ = ["estimate", "estimate_message"]
 
 _BYTES_A_TOKEN: Final = 4
 _MEDIUM: Final = 1600  # tokens of an image or document of which nothing is known
-<<<<<<< HEAD
-_MESSAGE: Final = 30  # bytes of a message around its text
-=======
 _TURN: Final = 30  # bytes of a message around its text
->>>>>>> main
 _RESULT: Final = 100  # bytes of a tool's result around its blocks
 
 
@@ -29,11 +25,12 @@ def estimate(request: Request, facts: ModelFacts | None = None) -> float:
         facts: of its model; with them an image counts as the API counts it, a PDF by its pages.
 
     """
-<<<<<<< HEAD
-    system = request.system or ""
-    size = len(system) if isinstance(system, str) else sum(map(_size, system))
-    size += sum(len(str(unstructure(tool))) for tool in request.tools or ())
-    messages = sum(estimate_message(message, facts) for message in request.messages)
+    system, tools = request.system or (), request.tools or ()
+    apart = tools if isinstance(system, str) else (*system, *tools)
+    size = sum([len(dumps(unstructure(part))) for part in apart])
+    if isinstance(system, str):
+        size += len(dumps(system))
+    messages = sum([estimate_message(message, facts) for message in request.messages])
     return size / _BYTES_A_TOKEN + messages
 
 
@@ -46,27 +43,11 @@ def estimate_message(message: Message, facts: ModelFacts | None = None) -> float
 
     """
     content = message.content
-    if isinstance(content, str):  # by far the most; its bytes may never be needed
-        return (len(content.encode("utf-8", "surrogatepass")) + _MESSAGE) / _BYTES_A_TOKEN
+    if isinstance(content, str):  # by far the most; the message's own bytes may never be needed
+        return (_TURN + len(dumps(content))) / _BYTES_A_TOKEN
     if all(isinstance(block, TextBlock) for block in content):
         return len(encode_message(message)) / _BYTES_A_TOKEN
     size = sum(map(_size, content))
-=======
-    system, tools = request.system or (), request.tools or ()
-    apart = tools if isinstance(system, str) else (*system, *tools)
-    size = sum([len(dumps(unstructure(part))) for part in apart])
-    if isinstance(system, str):
-        size += len(dumps(system))
-    plain = True
-    for message in request.messages:
-        if isinstance(message.content, str):
-            size += _TURN + len(dumps(message.content))
-        elif all(isinstance(block, TextBlock) for block in message.content):
-            size += len(encode_message(message))
-        else:
-            plain = False
-            size += sum(map(_size, message.content))
->>>>>>> main
     media = sum(
         (each.tokens.least + each.tokens.most) / 2 if each.tokens else _MEDIUM
         for each in surveyed(Request("", 1, (message,)), facts)

@@ -58,13 +58,8 @@ class Call:
 
 _OURS: Final = frozenset(
     {
-<<<<<<< HEAD
-        *("messages", "prefill", "prefill_mode", "images", "output", "tools", "cache_breakpoints"),
-        *("timeout", "context", "principal"),
-=======
         *("messages", "prefill", "prefill_mode", "images", "output", "tools"),
-        *("timeout", "context", "principal", "on_progress"),
->>>>>>> main
+        *("timeout", "context", "principal", "on_progress", "cache_breakpoints"),
     }
 )
 _READ_BY_WIRE: Final = ("system", "tool_choice", "cache_control")
@@ -120,13 +115,10 @@ def prepare(
             prefill_mode=prefill_mode_of(given.get("prefill_mode", "auto")),
             tools=functions,
             output=given.get("output"),
-<<<<<<< HEAD
             places_breakpoints=breakpoints_of(
                 given.get("cache_breakpoints", settings.cache_breakpoints)
             ),
-=======
             on_progress=on_progress_of(given.get("on_progress")),
->>>>>>> main
         ),
         timeout_of(given.get("timeout")),
         MappingProxyType(dict(context)) if context else EMPTY,

@@ -4,11 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from os import PathLike
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, TypeVar
-=======
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict
->>>>>>> main
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypedDict
 
 from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
