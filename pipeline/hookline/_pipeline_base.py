@@ -57,6 +57,7 @@ _CARRIED_OUT_BY: Final = {
     "prefill": "prefill",
     "tools": "tools",
     "output": "output",
+    "places_breakpoints": "prompt_cache",
     "resumed": "tools",
 }
 
@@ -103,6 +104,7 @@ class PipelineBase:
         client: Any = None,
         http: str | None = None,
         server: str | None = None,
+        cache_breakpoints: str | None = None,
         ca_bundle: str | None = None,
         context: Mapping[str, Any] | None = None,
         principal: Principal | None = None,
@@ -133,6 +135,7 @@ class PipelineBase:
             unknown_models=unknown_models,
             http=http,
             server=server,
+            cache_breakpoints=cache_breakpoints,
             ca_bundle=ca_bundle,
             disable=disable,
         )
