@@ -693,8 +693,9 @@ def test_s79_broken_exif_is_ignored() -> None:
 
 @pytest.mark.parametrize(
     "mode",
-    ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"],
-)
+    ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "LAB", "La", "I", "F",
+     "I;16", "I;16B"],
+)  # fmt: skip
 def test_s80_every_mode_of_a_picture_has_a_defined_result(mode: str) -> None:
     [block] = resolve(Image(PIL.Image.new(mode, (20, 10))))
     assert opened(block).mode in {"L", "RGB", "RGBA"}
@@ -705,6 +706,29 @@ def test_s80_sixteen_bits_are_scaled_and_not_clipped() -> None:
     PIL.Image.new("I;16", (8001, 2), 32768).save(out, "PNG")
     [block] = resolve(Image(out.getvalue()))
     assert opened(block).getpixel((5, 0)) == 128
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "expected"),
+    [
+        ("I;16B", (0, 0x80FF, 0xFFFF), (0, 0x80, 0xFF)),  # of 16 bits the upper 8
+        ("I", (0, 128, 255), (0, 128, 255)),  # 32 bits that hold 8
+        ("I", (0, 0x8000, 0xFFFF), (0, 128, 255)),  # 32 bits that hold 16
+        ("I", (-5, 300, 70_000), (0, 1, 255)),
+        ("F", (0.0, 0.5, 1.0), (0, 127, 255)),
+        ("F", (0.0, 99.7, 300.0), (0, 99, 255)),
+    ],
+)
+def test_s80_numbers_of_more_than_8_bits_keep_what_they_show(
+    mode: str, values: tuple[Any, ...], expected: tuple[int, ...]
+) -> None:
+    picture = PIL.Image.new(mode, (3, 1))
+    for x, value in enumerate(values):
+        picture.putpixel((x, 0), value)
+    [block] = resolve(Image(picture))
+    shown = opened(block)
+    assert shown.mode == "L"
+    assert tuple(shown.tobytes()) == expected
 
 
 def test_s80_cmyk_keeps_its_colours() -> None:
