@@ -7,7 +7,7 @@ from os.path import relpath
 from pathlib import Path
 from typing import Final
 
-from generator import house, names, tables
+from generator import hooks, house, names, tables
 
 __all__ = ["DOCS", "drawn", "regions"]
 
@@ -17,7 +17,8 @@ _REGION: Final = re.compile(r"(<!-- generated: ([^\n]+) -->\n).*?(<!-- end -->)"
 _TABLES: Final[dict[str, Callable[..., str]]] = {
     "excerpt": tables.excerpt,
     "fields": tables.options,
-    "hooks": tables.hooks,
+    "hook": hooks.page,
+    "hooks": hooks.listed,
     "models": tables.models,
     "parts": tables.parts,
     "rules": tables.rules,

@@ -4,10 +4,10 @@ import ast
 import inspect
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = ["cell", "fence", "inline", "markdown", "summary"]
+__all__ = ["cell", "fence", "inline", "markdown", "summary", "table"]
 
 _SECTION: Final = re.compile(
     r"^(Args|Attributes|Returns|Yields|Raises|Example|Examples|Note):\n", re.MULTILINE
@@ -140,3 +140,9 @@ def _table(text: str) -> str:
         head, body = [""] * len(head), [head, *body]
     shown = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(row) + " |" for row in shown)
+
+
+def table(*head: str, rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table of cells that are Markdown already."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -2,7 +2,7 @@
 
 import ast
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -10,9 +10,8 @@ from typing import Final
 import attrs
 
 from generator import signatures
-from generator.prose import cell, fence, inline, markdown, summary
-from generator.source import definition, parsed
-from hookline._journey.plugin_set import HOOKS
+from generator.prose import cell, fence, inline, markdown, table
+from generator.source import definition
 from hookline.config import Settings, facts_of
 from hookline.models import ModelFacts, load_models
 from hookline_plugins.policy.rules.keys import PARTS
@@ -20,7 +19,6 @@ from hookline_plugins.preflight import RULES
 
 __all__ = [
     "excerpt",
-    "hooks",
     "models",
     "options",
     "parts",
@@ -30,32 +28,6 @@ __all__ = [
 ]
 
 _ROOT: Final = Path(__file__).parent.parent.parent
-_CONTRACT: Final = "hookline.hookspecs"
-
-
-def hooks() -> str:
-    """Return every hook: a table in the order of a turn, then all signatures and texts by kind."""
-    kinds = list(dict.fromkeys(HOOKS.values()))
-    rows = [
-        (f"[`{name}`](#{name})", kind, cell(summary(definition(_CONTRACT, name).doc)))
-        for name, kind in HOOKS.items()
-    ]
-    parts = [_table("hook", "kind", "for", rows=rows), _contract()]
-    for kind in kinds:
-        parts.append(f"## Kind: {kind}")
-        for name, its_kind in HOOKS.items():
-            if its_kind == kind:
-                defined = definition(_CONTRACT, name)
-                assert isinstance(defined.node, ast.FunctionDef | ast.AsyncFunctionDef)
-                signature = signatures.of_function(defined.node, _CONTRACT)
-                parts += [f"### `{name}`", fence(signature), markdown(defined.doc)]
-    return "\n\n".join(parts)
-
-
-def _contract() -> str:
-    """Return what the contract says about hooks in general, without its title."""
-    doc = ast.get_docstring(parsed(_CONTRACT)) or ""
-    return "## Kinds\n\n" + markdown(doc.partition("\n\n")[2])
 
 
 def settings() -> str:
@@ -103,13 +75,13 @@ def rules() -> str:
         (f"`{rule.name}`", cell(inline(rule.remedy)), "yes" if rule.shared else "")
         for rule in RULES.values()
     ]
-    return _table("rule", "what to do", "everywhere", rows=rows)
+    return table("rule", "what to do", "everywhere", rows=rows)
 
 
 def parts() -> str:
     """Return the parts that a rule's ``in`` may name."""
     rows = [(f"`{name}`", cell(said)) for name, said in PARTS.items()]
-    return _table("part", "holds", rows=rows)
+    return table("part", "holds", rows=rows)
 
 
 def excerpt(path: str, name: str) -> str:
@@ -125,7 +97,7 @@ def models() -> str:
     """Return the models that Hookline knows."""
     rows = [_model(facts) for facts in load_models()]
     head = ("model", "status", "context", "output", "input $", "output $", "prefill", "thinking")
-    return _table(*head, rows=rows)
+    return table(*head, rows=rows)
 
 
 def _model(facts: ModelFacts) -> tuple[str, ...]:
@@ -158,7 +130,7 @@ def _fields(cls: type) -> str:
             "" if shown in {"", "..."} else f"`{cell(shown)}`",
             cell(said.get(each.name, "") + _harmless(facts_of(each).harmless)),
         ))  # fmt: skip
-    return _table("name", "type", "default", "meaning", rows=rows) if rows else ""
+    return table("name", "type", "default", "meaning", rows=rows) if rows else ""
 
 
 def _harmless(marked: object) -> str:
@@ -174,8 +146,3 @@ def _said(cls: type) -> Iterator[tuple[str, str]]:
             if line.startswith("- `"):
                 name, _, text = line.removeprefix("- `").partition("`: ")
                 yield name, text
-
-
-def _table(*head: str, rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -78,14 +78,19 @@ def test_members_that_are_left_out_exist() -> None:
 
 
 def test_every_hook_has_its_signature_and_its_words() -> None:
-    page = (ROOT / "docs" / "plugins" / "hooks.md").read_text(encoding="utf-8")
+    folder = ROOT / "docs" / "plugins"
+    listed = (folder / "hooks.md").read_text(encoding="utf-8")
 
+    assert sorted(regions("hook")) == sorted([name] for name in HOOKS)
     for name, kind in HOOKS.items():
-        assert re.search(rf"^\| \[`{name}`\]\(#{name}\) \| {kind} \| \w", page, re.MULTILINE)
-        text = page.partition(f"\n### `{name}`\n")[2].partition("\n### ")[0]
+        assert re.search(
+            rf"^\| \[`{name}`\]\(hooks/{name}\.md\) \| {kind} \| \w", listed, re.MULTILINE
+        )
+        text = (folder / "hooks" / f"{name}.md").read_text(encoding="utf-8")
         assert re.search(rf"^(async )?def {name}\(", text, re.MULTILINE)
         assert "@hookimpl" in text, "shows an example"
         assert "**Arguments**" in text
+        assert "## If it fails" in text
 
 
 def test_every_group_of_standard_plugins_is_listed() -> None:

@@ -50,6 +50,7 @@ HOOKS: Final[dict[str, str]] = {
     "on_turn_end": "observe",
     "register_tools": "register",
     "register_models": "register",
+    "register_profiles": "register",
     "register_commands": "register",
     "register_routes": "register",
     "open": "life",

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 
+from hookline._journey.checks import check
 from hookline._journey.delivery import Delivery
 from hookline._journey.engine import Engine
 from hookline._journey.filtering import settle
@@ -19,8 +20,9 @@ from hookline.turn import Turn
 from hookline.values.events import Event, MessageStop
 from hookline.values.messages import Request, Response
 from hookline.values.pictures.survey import surveyed
+from hookline.values.prefill import Prefill
 
-__all__ = ["journey", "rehearse", "the_reply"]
+__all__ = ["journey", "rehearse", "rehearse_reply", "the_reply"]
 
 
 async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is the point of it
@@ -42,45 +44,42 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
 
     """
     earlier: tuple[Response, ...] = ()
-    resumed = turn.options.resumed
+    waiting = turn.options.resumed
+    begun: Prefill | None = None  # how the first reply began, for the steps that follow it
     last: Event | None = None
     async with Life(engine, turn, request) as life:
-        if resumed is None:
+        if waiting is None:
             request = await fold(engine, "build_history", turn, request)
             request = await fold(engine, "inject_prefill", turn, request)
-        else:  # all of this has been done; the turn goes on where it waited
-            reply, following = await post_process(
-                engine, turn, resumed.reply.evolve(trace=turn.trace)
-            )
-            reply = await last_word(engine, turn, reply)
-            if following is None:
-                life.reply = reply
-            else:
-                request = next_step(engine, turn, reply, following)
         while life.reply is None:
-            request = await fold(engine, "resolve_images", turn, request)
-            turn.request = request
-            response = await send(engine, turn, request)
             delivery = None
-            if turn.stream:
-                delivery = Delivery(engine.plugins, turn, request, response, earlier)
-                life.delivery = delivery
-                async with aclosing(delivery.events()) as events:
-                    async for event in events:
-                        if event.__class__ is MessageStop:
-                            last = event
-                        else:
-                            yield event
-                response = delivery.response
+            if waiting is not None:  # all of this has been done; the turn goes on where it waited
+                reply = waiting.reply.evolve(trace=turn.trace)
             else:
-                response = await settle(engine.plugins, turn, response)
-            reply = Reply(
-                response=response,
-                request=request,
-                prefill=turn.prefill,
-                earlier=earlier,
-                trace=turn.trace,
-            )
+                request = await fold(engine, "resolve_images", turn, request)
+                turn.request = request
+                response = await send(engine, turn, request)
+                if turn.stream:
+                    delivery = Delivery(
+                        engine.plugins, turn, request, response, earlier, begun=begun
+                    )
+                    life.delivery = delivery
+                    async with aclosing(delivery.events()) as events:
+                        async for event in events:
+                            if event.__class__ is MessageStop:
+                                last = event
+                            else:
+                                yield event
+                    response = delivery.response
+                else:
+                    response = await settle(engine.plugins, turn, response)
+                reply = Reply(
+                    response=response,
+                    request=request,
+                    prefill=begun if earlier else turn.prefill,
+                    earlier=earlier,
+                    trace=turn.trace,
+                )
             if turn.stream and reply.stop_reason == "tool_use":
                 working = turn.io.alongside()
                 async with aclosing(working.run(partial(_listened, engine, turn, reply))) as told:
@@ -102,7 +101,9 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
             else:
                 if last is not None:
                     yield last
-                earlier = (*earlier, reply.response)
+                if waiting is None:  # else another turn has counted it
+                    earlier, begun = (*reply.earlier, reply.response), reply.prefill
+                waiting = None
                 request = next_step(engine, turn, reply, following)
     if last is not None:
         yield last
@@ -138,3 +139,29 @@ async def rehearse(engine: Engine, turn: Turn, request: Request) -> Explanation:
     leaving = await outgoing(engine, turn, request)
     last = leaving[0] if leaving else request
     return Explanation(last, turn.trace, surveyed(last, turn.models.get(last.model)))
+
+
+async def rehearse_reply(
+    engine: Engine, turn: Turn, request: Request, response: Response
+) -> tuple[Reply, str]:
+    """Take a response that came before through filters, ``post_process`` and the checks.
+
+    Nothing is concluded, observers are not told, and tools are not run; ``check_tool`` is asked about
+    the calls all the same.
+
+    Args:
+        engine: the pipeline's.
+        turn: of the rehearsal.
+        request: what the response answers.
+        response: as it came.
+
+    Returns:
+        The reply, and which plugin would go on with another step; empty for none.
+
+    """
+    settled = await settle(engine.plugins, turn, response)
+    reply = Reply(response=settled, request=request, prefill=turn.prefill, trace=turn.trace)
+    reply, following = await post_process(engine, turn, reply)
+    for call in reply.tool_uses:
+        await check(engine.plugins.of("check_tool"), turn, call)
+    return await last_word(engine, turn, reply), following[0] if following else ""

@@ -7,7 +7,7 @@ from inspect import isawaitable
 from hookline._journey.failures import failure
 from hookline._journey.plugin_set import Implementation, PluginSet
 from hookline._log import log_failure
-from hookline.errors import HooklineError, InputError
+from hookline.errors import InputError
 from hookline.turn import IO
 
 __all__ = ["Lifecycle"]
@@ -57,7 +57,7 @@ class Lifecycle:
             for implementation in self._plugins.of("open"):
                 try:
                     await _run(implementation)
-                except Exception as error:
+                except (Exception, SystemExit) as error:  # a plugin does not end the program
                     await self._close_opened()
                     problem = failure(implementation, error)
                     if problem is error:
@@ -96,11 +96,6 @@ class Lifecycle:
 
 
 async def _run(implementation: Implementation) -> None:
-    try:
-        result = implementation.call()
-        if isawaitable(result):
-            await result
-    except SystemExit as error:  # a plugin does not end the program
-        raise HooklineError(
-            f"plugin {implementation.plugin!r} ended the program in {implementation.hook}: {error}"
-        ) from error
+    result = implementation.call()
+    if isawaitable(result):
+        await result

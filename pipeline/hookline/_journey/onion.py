@@ -38,6 +38,7 @@ class Onion(Generic[S, R]):
         vet: asks the checks about what would have passed; None where there is nobody to ask.
         takes: what goes in.
         gives: what comes back.
+        notes: whether the trace is told what the layers change.
 
     """
 
@@ -50,6 +51,7 @@ class Onion(Generic[S, R]):
         vet: Innermost[S, R] | None,
         takes: type[S],
         gives: type[R],
+        notes: bool = True,
     ) -> None:
         self._turn = turn
         self._layers = layers
@@ -57,6 +59,7 @@ class Onion(Generic[S, R]):
         self._vet = vet
         self._takes = takes
         self._gives = gives
+        self._notes = notes
 
     async def run(self, subject: S) -> R:
         """Send something through all layers, and return what comes back."""
@@ -116,6 +119,7 @@ class Onion(Generic[S, R]):
                 vet=vet,
                 takes=self._takes,
                 gives=self._gives,
+                notes=False,
             ).run(subject)
         except StoppedShort:
             pass  # as `vet` does at its end: what would have passed was not refused
@@ -126,9 +130,7 @@ class Onion(Generic[S, R]):
     def _note(self, implementation: Implementation, subject: S, changed: S, began: int) -> None:
         if not isinstance(changed, self._takes):
             raise wrong(implementation, changed, f"a {self._takes.__name__} to call_next")
-        if self._turn.rehearsing:
-            return
-        if isinstance(subject, Request) and isinstance(changed, Request):
+        if self._notes and isinstance(subject, Request) and isinstance(changed, Request):
             spent = (perf_counter_ns() - began) / 1000
             self._turn.trace.changes.append(
                 Change(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -19,7 +19,8 @@ from hookline.cli.options import examples
 from hookline.cli.output import note
 from hookline.cli.plugins import plugins
 from hookline.cli.policy.commands import policy
-from hookline.cli.selection import OPTIONS, select
+from hookline.cli.replay.command import replay
+from hookline.cli.selection import OPTIONS, chosen
 from hookline.cli.sim import sim
 
 __all__ = ["root"]
@@ -42,11 +43,16 @@ class _Root(click.Group):
             return known
         from hookline.cli.survey import commands  # noqa: PLC0415 -- see above
 
+        _choose(ctx)
         found, problems = commands(taken=frozenset(self.commands))
         ctx.meta[__name__] = found
         for problem in problems:
             note(problem)
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        _choose(ctx)
+        return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.commands, *sorted(self.from_plugins(ctx))]
@@ -58,11 +64,27 @@ class _Root(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            names = self.list_commands(ctx)
-            near = get_close_matches(args[0], names, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
-            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+            raise click.UsageError(
+                f"there is no command {args[0]!r}; {self._instead_of(args[0], ctx)}", ctx
+            )
         return super().resolve_command(ctx, args)
+
+    def _instead_of(self, name: str, ctx: click.Context) -> str:
+        from hookline._journey.discovery import installed  # noqa: PLC0415 -- see `from_plugins`
+
+        if any(each.name == name for each in installed()):
+            return (
+                f"if plugin {name!r} offers it, switch that on: a table [plugins.{name}] in the "
+                f"settings, or for one run hookline -p {name} {name} …"
+            )
+        names = self.list_commands(ctx)
+        near = get_close_matches(name, names, 1)
+        return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
+
+
+def _choose(ctx: click.Context) -> None:
+    """Note which plugins take part, before a name is looked up: it may be a command of one of them."""
+    ctx.obj = chosen(ctx.params.get("chosen") or (), ctx.params.get("only"))
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:  # noqa: FBT001 -- click's signature
@@ -102,10 +124,10 @@ root: Final = _Root(
             config,
             doctor,
             policy,
+            replay,
             sim,
         )
     },
-    callback=select,
     params=[
         *OPTIONS,
         click.Option(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hookline.config import Settings
     from hookline.policy import Policy
 
-__all__ = ["OPTIONS", "Selection", "select", "selection"]
+__all__ = ["OPTIONS", "Selection", "chosen", "selection"]
 
 _NOT: Final = "no:"
 
@@ -24,11 +24,13 @@ OPTIONS: Final = (
     click.Option(
         ["chosen", "-p"],
         multiple=True,
+        is_eager=True,  # as --help, which lists their commands
         metavar="NAME|FILE|no:NAME",
         help="Add an optional plugin, or those in FILE.py, for this run; no:NAME leaves one out.",
     ),
     click.Option(
         ["--only"],
+        is_eager=True,
         metavar="NAME,…",
         help="Leave out all plugins but these and the enforcers, for this run.",
     ),
@@ -98,11 +100,17 @@ class Selection:
         return [*dict.fromkeys(names), *files], disable
 
 
-def select(chosen: Sequence[str], only: str | None) -> None:
-    """Note what stands before the command; the callback of ``hookline`` itself."""
-    click.get_current_context().obj = Selection(
-        tuple(each for each in chosen if not each.startswith(_NOT)),
-        tuple(each.removeprefix(_NOT) for each in chosen if each.startswith(_NOT)),
+def chosen(names: Sequence[str], only: str | None) -> Selection:
+    """Return what stands before the command.
+
+    Args:
+        names: what ``-p`` was given: plugins, files, and ``no:NAME``.
+        only: what ``--only`` was given.
+
+    """
+    return Selection(
+        tuple(each for each in names if not each.startswith(_NOT)),
+        tuple(each.removeprefix(_NOT) for each in names if each.startswith(_NOT)),
         tuple(name.strip() for name in (only or "").split(",") if name.strip()),
     )
 

@@ -71,6 +71,8 @@ def prepare(
     blank: Request,
     message: Input,
     given: Mapping[str, Any],
+    *,
+    strict: bool,
 ) -> Call:
     """Check what a caller wrote and make the request it describes.
 
@@ -81,6 +83,7 @@ def prepare(
             converts and checks only what a call says, and a call says little.
         message: the new message.
         given: ``SendOptions``.
+        strict: whether the server has Anthropic's models and no others.
 
     Raises:
         InputError: an unknown parameter, a value of a wrong kind, an empty message, a bad prefill,
@@ -89,7 +92,7 @@ def prepare(
     """
     check_names(given)
     model = given.get("model")
-    check_model(settings, models, blank.model if model is None else model)
+    check_model(settings, models, blank.model if model is None else model, strict=strict)
     if not given:
         return Call(blank.evolve(messages=(new_message(message),)), _NOTHING_ELSE, None, EMPTY)
     history = as_history(given.get("messages"))
@@ -149,13 +152,14 @@ def _field(name: str, value: Any) -> Any:
     return getattr(read_plain(name, structure_request, body), name)
 
 
-def check_model(settings: "Settings", models: "ModelTable", model: Any) -> None:
+def check_model(settings: "Settings", models: "ModelTable", model: Any, *, strict: bool) -> None:
     """Refuse a name that cannot be right; other servers have models of their own.
 
     Args:
         settings: the pipeline's.
         models: known models.
         model: what was asked for.
+        strict: whether the server has Anthropic's models and no others.
 
     Raises:
         InputError: no name, or one that no model of this server has.
@@ -165,11 +169,7 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any) -> None:
         raise InputError(f"model must be the id of a model, not {model!r}")
     if settings.unknown_models == "allow" or models.get(model) is not None:
         return
-    base_url: Any = settings.base_url  # or a simulator, which has the API's models
-    anthropic = (
-        not isinstance(base_url, str) or base_url.startswith("sim:") or ".anthropic.com" in base_url
-    )
-    if not anthropic and not model.startswith("claude-"):
+    if not strict and not model.startswith("claude-"):
         return
     near = _like(models, model)
     hint = f"did you mean {near!r}? " if near else ""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict
 
 from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
@@ -12,6 +12,7 @@ from hookline.values.messages import Message
 from hookline.values.prefill import PREFILL_MODES, PrefillMode
 from hookline.values.principal import Principal
 from hookline.values.tools.definitions import ToolChoice, ToolSpec
+from hookline.values.wanted import T, Wanted
 
 if TYPE_CHECKING:
     from hookline.turn.options import OnProgress
@@ -32,11 +33,10 @@ __all__ = [
     "timeout_of",
 ]
 
-T = TypeVar("T")
 Part: TypeAlias = "str | Block | Mapping[str, Any]"
 
 
-class SendOptions(TypedDict, total=False):
+class SendOptions(TypedDict, Generic[T], total=False):
     """Everything that ``send``, ``stream`` and a conversation take besides the message.
 
     Beside these, ``extra`` takes request fields that this version does not know by name.
@@ -49,7 +49,7 @@ class SendOptions(TypedDict, total=False):
     prefill: str | None
     prefill_mode: PrefillMode
     images: Sequence["Image | Document | str | bytes | PathLike[str] | Any"]
-    output: Any
+    output: "Wanted[T]"
     tools: Sequence["Callable[..., Any] | ToolSpec | Mapping[str, Any]"]
     tool_choice: ToolChoice | Mapping[str, Any] | None
     timeout: float | None

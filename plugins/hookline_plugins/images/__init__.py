@@ -18,6 +18,7 @@ from attrs.converters import optional
 
 from hookline import InputError, Progress, Request, Turn, hookimpl
 from hookline.plugin import option
+from hookline.profiles import profile_of
 from hookline.values import (
     Attachment,
     Base64Source,
@@ -209,6 +210,7 @@ class Images:
             vision=facts.vision if facts is not None else None,
             strip=self.metadata == "strip",
             sheet=self.animation == "sheet",
+            types=profile_of(turn.destination).image_types,
         )
 
     def _needs_work(self, block: Block, plan: Plan) -> bool:

@@ -53,7 +53,7 @@ def encoded_to_fit(
     Args:
         picture: in L, RGB or RGBA.
         media_type: of the file that it comes from.
-        plan: how long its base64 may be.
+        plan: how long its base64 may be, and which formats are read.
         check: called between the steps; raises when there is no time left.
         scaled: whether it was made smaller; then it may lose something anyway.
 
@@ -61,14 +61,18 @@ def encoded_to_fit(
         InputError: nothing is short enough.
 
     """
-    lossy = _WEBP if picture.mode == "RGBA" or media_type == "image/webp" else _JPEG
-    lossless = media_type in _LOSSLESS
+    lossy: tuple[_Encoding, ...] = _JPEG
+    if picture.mode == "RGBA" or media_type == "image/webp":
+        lossy = _WEBP
+    if not plan.reads("image/webp") and lossy is _WEBP:
+        lossy = () if picture.mode == "RGBA" else _JPEG
+    lossless = media_type in _LOSSLESS or not lossy
     size, least = picture.size, min(_LEAST_SIDE, *picture.size)
     while max(size) >= least:
         sized = resized(picture, size)
         best = None
         for encoding in (_PNG, *lossy) if lossless else lossy:
-            if best is not None and (encoding is not lossy[0] or not scaled):
+            if best is not None and (encoding not in lossy[:1] or not scaled):
                 break  # good enough; only the first lossy one competes, with what was scaled
             data = _encoded(sized, *encoding)
             check()

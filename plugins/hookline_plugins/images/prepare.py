@@ -84,11 +84,15 @@ class Job:
 
         """
         check()
-        if self.frames > 1:
-            with damage_explained():
-                drawn = sheet(self.picture, self.frames, self.plan, check)
-            return _sent(render(drawn, "image/png", self.plan, check))
-        return _sent(render(self.picture, self.media_type, self.plan, check, data=self.data))
+        try:
+            if self.frames > 1:
+                with damage_explained():
+                    drawn = sheet(self.picture, self.frames, self.plan, check)
+                return _sent(render(drawn, "image/png", self.plan, check))
+            return _sent(render(self.picture, self.media_type, self.plan, check, data=self.data))
+        finally:
+            if self.data is not None:  # its pixels are gone before the next one's come
+                self.picture.close()
 
 
 Looked: TypeAlias = Sent | Job

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from attrs import field, frozen, validators
@@ -152,7 +151,7 @@ class Uploads:
     def _chosen(self, request: Request, turn: Turn) -> list[Base64Source]:
         if self.strategy == "file":
             return list(dict.fromkeys(source for source, _ in _sources(request)))
-        if self.strategy == "base64" or not _keeps_files(turn.destination.base_url):
+        if self.strategy == "base64" or not turn.profile.files:
             return []
         return _worth_it(request)
 
@@ -233,12 +232,6 @@ def _inside(content: Any) -> Iterator[Base64Source]:
             yield source
         elif isinstance(block, ToolResultBlock):
             yield from _inside(block.content)
-
-
-def _keeps_files(base_url: str) -> bool:
-    """Tell whether a server is known to keep files (facts 5.3, 14); others get bytes."""
-    host = urlsplit(base_url).hostname or ""
-    return base_url.startswith("sim:") or host == "anthropic.com" or host.endswith(".anthropic.com")
 
 
 def _key(turn: Turn, source: Base64Source) -> bytes:

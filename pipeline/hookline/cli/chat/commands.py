@@ -81,7 +81,8 @@ def _system(session: "Session", text: str) -> None:
 
 def _model(session: "Session", name: str) -> None:
     if name:
-        check_model(session.line.settings, session.line.model_table, name)
+        line = session.line
+        check_model(line.settings, line.model_table, name, strict=line.profile.all_rules)
         session.talk.options["model"] = name
     note(f"model: {session.model}")
 

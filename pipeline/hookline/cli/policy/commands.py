@@ -8,7 +8,8 @@ import click
 
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import console, print_json, print_table, styled
-from hookline.cli.policy.judging import Judge, Judgement, cases, read_bytes, read_request, recorded
+from hookline.cli.policy.judging import Judge, Judgement, cases
+from hookline.cli.replay.recorded import read_bytes, read_request, recorded
 from hookline.config import dotted
 from hookline.values.principal import Principal
 
@@ -191,7 +192,8 @@ def lint(files: tuple[str, ...], config: str | None, *, as_json: bool) -> int:
     multiple=True,
     required=True,
     metavar="FILE",
-    help="Recorded requests, one JSON a line: a body, or {request, principal}. May be repeated.",
+    help="Recorded requests: lines of JSON (a body, or {request, principal}), a cassette, what hookline "
+    "explain --json or hookline audit export wrote. May be repeated.",
 )
 @CONFIG
 @JSON
@@ -201,12 +203,15 @@ def diff(old: str, new: str, traces: tuple[str, ...], config: str | None, *, as_
     changed: list[dict[str, str]] = []
     count = 0
     for path in traces:
-        for where, request, principal in recorded(path):
+        for each in recorded(path):
             count += 1
-            was, now = before.judge(request, principal), after.judge(request, principal)
+            was, now = [
+                judge.judge(each.request, each.principal, surface=each.surface)
+                for judge in (before, after)
+            ]
             if (was.decision, was.rule) != (now.decision, now.rule):
                 changed.append({
-                    "request": where,
+                    "request": each.where,
                     "old": f"{was.decision} {was.rule}".strip(),
                     "new": f"{now.decision} {now.rule}".strip(),
                 })  # fmt: skip

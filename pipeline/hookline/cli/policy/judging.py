@@ -1,21 +1,21 @@
 """Asking the policy about a request that is not sent: only rules, locks and bounds take part."""
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from attrs import field, frozen
 
-from hookline._files import read_file
 from hookline._io import SyncIO, drive
 from hookline._journey.discovery import installed
 from hookline._journey.engine import Engine
 from hookline._journey.journey import rehearse
 from hookline._journey.made import made
 from hookline._journey.plugin_set import Plugin, PluginSet
+from hookline.cli.replay.recorded import principal_of, read_bytes, read_request, request_of
 from hookline.config import Settings
-from hookline.errors import ConfigError, DecodeError, InputError, PolicyViolation
+from hookline.errors import ConfigError, InputError, PolicyViolation
 from hookline.models import load_models
 from hookline.policy import Guard, Policy, load_policy, policy_settings, read_policy_file
 from hookline.trace import Trace, Verdict
@@ -23,13 +23,10 @@ from hookline.turn import Turn
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
 from hookline.values.principal import Principal
-from hookline.wire import json
-from hookline.wire.codec import structure_request
 
-__all__ = ["Case", "Judge", "Judgement", "cases", "read_bytes", "read_request", "recorded"]
+__all__ = ["Case", "Judge", "Judgement", "cases"]
 
 _RULES: Final = "rules"
-_MOST_BYTES: Final = 64 * 1024 * 1024
 _CASE: Final = frozenset(
     {"name", "request", "file", "principal", "context", "surface", "expect", "rule"}
 )
@@ -155,54 +152,6 @@ async def _sends_nothing(*_given: Any) -> NoReturn:
     raise RuntimeError("a rehearsal does not send")
 
 
-def read_request(data: bytes, where: str) -> Request:
-    """Read a request as the API takes it.
-
-    Raises:
-        InputError: it is none.
-
-    """
-    try:
-        body = json.loads(data)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON: {error}") from error
-    return _request(body, where)
-
-
-def _request(body: Any, where: str) -> Request:
-    if not isinstance(body, Mapping):
-        raise InputError(f"{where}: a request is an object")
-    body = dict(body)
-    betas = body.pop("betas", [])
-    try:
-        request = structure_request({"messages": [], **body})
-        return request.evolve(betas=tuple(betas)) if betas else request
-    except (DecodeError, InputError, TypeError) as error:
-        raise InputError(f"{where}: no request: {error}") from error
-
-
-def recorded(path: str) -> Iterator[tuple[str, Request, Principal]]:
-    """Yield the requests in a file of JSON lines, each with its place and whose it was.
-
-    A line is a request, or an object with ``request`` and, if it is known, ``principal``.
-
-    Raises:
-        InputError: the file, or a line of it, cannot be read.
-
-    """
-    for number, line in enumerate(read_bytes(path).splitlines(), 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            body = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{where}: not JSON: {error}") from error
-        inner = body.get("request") if isinstance(body, dict) else None
-        who = body.get("principal") if inner is not None else None
-        yield where, _request(inner if inner is not None else body, where), _principal(who, where)
-
-
 @frozen
 class Case:
     """A request and what is to become of it.
@@ -257,33 +206,13 @@ def _case(path: str, number: int, given: Mapping[str, Any]) -> Case:
         file = Path(path).parent / str(given["file"])
         request = read_request(read_bytes(str(file)), str(file))
     else:
-        request = _request(given["request"], where)
+        request = request_of(given["request"], where)
     return Case(
         name=str(given.get("name", number)),
         request=request,
-        principal=_principal(given.get("principal"), where),
+        principal=principal_of(given.get("principal"), where),
         expect=given["expect"],
         rule=str(given.get("rule", "")),
         surface=str(given.get("surface", "send")),
         context=given.get("context", {}),
     )
-
-
-def _principal(given: Any, where: str) -> Principal:
-    try:
-        return Principal(**(given or {}))
-    except TypeError as error:
-        raise InputError(f"{where}: a principal has user, team, tenant and tags") from error
-
-
-def read_bytes(path: str) -> bytes:
-    """Return what a file holds.
-
-    Raises:
-        InputError: it cannot be read.
-
-    """
-    try:
-        return read_file(path, most=_MOST_BYTES)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error

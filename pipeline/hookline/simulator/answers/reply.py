@@ -5,7 +5,7 @@ it was given, so that a test can see a wrong image, a lost turn or a doubled pre
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve
@@ -48,9 +48,10 @@ def draft(checked: Checked, rule: Rule, identity: Identity, total: int) -> Draft
     result = cut(wanted, min(limit, room), body.get("stop_sequences") or ())
     if result.stop_reason == "max_tokens" and room < limit:
         result = evolve(result, stop_reason="model_context_window_exceeded")
-    blocks = tuple(
-        _finish(block, place, checked, identity) for place, block in enumerate(result.blocks)
-    )
+    # Servers that repeat the prefill put it before what was generated: it takes no tokens.
+    prefill = prefill_of(body) if rule.echo_prefill else ""
+    said = _with_echo(result.blocks, prefill) if prefill else result.blocks
+    blocks = tuple(_finish(block, place, checked, identity) for place, block in enumerate(said))
     reason = rule.stop_reason or result.stop_reason
     return evolve(result, blocks=blocks, stop_reason=reason)
 
@@ -104,8 +105,6 @@ def _content(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
         blocks.append({"type": "text", "text": rule.reply})
     elif not calls and rule.stop_reason != "refusal":
         blocks += _default(checked, prefill)
-    if rule.echo_prefill and prefill:
-        blocks = _with_echo(blocks, prefill)
     for call in calls:
         given = call.get("input")
         made = _input_for(checked, call["name"]) if given is None else given
@@ -113,7 +112,7 @@ def _content(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
     return blocks
 
 
-def _with_echo(blocks: list[dict[str, Any]], prefill: str) -> list[dict[str, Any]]:
+def _with_echo(blocks: Sequence[dict[str, Any]], prefill: str) -> Sequence[dict[str, Any]]:
     for place, block in enumerate(blocks):
         if block["type"] == "text":
             echoed = {**block, "text": prefill + block["text"]}

@@ -4,32 +4,25 @@ Requests are frozen values, so recording a change costs two references and a num
 is worked out only when somebody looks.
 """
 
-import difflib
 import html
-import json
 from collections.abc import Iterator
 from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
-from hookline.values.blocks import Block, ToolResultBlock, UnknownBlock
+from hookline.trace.difference import difference
 from hookline.values.messages import Request
-from hookline.values.pictures.survey import Medium, total_tokens
-from hookline.values.pictures.tokens import TokenRange
-from hookline.values.redaction import redacted
 from hookline.values.usage import Usage
 
 __all__ = [
     "AttemptOutcome",
     "AttemptRecord",
     "Change",
-    "Explanation",
     "ToolError",
     "Trace",
     "Verdict",
 ]
 
-_SHOWN = 120  # characters of one string in a rendered difference; an image is megabytes of base64
 _MILLI: Final = 1000
 _STYLE: Final = (
     "body{font:14px system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
@@ -61,10 +54,11 @@ class Change:
     step: int
 
     def diff(self) -> str:
-        """Return a unified diff of the two bodies as indented JSON, long strings shortened."""
-        lines = difflib.unified_diff(_pretty(self.before), _pretty(self.after), lineterm="", n=2)
-        body = list(lines)[2:]  # the two file-name lines say nothing here
-        return "\n".join(line for line in body if not line.startswith("@@"))
+        """Return what differs between the two bodies, as lines of indented JSON.
+
+        Long texts are shown around the place where they differ, media abridged, secrets as a constant.
+        """
+        return "\n".join(difference(self.before, self.after))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the change as JSON-ready values."""
@@ -328,86 +322,3 @@ def _drawn(each: Any) -> str:
 
 
 _CLASSES: Final = {"+": "add", "-": "del"}
-
-
-@frozen
-class Explanation:
-    """What ``explain`` found: the request that would leave, and how it came about.
-
-    Attributes:
-        request: as it would be sent.
-        trace: who changed what.
-        media: its images and documents, and what they cost.
-
-    """
-
-    request: Request
-    trace: Trace
-    media: tuple[Medium, ...] = ()
-
-    @property
-    def media_tokens(self) -> TokenRange:
-        """What the images and documents cost together, as far as it is known before."""
-        return total_tokens(self.media)
-
-    def render(self) -> str:
-        """Return it as text for a person."""
-        body = "\n".join("    " + line for line in _pretty(self.request))
-        media = "".join(f"{each}\n" for each in self.media)
-        return f"{self.trace.render()}\n{media}would be sent:\n{body}".lstrip("\n")
-
-    def to_html(self) -> str:
-        """Return it as one page that needs nothing besides itself."""
-        return self.trace.to_html("What would be sent").replace("</html>", f"{self._sent()}</html>")
-
-    def _repr_html_(self) -> str:
-        return self.trace._repr_html_() + self._sent()
-
-    def _sent(self) -> str:
-        body = html.escape("\n".join(_pretty(self.request)))
-        return f"<details open><summary>would be sent</summary><pre>{body}</pre></details>"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready values."""
-        return {
-            "trace": self.trace.to_dict(),
-            "media": [each.to_dict() for each in self.media],
-            "request": json.loads("\n".join(_pretty(self.request))),
-        }
-
-
-def _pretty(request: Request) -> list[str]:
-    from hookline.wire.codec import unstructure  # noqa: PLC0415 -- drawing a trace is rare; building one must not load cattrs
-
-    messages = [message.evolve(content=_described(message.content)) for message in request.messages]
-    body = _shorten(redacted(unstructure(request.evolve(messages=messages))))
-    return json.dumps(body, indent=2, ensure_ascii=False, default=str).splitlines()
-
-
-def _shorten(value: Any) -> Any:
-    if isinstance(value, str):
-        if len(value) <= _SHOWN:
-            return value
-        return f"{value[:_SHOWN]}… ({len(value):,} characters)"
-    if isinstance(value, dict):
-        return {key: _shorten(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shorten(item) for item in value]
-    return value
-
-
-def _described(content: Any) -> Any:
-    """Return content with attachments that nobody has resolved yet as blocks that say so."""
-    if not isinstance(content, tuple):
-        return content
-    described: list[Block] = []
-    for block in content:
-        if not block.resolved:
-            described.append(
-                UnknownBlock(block.type, {"type": block.type, "as given": repr(block)})
-            )
-        elif isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):
-            described.append(block.evolve(content=_described(block.content)))
-        else:
-            described.append(block)
-    return tuple(described)
