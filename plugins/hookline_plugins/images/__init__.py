@@ -44,6 +44,7 @@ from hookline_plugins.images.walk import (
 __all__ = ["Images"]
 
 _AT_ONCE: Final = 4  # images of one turn that are worked on at a time
+_REST: Final = 2_500_000  # bytes of a request that are not its images
 _LEAST_SHARE: Final = 64 * 1024  # characters that an image keeps, however large the request
 
 # Above this Pillow warns of a decompression bomb by itself; below it, only we decide.
@@ -87,10 +88,11 @@ class Images:
             ``"sheet"`` sends up to nine frames side by side in one picture.
         on_error: what a bad image does to a message: ``"raise"`` refuses the message and names all
             bad ones, ``"skip"`` leaves the image out, ``"describe"`` puts words in its place.
-        max_bytes: the largest image, in characters of base64 (the API's own limit; Bedrock and
-            Google Cloud take half of it).
-        max_total_bytes: all images and documents of a request together, in characters of base64;
-            where they have more, images are made smaller, the oldest first.
+        max_bytes: the largest image, in characters of base64; less where the server is known to take
+            less, as Bedrock and Google Cloud do.
+        max_total_bytes: all images and documents of a request together, in characters of base64 (less
+            where the server is known to take less); where they have more, images are made smaller, the
+            oldest first.
         max_document_bytes: the largest PDF, in bytes after base64 encoding, or text, in bytes.
         max_input_bytes: the largest image file that is read at all, in order to make it smaller.
         max_fetch_bytes: the largest file that is fetched from a URL.
@@ -202,15 +204,16 @@ class Images:
     def _plan(self, turn: Turn, request: Request, media: list[Placed]) -> Plan:
         images = sum(1 for each in media if isinstance(each.block, Image | ImageBlock))
         facts = turn.models.get(request.model)
+        profile = profile_of(turn.destination)
         return Plan(
             fit=self.fit,
             side=side_for(images),
-            base64=self.max_bytes,
+            base64=min(self.max_bytes, profile.max_image or self.max_bytes),
             pixels=self.max_pixels,
             vision=facts.vision if facts is not None else None,
             strip=self.metadata == "strip",
             sheet=self.animation == "sheet",
-            types=profile_of(turn.destination).image_types,
+            types=profile.image_types,
         )
 
     def _needs_work(self, block: Block, plan: Plan) -> bool:
@@ -231,7 +234,9 @@ class Images:
             for each in media
             if isinstance(source := source_of(each.block), Base64Source)
         ]
-        excess = sum(sizes) - self.max_total_bytes
+        body = profile_of(resolver.turn.destination).max_body
+        most = min(self.max_total_bytes, body - _REST if body else self.max_total_bytes)
+        excess = sum(sizes) - most
         lighter: dict[Source, Base64Source] = {}
         for each in media if resolver.plan.shrinks and excess > 0 else ():
             source = source_of(each.block)
@@ -246,7 +251,7 @@ class Images:
             resolver.turn.trace.note(
                 "images",
                 f"{len(lighter)} images, the oldest, were made smaller: the request would have "
-                f"{sum(sizes):,} bytes of them, and max_total_bytes is {self.max_total_bytes:,}",
+                f"{sum(sizes):,} bytes of them, and {most:,} are possible",
             )
         return lighter
 
