@@ -70,7 +70,8 @@ class Images:
 
     Args:
         urls: what happens to ``https:`` URLs: ``"pass"`` lets the API fetch them, ``"fetch"``
-            fetches them here and sends the bytes. ``http:`` URLs are fetched here or not at all.
+            fetches them here and sends the bytes; ``"auto"`` passes them where the server takes links, and
+            fetches them elsewhere (Bedrock, Google Cloud). ``http:`` URLs are fetched here or not at all.
         allow_hosts: ``"host"`` or ``"host:port"`` entries that may be fetched from although they are
             not public, not ``https`` or on another port.
         roots: directories below which local files must lie; None for anywhere, since it is the
@@ -112,8 +113,8 @@ class Images:
 
     name: ClassVar[str] = "images"
 
-    urls: Literal["pass", "fetch"] = field(
-        default="pass", validator=validators.in_(("pass", "fetch"))
+    urls: Literal["auto", "pass", "fetch"] = field(
+        default="auto", validator=validators.in_(("auto", "pass", "fetch"))
     )
     allow_hosts: tuple[str, ...] = field(default=(), converter=_names, validator=_hosts)
     roots: tuple[str, ...] | None = field(default=None, converter=optional(_names))
@@ -163,7 +164,7 @@ class Images:
             if self._needs_work(each.block, plan)
         }
         work = list(reversed(todo.items()))
-        fetched = sum(1 for _, each in work if url_to_fetch(self, each.block))
+        fetched = sum(1 for _, each in work if url_to_fetch(self, plan, each.block))
         if fetched > self.max_fetches:
             raise InputError(
                 f"the request has {fetched} URLs to fetch, and max_fetches allows {self.max_fetches}"
@@ -214,6 +215,7 @@ class Images:
             strip=self.metadata == "strip",
             sheet=self.animation == "sheet",
             types=profile.image_types,
+            links=profile.url_sources,
         )
 
     def _needs_work(self, block: Block, plan: Plan) -> bool:
@@ -223,7 +225,7 @@ class Images:
         if isinstance(source, Base64Source) and isinstance(block, ImageBlock):
             header = self._sent.get(source)
             return header is None or not plan.keeps(header)
-        return bool(url_to_fetch(self, block)) or data_url_of(block) is not None
+        return bool(url_to_fetch(self, plan, block)) or data_url_of(block) is not None
 
     async def _lightened(
         self, media: list[Placed], resolver: Resolver

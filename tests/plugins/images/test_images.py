@@ -36,6 +36,7 @@ from hookline.values.blocks import (
     TextBlock,
     ToolResultBlock,
 )
+from hookline.values.destination import Destination
 from hookline.values.messages import Message, Request
 from hookline.values.sources import Base64Source, FileSource, TextSource, URLSource
 from hookline_plugins.images import Images
@@ -912,6 +913,30 @@ def test_urls_are_fetched_where_the_operator_or_the_image_says_so() -> None:
     assert resolve(Image(URL, fetch=True), io=io) == (block,)
     [block] = resolve(Image(URL, fetch=False), io=FakeIO(), urls="fetch")
     assert block == ImageBlock(URLSource(URL))
+
+
+@pytest.mark.parametrize("block", [Image(URL), ImageBlock(URLSource(URL))])
+@pytest.mark.parametrize(
+    ("host", "options", "kind"),
+    [
+        ("api.anthropic.com", {}, "url"),
+        ("bedrock-runtime.eu-central-1.amazonaws.com", {}, "base64"),
+        ("aiplatform.googleapis.com", {}, "base64"),
+        ("aiplatform.googleapis.com", {"urls": "pass"}, "url"),
+        ("api.anthropic.com", {"urls": "fetch"}, "base64"),
+    ],
+)
+def test_a_link_is_fetched_here_where_the_server_takes_none(
+    host: str, options: dict[str, Any], kind: str, block: Block
+) -> None:
+    io = FakeIO({URL: made()})
+    turn = turn_with(io, destination=Destination(base_url=f"https://{host}"))
+    request = Request("claude-opus-5-5", 10, [Message("user", [block])])
+    resolved = drive(Images(**options).resolve_images(turn, request)) or request
+    [sent] = resolved.messages[0].blocks
+    assert isinstance(sent, ImageBlock)
+    assert sent.source.type == kind
+    assert len(io.fetched) == (kind == "base64")
 
 
 def test_url_blocks_of_others_are_fetched_too() -> None:
