@@ -190,7 +190,7 @@ def test_an_id_is_used_no_longer_than_the_api_keeps_the_file(
     now = [1_800_000_000.0]
     monkeypatch.setattr(
         "hookline_plugins.images.uploads.SQLiteStore",
-        lambda *given: SQLiteStore(*given, lambda: now[0]),
+        lambda path, most, size: SQLiteStore(path, most, size, lambda: now[0]),
     )
     settings = options(config, strategy="file", keep_seconds=3_600)
     with Pipeline(base_url="sim:", model=MODEL, plugins=[spy], config=settings) as line:
