@@ -15,6 +15,7 @@ DOCS: Final = Path(__file__).parent.parent
 _REGION: Final = re.compile(r"(<!-- generated: ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 _TABLES: Final[dict[str, Callable[..., str]]] = {
+    "contract": tables.contract,
     "excerpt": tables.excerpt,
     "fields": tables.options,
     "hook": hooks.page,
