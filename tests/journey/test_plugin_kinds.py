@@ -1,11 +1,15 @@
 """Kinds of plugin: object, module, class, file; what they declare; what becomes of a broken one."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import frozen
 
+from benchmarks.many_plugins import built
+from benchmarks.many_plugins import install as install_many
 from hookline import ConfigError, Pipeline, PluginWarning, StreamFilter, hookimpl
 from hookline._journey.versions import CHANGES
 from hookline.cli import main
@@ -391,3 +395,17 @@ def test_plugins_shows_the_run_as_it_would_be(
     (history,) = [line for line in out.splitlines() if line.startswith("  build_history")]
     assert "→ Stamp → second" in history
     assert "echo: switched off by plugins.disable" in out
+
+
+# --- many of them
+
+
+def test_of_forty_installed_plugins_only_the_two_that_are_asked_for_are_imported(
+    tmp_path: Path,
+) -> None:
+    install_many(tmp_path, 40)
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    _, imported = built(["many-3", "many-17"], {**os.environ, "PYTHONPATH": path})
+    assert imported == ["many_17", "many_3"]
+    _, imported = built([], {**os.environ, "PYTHONPATH": path})
+    assert imported == []
