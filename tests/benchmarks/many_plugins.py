@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,17 +66,20 @@ def built(names: list[str], environment: Mapping[str, str]) -> tuple[float, list
     return float(seconds), modules
 
 
+def _seconds(names: list[str], environment: Mapping[str, str]) -> float:
+    return built(names, environment)[0]
+
+
 def report(rounds: int = 9) -> Iterator[str]:
     """Yield the report's lines."""
-    two = ["many-3", "many-17"]
     with as_installed() as environment, TemporaryDirectory() as name:
         install(Path(name), 40)
         path = f"{name}:{environment.get('PYTHONPATH', '')}".rstrip(":")
         among = {**environment, "PYTHONPATH": path}
-        subjects = {
-            "none": lambda: built([], environment)[0],
-            "forty": lambda: built([], among)[0],
-            "two": partial(lambda names: built(names, among)[0], two),
+        subjects: dict[str, Callable[[], float]] = {
+            "none": partial(_seconds, [], environment),
+            "forty": partial(_seconds, [], among),
+            "two": partial(_seconds, ["many-3", "many-17"], among),
         }
         interleaved(subjects, 1)
         found = interleaved(subjects, rounds)
