@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from hookline.reply import Reply
     from hookline.streams import AsyncStream, Stream
     from hookline.trace import AttemptRecord, Trace
-    from hookline.turn import CallNext, Continue, Turn
+    from hookline.turn import CallNext, Continue, Progress, Turn
     from hookline.values.attachments import Document, Image
     from hookline.values.blocks import Block, TextBlock, ToolResultBlock, ToolUseBlock
     from hookline.values.destination import Destination
@@ -110,6 +110,7 @@ __all__ = [
     "PoolTimeout",
     "Prefill",
     "Principal",
+    "Progress",
     "RateLimit",
     "RateLimits",
     "ReadTimeout",
@@ -200,7 +201,7 @@ _load, _names = face(
             "AttemptRecord",
             "Trace",
         ),
-        "hookline.turn": ("CallNext", "Continue", "Turn"),
+        "hookline.turn": ("CallNext", "Continue", "Progress", "Turn"),
         "hookline.values.destination": ("Destination",),
         "hookline.values.prefill": ("Prefill",),
         "hookline.values.principal": ("Principal",),

@@ -137,19 +137,23 @@ def secure_file(path: Any) -> None:
         path: the file; it is made, empty, if there is none.
 
     Raises:
-        InputError: it is no regular file, or its rights are too wide and cannot be narrowed.
+        InputError: it is no regular file, or its rights are too wide and cannot be narrowed; the
+            text begins with the path, since whoever opens a store seldom knows where it lies.
 
     """
-    with _explained("used", path):
-        name = os.fsdecode(path)
-        descriptor = os.open(name, _READ | os.O_CREAT, 0o600)
-        try:
-            info = os.fstat(descriptor)
-            _check_regular(info)
-            if info.st_mode & _OTHERS and os.name == "posix":
-                os.fchmod(descriptor, stat.S_IMODE(info.st_mode) & ~_OTHERS)
-        finally:
-            os.close(descriptor)
+    try:
+        with _explained("used", path):
+            name = os.fsdecode(path)
+            descriptor = os.open(name, _READ | os.O_CREAT, 0o600)
+            try:
+                info = os.fstat(descriptor)
+                _check_regular(info)
+                if info.st_mode & _OTHERS and os.name == "posix":
+                    os.fchmod(descriptor, stat.S_IMODE(info.st_mode) & ~_OTHERS)
+            finally:
+                os.close(descriptor)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 @contextmanager
@@ -161,6 +165,8 @@ def _explained(done: str, path: Any) -> Iterator[None]:
         raise
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
+        if error.errno == errno.ENOENT and done != "read":
+            reason = "its directory does not exist"
         hint = " (~ is not expanded)" if os.fsdecode(path).startswith("~") else ""
         raise InputError(f"it cannot be {done}: {reason}{hint}") from error
     except ValueError as error:  # a NUL in the name, or bytes that are no name

@@ -25,9 +25,11 @@ from hookline._pipeline_given import (
     split_policy,
 )
 from hookline.config import Settings
+from hookline.config.told_models import told_models
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
 from hookline.policy import load_policy, policy_settings
+from hookline.profiles import Profile, Servers, load_profiles
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
 from hookline.send_options.options import betas_of
@@ -140,7 +142,8 @@ class PipelineBase:
                 *guarding(enforcers, self.policy),
             ]
         )
-        self.model_table: Final = self._register_models()
+        self.model_table = self._register_models()
+        self.servers: Final = self._register_profiles()
         self.registered: Final = self._register()
         self.context: Final[Mapping[str, Any]] = MappingProxyType(dict(context or {}))
         if principal is not None and not isinstance(principal, Principal):
@@ -285,7 +288,7 @@ class PipelineBase:
         resumed: Resumed | None = None,
     ) -> tuple[Turn, Request]:
         """Turn what a caller wants into a turn and its first request."""
-        call = prepare(self.settings, self.model_table, self._blank, message, given)
+        call = self._prepared(message, given)
         if surface != "explain":  # which sends nothing
             self._require_credentials()
         options = call.options
@@ -294,7 +297,7 @@ class PipelineBase:
         if self.registered.tools:
             options = evolve(options, tools=(*self.registered.tools, *options.tools))
         if resumed is not None:
-            options = evolve(options, history=(), resumed=resumed)
+            options = evolve(options, history=resumed.reply.messages, resumed=resumed)
         for field, plugin in _CARRIED_OUT_BY.items():
             if getattr(options, field) and self.plugins.get(plugin) is None:
                 raise InputError(
@@ -311,8 +314,28 @@ class PipelineBase:
         )
         return turn, call.request
 
+    def _check_options(self, options: Mapping[str, Any]) -> None:
+        """Refuse, where they are written, options that every turn of a conversation would refuse."""
+        self._prepared("…", options)
+
+    def _prepared(self, message: Input, given: Mapping[str, Any]) -> Call:
+        """Check what a caller wrote, and make the request it describes."""
+        return prepare(
+            self.settings,
+            self.model_table,
+            self._blank,
+            message,
+            given,
+            strict=self.profile.all_rules,
+        )
+
     def _begin_again(
-        self, surface: str, pending: Any, decisions: Any, given: Mapping[str, Any]
+        self,
+        surface: str,
+        pending: Any,
+        decisions: Any,
+        given: Mapping[str, Any],
+        conversation: "ConversationBase | None" = None,
     ) -> tuple[Turn, Request]:
         """Turn a reply that waited for decisions into a turn that goes on there."""
         from hookline.send_options.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
@@ -324,8 +347,10 @@ class PipelineBase:
                 "when the turn began"
             )
         where = resumed(pending, decisions)
+        if conversation is not None:
+            conversation.require_own(where.reply.messages)
         given = {"messages": where.reply.request.messages, **given}
-        turn, _ = self._begin(surface, None, given, resumed=where)
+        turn, _ = self._begin(surface, None, given, conversation, resumed=where)
         return turn, where.reply.request
 
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
@@ -335,7 +360,9 @@ class PipelineBase:
             id=f"turn_{os.getpid()}_{next(_NUMBERS)}",  # asked each time: a fork is another process
             io=self._io,
             models=self.model_table,
+            servers=self.servers,
             plugins=self.plugins.described,
+            policies=self.policy.described,
             surface=surface,
             stream=surface == "stream",
             api_version=self._api_version,
@@ -371,12 +398,17 @@ class PipelineBase:
             raise InputError("the pipeline's owner has fixed the principal; a call may give none")
         return call.principal
 
+    @property
+    def profile(self) -> Profile:
+        """What the server at the pipeline's own address can do, as far as it is known by now."""
+        return self.servers.profile(self._destination)
+
     def _require_credentials(self) -> None:
         settings = self.settings
         if settings.api_key or settings.auth_token or self._simulator_used:
             return
-        base_url = str(settings.base_url)
-        if ".anthropic.com" not in base_url or names_credential(settings.headers):
+        host = self.servers.table.guess(str(settings.base_url))
+        if not host.needs_key or names_credential(settings.headers):
             return  # a local server, or a gateway that wants something else
         raise ConfigError(
             "there is no API key. Give one in any of three ways: Pipeline(api_key=…), the "
@@ -386,10 +418,32 @@ class PipelineBase:
         )
 
     def _register_models(self) -> ModelTable:
-        added: list[ModelFacts] = []
+        added: list[ModelFacts] = list(told_models(self.settings.models))
         self.plugins.announce("register_models", lambda _plugin: added.append)
         table = load_models()
         return table.with_models(*added) if added else table
+
+    def _learned(self, told: Sequence[ModelFacts]) -> tuple[ModelFacts, ...]:
+        """Add what a server told of its models; what the table knows already stays."""
+        new = tuple(facts for facts in told if facts.id not in self.model_table)
+        if new:
+            self.model_table = self.model_table.with_models(*new)
+        return new
+
+    def _register_profiles(self) -> Servers:
+        """Return what is known of servers.
+
+        Raises:
+            ConfigError: the settings name a profile that there is not.
+
+        """
+        added: list[Profile] = []
+        self.plugins.announce("register_profiles", lambda _plugin: added.append)
+        servers = Servers(load_profiles().with_profiles(*added) if added else None)
+        if self.settings.server:
+            with self.settings.located("server"):
+                servers.table.require(self.settings.server)
+        return servers
 
     def _register(self) -> Registered:
         tools: list[BoundTool] = []

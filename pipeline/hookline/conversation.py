@@ -26,6 +26,7 @@ from hookline.streams import AsyncStream, Stream
 from hookline.turn import TurnOptions
 from hookline.values.blocks import TextBlock
 from hookline.values.messages import Message, Request
+from hookline.values.wanted import T
 
 __all__ = ["AsyncConversation", "AsyncTurns", "Conversation", "ConversationBase", "Turns"]
 
@@ -49,6 +50,26 @@ class Turns(Protocol):
         """Prepare a stream of one turn."""
         ...
 
+    def take_up(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> Reply:
+        """Go on with a turn that waited for a decision."""
+        ...
+
+    def open_resumed(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> Stream:
+        """Prepare to go on so in a stream."""
+        ...
+
 
 class AsyncTurns(Protocol):
     """What an ``AsyncConversation`` needs of an ``AsyncPipeline``."""
@@ -67,6 +88,26 @@ class AsyncTurns(Protocol):
         self, message: Input, options: SendOptions, conversation: "ConversationBase | None" = None
     ) -> AsyncStream:
         """Prepare a stream of one turn."""
+        ...
+
+    def take_up(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> Coroutine[Any, Any, Reply]:
+        """Go on with a turn that waited for a decision."""
+        ...
+
+    def open_resumed(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: "ConversationBase | None" = None,
+    ) -> AsyncStream:
+        """Prepare to go on so in a stream."""
         ...
 
 
@@ -140,8 +181,8 @@ class ConversationBase:
         """Write the conversation as JSON: in the form of a request's body, without loss.
 
         Kept are the messages and every field of a request (``system``, ``model`` …) that its
-        options name. Functions in ``tools``, ``output``, ``context``, ``prefill`` and ``timeout``
-        belong to the program: give them again to `from_json`.
+        options name. Functions in ``tools``, ``output``, ``context``, ``prefill``, ``on_progress`` and
+        ``timeout`` belong to the program: give them again to `from_json`.
 
         Raises:
             InputError: an option is wrong, or holds what JSON cannot carry.
@@ -234,6 +275,26 @@ class ConversationBase:
         merged: SendOptions = {**self.options, **options}
         return merged
 
+    def _kept(self, options: SendOptions) -> SendOptions:
+        """Return what a turn that goes on takes of the conversation's options."""
+        from hookline.send_options.resuming import MAY_BE_GIVEN  # noqa: PLC0415 -- few turns wait
+
+        kept: Any = {name: self.options[name] for name in self.options if name in MAY_BE_GIVEN}  # type: ignore[literal-required]  # names of its own
+        return {**kept, **options}
+
+    def require_own(self, messages: tuple[Message, ...]) -> None:
+        """Refuse to go on with a turn that is none of this conversation.
+
+        Raises:
+            InputError: ``messages``, which the turn has sent and got, do not begin as it does.
+
+        """
+        if messages[: len(self.messages)] != self.messages:
+            raise InputError(
+                "what is pending is not the last turn of this conversation; resume it with "
+                "line.resume(…), or in the conversation where it was sent"
+            )
+
     def begin(self, history: tuple[Message, ...] | None = None) -> None:
         """Hold the conversation for one turn: two at once would each forget the other.
 
@@ -289,7 +350,7 @@ class Conversation(ConversationBase):
 
     """
 
-    def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+    def send(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Reply[T]:
         """Send the next message, with everything before it, and remember the reply."""
         line: Turns = self._reached()
         self.begin()
@@ -301,16 +362,50 @@ class Conversation(ConversationBase):
         self.end(reply)
         return reply
 
-    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> "Stream":
+    def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Stream[T]:
         """Send the next message and read the reply while it is written; then remember it."""
         line: Turns = self._reached()
         return line.open_stream(message, self._merged(options), self)
+
+    def resume(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> Reply[T]:
+        """Go on with its last turn, which waited for decisions; see ``Pipeline.resume``.
+
+        An empty conversation takes over the one that ``pending`` holds.
+
+        Raises:
+            InputError: the turn is one of another conversation.
+
+        """
+        line: Turns = self._reached()
+        self.begin()
+        try:
+            reply = line.take_up(pending, decisions, self._kept(options), self)
+        except BaseException:
+            self.end(None)
+            raise
+        self.end(reply)
+        return reply
+
+    def resume_stream(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> Stream[T]:
+        """Go on with its last turn, streamed; see ``Pipeline.resume_stream``."""
+        line: Turns = self._reached()
+        return line.open_resumed(pending, decisions, self._kept(options), self)
 
 
 class AsyncConversation(ConversationBase):
     """A conversation over an ``AsyncPipeline``; see ``Conversation``."""
 
-    async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+    async def send(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Reply[T]:
         """Send the next message, with everything before it, and remember the reply."""
         line: AsyncTurns = self._reached()
         self.begin()
@@ -322,10 +417,37 @@ class AsyncConversation(ConversationBase):
         self.end(reply)
         return reply
 
-    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> "AsyncStream":
+    def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> AsyncStream[T]:
         """Send the next message and read the reply while it is written; then remember it."""
         line: AsyncTurns = self._reached()
         return line.open_stream(message, self._merged(options), self)
+
+    async def resume(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> Reply[T]:
+        """Go on with its last turn, which waited for decisions; see ``Conversation.resume``."""
+        line: AsyncTurns = self._reached()
+        self.begin()
+        try:
+            reply = await line.take_up(pending, decisions, self._kept(options), self)
+        except BaseException:
+            self.end(None)
+            raise
+        self.end(reply)
+        return reply
+
+    def resume_stream(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> AsyncStream[T]:
+        """Go on with its last turn, streamed; see ``Pipeline.resume_stream``."""
+        line: AsyncTurns = self._reached()
+        return line.open_resumed(pending, decisions, self._kept(options), self)
 
 
 def _shown(message: Message) -> str:

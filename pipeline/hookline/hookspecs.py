@@ -17,7 +17,8 @@ conclude   conclude                                        do what must be done 
 observe    on_turn_start, on_attempt, on_tool, on_event,   look; it can neither break nor delay a turn
            on_turn_end
 register   register_tools, register_models,                call ``register`` any number of times, when
-           register_commands, register_routes              the pipeline is built
+           register_profiles, register_commands,           the pipeline is built
+           register_routes
 life       open, close                                     get ready and clear up, with the pipeline
 ========== =============================================== ==========================================
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
     from hookline.filters import StreamFilter
     from hookline.models import ModelFacts
+    from hookline.profiles import Profile
     from hookline.reply import Outcome, Reply
     from hookline.trace import AttemptRecord
     from hookline.turn import CallNext, Continue, RunTool, Turn
@@ -460,6 +462,21 @@ def register_models(register: "Callable[[ModelFacts], None]") -> None:
 
     Args:
         register: call it with a ``ModelFacts``; the same id replaces what was known.
+
+    """  # noqa: D400, D415 -- the example belongs to the first sentence
+
+
+@hookspec
+def register_profiles(register: "Callable[[Profile], None]") -> None:
+    """Say what a kind of server can do. Runs once, when the pipeline is built::
+
+        @hookimpl
+        def register_profiles(self, register):
+            register(Profile(name="acme", hosts=["llm.acme.example"], prefill="native"))
+
+    Args:
+        register: call it with a ``Profile``; the same name replaces what was known, and a host of it is
+            looked for before those of the table that ships with Hookline.
 
     """  # noqa: D400, D415 -- the example belongs to the first sentence
 

@@ -123,6 +123,8 @@ class ModelFacts:
         successor: The id to move to from a deprecated or retired model, of the same line.
         unconfirmed: Names of fields above whose value could not be checked: a rule that goes by one
             of them may warn, never refuse.
+        told: Names of fields above that somebody said of a model of his own, also where the value
+            is the default.
 
     """
 
@@ -158,6 +160,7 @@ class ModelFacts:
     refused_tools: tuple[str, ...] = field(default=(), converter=_names)
     successor: str | None = None
     unconfirmed: tuple[str, ...] = field(default=(), converter=_names)
+    told: tuple[str, ...] = field(default=(), converter=_names)
 
     @property
     def retired(self) -> bool:
@@ -179,8 +182,12 @@ class ModelFacts:
 
         Of a model that somebody registered, a default is nobody's word.
         """
-        told = self.line is not None or getattr(self, name) != fields_dict(ModelFacts)[name].default
-        return told and name not in self.unconfirmed
+        said = (
+            self.line is not None
+            or name in self.told
+            or getattr(self, name) != fields_dict(ModelFacts)[name].default
+        )
+        return said and name not in self.unconfirmed
 
     def thinks(self, thinking_type: str | None) -> bool:
         """Tell whether a request with this ``thinking.type`` (None: left out) thinks.
@@ -243,6 +250,14 @@ class ModelTable:
                 "Add it with ModelTable.with_models or the register_models hook."
             )
         return facts
+
+    def is_claude(self, name: str) -> bool:
+        """Tell whether an id is that of a Claude: one of the table, or one that is made like theirs.
+
+        Clouds and gateways put words around it: ``anthropic.claude-…-v1:0``, ``anthropic/claude-…``.
+        """
+        facts = self.get(name)
+        return "claude-" in name.lower() if facts is None else facts.line is not None
 
     def with_models(self, *models: ModelFacts) -> "ModelTable":
         """Return a table that also holds ``models``; a known id is replaced."""

@@ -14,6 +14,9 @@ from hookline.reply import Reply
 from hookline.send_options import Input, SendOptions
 from hookline.streams import AsyncStream, Stream
 from hookline.trace import Explanation
+from hookline.turn import Turn
+from hookline.values.messages import Request
+from hookline.values.wanted import T
 
 if TYPE_CHECKING:
     from hookline.endpoints.batches import AsyncBatches, Batches
@@ -88,7 +91,7 @@ class Pipeline(PipelineBase):
             return SyncPool(**self._connections())
         return SyncPool(stand_in=simulator.pool())
 
-    def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+    def send(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Reply[T]:
         """Send a message and return the reply.
 
         Args:
@@ -111,7 +114,7 @@ class Pipeline(PipelineBase):
         """
         return self.take_turn("send", message, options)
 
-    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> Stream:
+    def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Stream[T]:
         """Send a message and read the reply while it is written.
 
         Args:
@@ -136,8 +139,8 @@ class Pipeline(PipelineBase):
         self,
         pending: Mapping[str, Any],
         decisions: Mapping[str, Any],
-        **options: Unpack[SendOptions],
-    ) -> Reply:
+        **options: Unpack[SendOptions[T]],
+    ) -> Reply[T]:
         """Go on with a turn that waited for somebody's decision on its tool calls.
 
         What ran before is not run again, and what is not decided is not approved.
@@ -146,8 +149,8 @@ class Pipeline(PipelineBase):
             pending: ``reply.pending``, perhaps saved as JSON and loaded in another process.
             decisions: by the id of a call: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``
                 or ``{"result": text}``.
-            **options: ``tools``, ``output``, ``timeout``, ``context`` and ``principal``, as for
-                ``send``; functions have to be handed over again.
+            **options: ``tools``, ``output``, ``timeout``, ``context``, ``principal`` and ``on_progress``, as
+                for ``send``; functions have to be handed over again.
 
         Returns:
             The reply; it may be pending again.
@@ -157,12 +160,29 @@ class Pipeline(PipelineBase):
             HooklineError: what ``send`` would raise.
 
         """
-        turn, request = self._begin_again("send", pending, decisions, options)
-        items = journey(self._engine, turn, request)
-        try:
-            return the_reply(drive(anext(items)))
-        finally:
-            drive(items.aclose())
+        return self.take_up(pending, decisions, options)
+
+    def resume_stream(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> Stream[T]:
+        """Go on as ``resume`` does, and read tools at work and the reply while it is written.
+
+        Args:
+            pending: as for ``resume``.
+            decisions: as for ``resume``.
+            **options: as for ``resume``.
+
+        Returns:
+            A context manager; nothing runs before it is entered.
+
+        Raises:
+            InputError: as for ``resume``.
+
+        """
+        return self.open_resumed(pending, decisions, options)
 
     def conversation(self, **options: Unpack[SendOptions]) -> Conversation:
         """Begin a conversation whose history is kept and sent for you.
@@ -171,7 +191,11 @@ class Pipeline(PipelineBase):
             **options: defaults for every turn of it (``system``, ``model``, ``tools`` …);
                 ``messages`` is where it begins.
 
+        Raises:
+            InputError: an option that there is not, or a value that no turn could take.
+
         """
+        self._check_options(options)
         return Conversation(self, options)
 
     def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
@@ -218,7 +242,7 @@ class Pipeline(PipelineBase):
         """What models the API offers; Hookline's own facts are in ``model_table``."""
         from hookline.endpoints.models import Models  # noqa: PLC0415 -- only when asked for
 
-        return Models(self._access())
+        return Models(self._access(), self._learned)
 
     @cached_property
     def batches(self) -> "Batches":
@@ -259,12 +283,18 @@ class Pipeline(PipelineBase):
         conversation: ConversationBase | None = None,
     ) -> Reply:
         """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
-        turn, request = self._begin(surface, message, options, conversation)
-        items = journey(self._engine, turn, request)
-        try:
-            return the_reply(drive(anext(items)))
-        finally:
-            drive(items.aclose())
+        return self._travel(*self._begin(surface, message, options, conversation))
+
+    def take_up(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: ConversationBase | None = None,
+    ) -> Reply:
+        """Go on with a turn; what ``resume`` and a conversation's ``resume`` are made of."""
+        again = self._begin_again("send", pending, decisions, options, conversation)
+        return self._travel(*again)
 
     def open_stream(
         self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
@@ -272,6 +302,24 @@ class Pipeline(PipelineBase):
         """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
         turn, request = self._begin("stream", message, options, conversation)
         return Stream(journey(self._engine, turn, request), turn, conversation)
+
+    def open_resumed(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: ConversationBase | None = None,
+    ) -> Stream:
+        """Prepare to go on in a stream; what both ``resume_stream`` are made of."""
+        turn, request = self._begin_again("stream", pending, decisions, options, conversation)
+        return Stream(journey(self._engine, turn, request), turn, conversation)
+
+    def _travel(self, turn: Turn, request: Request) -> Reply:
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(drive(anext(items)))
+        finally:
+            drive(items.aclose())
 
 
 class AsyncPipeline(PipelineBase):
@@ -309,11 +357,11 @@ class AsyncPipeline(PipelineBase):
 
         return connections(wanted, **self._connections())
 
-    async def send(self, message: Input = None, **options: Unpack[SendOptions]) -> Reply:
+    async def send(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Reply[T]:
         """Send a message and return the reply; see ``Pipeline.send``."""
         return await self.take_turn("send", message, options)
 
-    def stream(self, message: Input = None, **options: Unpack[SendOptions]) -> AsyncStream:
+    def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> AsyncStream[T]:
         """Send a message and read the reply while it is written; see ``Pipeline.stream``."""
         return self.open_stream(message, options)
 
@@ -321,18 +369,23 @@ class AsyncPipeline(PipelineBase):
         self,
         pending: Mapping[str, Any],
         decisions: Mapping[str, Any],
-        **options: Unpack[SendOptions],
-    ) -> Reply:
+        **options: Unpack[SendOptions[T]],
+    ) -> Reply[T]:
         """Go on with a turn that waited for somebody's decision; see ``Pipeline.resume``."""
-        turn, request = self._begin_again("send", pending, decisions, options)
-        items = journey(self._engine, turn, request)
-        try:
-            return the_reply(await within_deadline(turn, anext(items)))
-        finally:
-            await items.aclose()
+        return await self.take_up(pending, decisions, options)
+
+    def resume_stream(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        **options: Unpack[SendOptions[T]],
+    ) -> AsyncStream[T]:
+        """Go on as ``resume`` does, streamed; see ``Pipeline.resume_stream``."""
+        return self.open_resumed(pending, decisions, options)
 
     def conversation(self, **options: Unpack[SendOptions]) -> AsyncConversation:
         """Begin a conversation; see ``Pipeline.conversation``."""
+        self._check_options(options)
         return AsyncConversation(self, options)
 
     async def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
@@ -354,7 +407,7 @@ class AsyncPipeline(PipelineBase):
         """What models the API offers; Hookline's own facts are in ``model_table``."""
         from hookline.endpoints.models import AsyncModels  # noqa: PLC0415 -- only when asked for
 
-        return AsyncModels(self._access())
+        return AsyncModels(self._access(), self._learned)
 
     @cached_property
     def batches(self) -> "AsyncBatches":
@@ -395,12 +448,18 @@ class AsyncPipeline(PipelineBase):
         conversation: ConversationBase | None = None,
     ) -> Reply:
         """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
-        turn, request = self._begin(surface, message, options, conversation)
-        items = journey(self._engine, turn, request)
-        try:
-            return the_reply(await within_deadline(turn, anext(items)))
-        finally:
-            await items.aclose()
+        return await self._travel(*self._begin(surface, message, options, conversation))
+
+    async def take_up(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: ConversationBase | None = None,
+    ) -> Reply:
+        """Go on with a turn; what ``resume`` and a conversation's ``resume`` are made of."""
+        again = self._begin_again("send", pending, decisions, options, conversation)
+        return await self._travel(*again)
 
     def open_stream(
         self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
@@ -408,3 +467,21 @@ class AsyncPipeline(PipelineBase):
         """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
         turn, request = self._begin("stream", message, options, conversation)
         return AsyncStream(journey(self._engine, turn, request), turn, conversation)
+
+    def open_resumed(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: ConversationBase | None = None,
+    ) -> AsyncStream:
+        """Prepare to go on in a stream; what both ``resume_stream`` are made of."""
+        turn, request = self._begin_again("stream", pending, decisions, options, conversation)
+        return AsyncStream(journey(self._engine, turn, request), turn, conversation)
+
+    async def _travel(self, turn: Turn, request: Request) -> Reply:
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(await within_deadline(turn, anext(items)))
+        finally:
+            await items.aclose()

@@ -4,7 +4,7 @@ import html
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from attrs import field, fields, frozen
 
@@ -21,6 +21,7 @@ from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillWay
 from hookline.values.rate_limits import RateLimits
 from hookline.values.usage import StopDetails, Usage, total
+from hookline.values.wanted import T_co
 
 if TYPE_CHECKING:
     from hookline.models import ModelTable
@@ -31,15 +32,16 @@ _SHOWN = 60  # characters of text in a repr
 
 
 @frozen(kw_only=True, repr=False)
-class Reply:
+class Reply(Generic[T_co]):
     """The outcome of a turn.
 
     Attributes:
         response: what the API returned in the last step, loss-free; without the prefill, which the
             API never repeats, and after all stream filters.
         request: the request it answers, as the stages before ``send`` left it.
-        prefill: the words put in the model's mouth, if any.
-        output: the structured value that ``output=`` asked for, else None.
+        prefill: the words put in the model's mouth, if any; in the first step of the turn.
+        output: the structured value that ``output=`` asked for, of that type; None without it, and as
+            long as the turn waits for the caller's tools.
         cost: US dollars for the whole turn, or None if a price is not known.
         earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
         tool_results: results of tool calls of the response that have been run, where others wait for
@@ -52,7 +54,7 @@ class Reply:
     response: Response
     request: Request
     prefill: Prefill | None = None
-    output: Any = None
+    output: T_co = field(default=None)
     cost: Decimal | None = None
     earlier: tuple[Response, ...] = ()
     tool_results: tuple[ToolResultBlock, ...] = ()
@@ -61,13 +63,23 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The reply's text; begins with the prefill exactly once."""
+        """The text of the turn, all steps joined, as a stream shows it; begins with the prefill once.
+
+        ``response.text`` is that of the last step alone.
+        """
         return self.prefill.text + self.completion if self.prefill else self.completion
 
     @property
     def completion(self) -> str:
-        """The text without the prefill: what the model itself wrote."""
-        return self.response.text
+        """The text without the prefill: what the model itself wrote, in all steps."""
+        if not self.earlier:
+            return self.response.text
+        return "".join([step.text for step in (*self.earlier, self.response)])
+
+    @property
+    def _opening(self) -> Prefill | None:
+        """The words that the response of this step continues: a prefill belongs to the first."""
+        return None if self.earlier else self.prefill
 
     @property
     def prefill_mode(self) -> PrefillWay | None:
@@ -140,7 +152,9 @@ class Reply:
         again. It holds the conversation, so keep it as you would keep that.
         """
         calls = self.tool_uses
-        if self.stop_reason != "tool_use" or not calls or self.interrupted:
+        if self.stop_reason != "tool_use" or self.interrupted:
+            return None
+        if not calls and not self.tool_results:
             return None
         from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
 
@@ -163,7 +177,7 @@ class Reply:
         content = remembered(
             self.response.content,
             stop_reason=self.response.stop_reason,
-            prefill=self.prefill,
+            prefill=self._opening,
             interrupted=self.interrupted,
         )
         return Message("assistant", content)
@@ -179,8 +193,8 @@ class Reply:
         sent = self.request.messages
         if self.refusal is not None:
             return _before_the_turn(sent)
-        if self.prefill:
-            sent = _without(sent, self.prefill)  # it is the beginning of the reply now
+        if self._opening:
+            sent = _without(sent, self._opening)  # it is the beginning of the reply now
         return (*sent, self.message) if self.message.blocks else sent
 
     def to_dict(self) -> dict[str, Any]:
@@ -207,48 +221,64 @@ class Reply:
             "response": unstructure(self.response),
         }
 
-    def evolve(self, **changes: Any) -> "Reply":
+    def evolve(self, **changes: Any) -> "Reply[T_co]":
         """Return a copy with some attributes replaced."""
         # attrs.evolve() looks at every field anew; each turn comes by here.
         return Reply(**{name: getattr(self, name) for name in _FIELDS} | changes)
 
-    def with_text(self, text: str) -> "Reply":
+    def with_text(self, text: str) -> "Reply[T_co]":
         """Return a copy whose ``text`` is ``text``; blocks that are not text stay.
 
         Args:
-            text: the whole text. If it no longer begins with the prefill, the copy has none.
+            text: the whole text. If it no longer begins with the prefill, the copy has none; if it no
+                longer begins with the text of earlier steps, theirs is taken out.
 
         """
-        prefill = self.prefill if self.prefill and text.startswith(self.prefill.text) else None
-        rest = text[len(prefill.text) :] if prefill else text
+        said = "".join([step.text for step in self.earlier])
+        opening = self.prefill.text if self.prefill else ""
+        if text.startswith(opening + said):
+            return self._with_step(text[len(opening) + len(said) :], keeps_prefill=bool(opening))
+        silent = [
+            step.evolve(content=tuple(b for b in step.content if not isinstance(b, TextBlock)))
+            for step in self.earlier
+        ]
+        keeps = bool(opening) and text.startswith(opening)
+        rest = text[len(opening) :] if keeps else text
+        return self._with_step(rest, keeps_prefill=keeps).evolve(earlier=tuple(silent))
+
+    def _with_step(self, text: str, *, keeps_prefill: bool) -> "Reply[T_co]":
+        """Return a copy in which this step says ``text``, without the prefill."""
         content: list[Block] = []
         placed = False
         for block in self.response.content:
             if not isinstance(block, TextBlock):
                 content.append(block)
             elif not placed:
-                content.append(TextBlock(rest))  # citations point into the old text: dropped
+                content.append(TextBlock(text))  # citations point into the old text: dropped
                 placed = True
         if not placed:
-            content.append(TextBlock(rest))
+            content.append(TextBlock(text))
         kept = tuple(block for block in content if not isinstance(block, TextBlock) or block.text)
-        return self._rewritten(kept, keeps_prefill=prefill is not None)
+        return self._rewritten(kept, keeps_prefill=keeps_prefill)
 
-    def _rewritten(self, content: tuple[Block, ...], *, keeps_prefill: bool) -> "Reply":
+    def _rewritten(self, content: tuple[Block, ...], *, keeps_prefill: bool) -> "Reply[T_co]":
         request = self.request
-        if self.prefill and not keeps_prefill:  # the words are no part of the conversation any more
-            request = request.evolve(messages=_without(request.messages, self.prefill))
+        if (
+            self._opening and not keeps_prefill
+        ):  # the words are no part of the conversation any more
+            request = request.evolve(messages=_without(request.messages, self._opening))
         return self.evolve(
             prefill=self.prefill if keeps_prefill else None,
             request=request,
             response=self.response.evolve(content=content),
         )
 
-    def map_text(self, function: Callable[[str], str]) -> "Reply":
-        """Return a copy with ``function`` applied to each text, quotes in citations included.
+    def map_text(self, function: Callable[[str], str]) -> "Reply[T_co]":
+        """Return a copy with ``function`` applied to each text of this step, quotes in citations included.
 
         Unlike `rewrite` it keeps the blocks apart, and so the citations and the tool calls between them.
-        The prefill counts as the beginning of the first text.
+        The prefill counts as the beginning of the first text. Texts of earlier steps have been through
+        ``post_process`` then, and stay.
 
         Args:
             function: gets a text and returns what stands for it.
@@ -270,7 +300,7 @@ class Reply:
         first = next((block for block in content if isinstance(block, TextBlock)), None)
         if first is None:
             return self.rewrite(say)
-        prefill = self.prefill.text if self.prefill else ""
+        prefill = self._opening.text if self._opening else ""
         done: list[Block] = []
         for block in content:
             if not isinstance(block, TextBlock):
@@ -285,12 +315,22 @@ class Reply:
                 done.append(mapped_block_text(block, say))
         if all(new is old for new, old in zip(done, content, strict=True)):
             return self
-        return self._rewritten(tuple(done), keeps_prefill=bool(prefill))
+        return self._rewritten(tuple(done), keeps_prefill=bool(prefill or self.earlier))
 
-    def rewrite(self, function: Callable[[str], str]) -> "Reply":
-        """Return a copy with ``function`` applied to the whole text, or self if nothing changed."""
-        text = function(self.text)
-        return self if text == self.text else self.with_text(text)
+    def rewrite(self, function: Callable[[str], str]) -> "Reply[T_co]":
+        """Return a copy with ``function`` applied to the text of this step, or self if nothing changed.
+
+        The prefill counts as its beginning. Texts of earlier steps have been through ``post_process``
+        then, and stay.
+        """
+        opening = self._opening.text if self._opening else ""
+        old = opening + self.response.text
+        new = function(old)
+        if new == old:
+            return self
+        if not new.startswith(opening):
+            return self._with_step(new, keeps_prefill=False)
+        return self._with_step(new[len(opening) :], keeps_prefill=self.prefill is not None)
 
     def __repr__(self) -> str:
         refusal = self.refusal

@@ -8,7 +8,7 @@ stream during a read leaves the closing to the reader, who does it as soon as th
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self
 
 from hookline._io import Waits, drive
 from hookline._io.pulled import Pulled
@@ -18,6 +18,8 @@ from hookline.turn import Turn
 from hookline.values.blocks import TextBlock
 from hookline.values.events import ContentBlockDelta, ContentBlockStart, Event, Ping, TextDelta
 from hookline.values.messages import Message
+from hookline.values.tools.events import ToolEvent
+from hookline.values.wanted import T_co
 
 if TYPE_CHECKING:
     from anyio import Event as Event_
@@ -47,7 +49,7 @@ class Keeper(Protocol):
         ...
 
 
-class _Reading:
+class _Reading(Generic[T_co]):
     """What both colours keep: what was read ahead, the prefill's turn to be shown, the reply."""
 
     def __init__(self, items: Journey, turn: Turn, keeper: Keeper | None = None) -> None:
@@ -59,7 +61,7 @@ class _Reading:
         self._closing = False
         self._leaving = threading.Lock()
         self._prefill_shown = False
-        self._reply: Reply | None = None
+        self._reply: Reply[T_co] | None = None
 
     def _enter(self) -> None:
         if self._entered or self._closing:
@@ -91,9 +93,8 @@ class _Reading:
     def _text_of(self, event: Event) -> str:
         """Return the text that an event adds to ``reply.text``, the prefill first."""
         text = ""
-        if isinstance(
-            event, Ping
-        ):  # a sign of life, while a rule may still decide about the prefill
+        # Signs of life, while a rule may still decide about the prefill.
+        if isinstance(event, Ping | ToolEvent):
             return text
         if not self._prefill_shown and self._turn.prefill is not None:
             text = self._turn.prefill.text
@@ -119,7 +120,7 @@ def _is_running(error: RuntimeError) -> bool:
     return not isinstance(error, HooklineError) and "already running" in str(error)
 
 
-class Stream(_Reading):
+class Stream(_Reading[T_co]):
     """The reply of a ``Pipeline`` while it is written; a context manager.
 
     Leaving it early closes the connection.
@@ -157,7 +158,7 @@ class Stream(_Reading):
 
     @property
     def text(self) -> Iterator[str]:
-        """The text in pieces, the prefill first: ``reply.text``, after that of earlier steps."""
+        """The text in pieces, the prefill first; joined it is ``reply.text``."""
         for event in self.events:
             text = self._text_of(event)
             if text:
@@ -177,7 +178,7 @@ class Stream(_Reading):
                 yield growing.value
 
     @property
-    def reply(self) -> Reply:
+    def reply(self) -> Reply[T_co]:
         """The whole reply; reads what is left of the stream.
 
         Raises:
@@ -227,7 +228,7 @@ class Stream(_Reading):
                 self.close()
 
 
-class AsyncStream(_Reading):
+class AsyncStream(_Reading[T_co]):
     """The reply of an ``AsyncPipeline`` while it is written; an async context manager."""
 
     def __init__(self, items: Journey, turn: Turn, keeper: Keeper | None = None) -> None:
@@ -259,7 +260,7 @@ class AsyncStream(_Reading):
 
     @property
     def text(self) -> AsyncIterator[str]:
-        """The text in pieces, the prefill first: ``reply.text``, after that of earlier steps."""
+        """The text in pieces, the prefill first; joined it is ``reply.text``."""
         return Pulled(self._next_text)
 
     @property
@@ -276,7 +277,7 @@ class AsyncStream(_Reading):
         return Pulled(following)
 
     @property
-    async def reply(self) -> Reply:
+    async def reply(self) -> Reply[T_co]:
         """The whole reply (``await stream.reply``); reads what is left of the stream."""
         async for _ in self.events:
             pass

@@ -17,6 +17,7 @@ import pytest
 from hookline._journey.plugin_set import HOOKS
 from hookline.cli import main
 from hookline.models import load_models
+from hookline.testing import FaultServer, json_answer
 
 PLUGINS = """
 import click
@@ -266,6 +267,17 @@ def shown_at_terminal(*arguments: str, columns: int) -> str:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return re.sub("\x1b\\[[0-9;]*m", "", shown.decode())
+
+
+def test_models_that_a_server_tells_of(capfd: pytest.CaptureFixture[str]) -> None:
+    told = {"data": [{"id": "ants-7b", "meta": {"n_ctx": 8192}}]}
+    with FaultServer(json_answer(told)) as server:
+        assert main(["models", "--learn", "--base-url", server.url]) == 0
+        line = capfd.readouterr().out.splitlines()[-1]
+        assert line.split()[:2] == ["ants-7b", "8192"]  # and no output, of which it says nothing
+        assert main(["models", "--learn", "--base-url", server.url, "--json"]) == 0
+    ants = json.loads(capfd.readouterr().out)[-1]
+    assert (ants["id"], ants["context"], ants["max_output"]) == ("ants-7b", 8192, None)
 
 
 def test_models_of_plugins(tmp_path: Path) -> None:

@@ -205,6 +205,55 @@ def test_diff_reads_a_cassette(policy: Path, capfd: pytest.CaptureFixture[str]) 
     assert "a cassette of another version" in capfd.readouterr().err
 
 
+def test_diff_reads_what_was_recorded(
+    policy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from hookline import Pipeline, Principal
+    from hookline_plugins.storage.recording import Record
+
+    policy.write_text("[[rule]]\nid = 'old'\nmax_tokens = {max = 900}\n")
+    new = tmp_path / "new.toml"
+    new.write_text(
+        "[[rule]]\nid = 'sales'\nforbid = {words = ['ants']}\nfor = {teams = ['sales']}\n"
+        "[[rule]]\nid = 'streams'\nmax_tokens = {max = 9}\nfor = {surfaces = ['stream']}\n"
+    )
+    named = tmp_path / "named.toml"
+    named.write_text("[plugins.audit]\npath = 'audit.jsonl'\ncontent = 'full'\n")
+    monkeypatch.setenv("HOOKLINE_CONFIG", str(named))
+    tape = Record(path="tape.jsonl")
+    sales = Principal(team="sales")
+    with Pipeline(base_url="sim:", max_tokens=100, plugins=[tape], principal=sales) as line:
+        line.send("About ants")
+        line.send("About bees")
+        with line.stream("About bees") as stream:
+            _ = stream.reply
+
+    def changes(name: str) -> list[str]:
+        assert main(["policy", "diff", str(policy), str(new), "--traces", name, "--json"]) == 0
+        found = json.loads(capfd.readouterr().out)
+        return [f"{each['request']} {each['new']}" for each in found["changed"]]
+
+    assert main(["audit", "export"]) == 0
+    Path("export.jsonl").write_text(capfd.readouterr().out)
+    assert changes("export.jsonl") == [
+        "export.jsonl:1 refuse sales",
+        "export.jsonl:3 refuse streams",
+    ]
+    assert changes("tape.jsonl") == []  # it does not know on whose behalf
+    new.write_text("[[rule]]\nid = 'ants'\nforbid = {words = ['ants']}\n")
+    assert changes("tape.jsonl") == ["tape.jsonl:2 refuse ants"]
+    assert main(["explain", "About ants", "--base-url", "sim:", "--max-tokens", "9", "--json"]) == 0
+    Path("explained.json").write_text(capfd.readouterr().out)
+    assert changes("explained.json") == ["explained.json refuse ants"]
+    for bad in ('{"record": {"user": ""}}', "7\n8", '{"request": 7}'):
+        Path("bad.jsonl").write_text(bad)
+        assert main(["policy", "diff", str(policy), str(new), "--traces", "bad.jsonl"]) == 2
+        assert "bad.jsonl" in capfd.readouterr().err
+
+
 def test_the_administrator_s_part_of_an_error_is_told(
     policy: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

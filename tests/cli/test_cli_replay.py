@@ -225,7 +225,7 @@ def test_what_is_printed_for_a_person(capfd: pytest.CaptureFixture[str]) -> None
         (["calls.jsonl", "--plugins", "edtor"], "there is no plugin called 'edtor'"),
         (["calls.jsonl", "--model", "claude-haiku-9"], "unknown model"),
         (["calls.jsonl", "--policy", "gone.toml"], "gone.toml"),
-        (["broken.jsonl"], "broken.jsonl:2: its response is none"),
+        (["broken.jsonl"], "broken.jsonl: its response is none"),
     ],
 )
 def test_what_cannot_be_read_is_refused(
@@ -233,7 +233,7 @@ def test_what_cannot_be_read_is_refused(
 ) -> None:
     Path("empty.jsonl").write_text('{"hookline_cassette": 1}\n')
     first = json.loads(tape.read_text().splitlines()[1])
-    Path("broken.jsonl").write_text("\n" + json.dumps({**first, "response": 3}))
+    Path("broken.jsonl").write_text(json.dumps({**first, "response": 3}))
     assert main(["replay", *arguments]) == 2
     assert said in capfd.readouterr().err
 

@@ -37,8 +37,8 @@ from hookline import (
 )
 from hookline._io import SyncIO, drive
 from hookline.simulator import Rule
-from hookline.turn import Turn
 from hookline.wire.json_lines import lines
+from support.watcher import Watcher
 
 ODD: Any = {"modle": "y"}
 TWO = [BatchItem("a", "How do ants smell?"), BatchItem("b", "And bees?")]
@@ -146,67 +146,6 @@ def test_results_may_be_read_twice(run: Any) -> None:
 # The journey --------------------------------------------------------------------------------------
 
 
-class Watcher:
-    """Notes every hook that an item or a result passes."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.ends: list[Any] = []
-        self.surfaces: set[str] = set()
-
-    def _note(self, hook: str, turn: Turn) -> None:
-        self.seen.append(hook)
-        self.surfaces.add(turn.surface)
-
-    @hookimpl
-    def build_history(self, turn: Any, request: Any) -> Any:
-        self._note("build_history", turn)
-        return request.evolve(system="From a transform.")
-
-    @hookimpl
-    def inject_prefill(self, turn: Any, request: Any) -> Any:
-        self._note("inject_prefill", turn)
-
-    @hookimpl
-    def resolve_images(self, turn: Any, request: Any) -> Any:
-        self._note("resolve_images", turn)
-
-    @hookimpl
-    async def send(self, turn: Any, request: Any, call_next: Any) -> Any:
-        self._note("send", turn)
-        return await call_next(request.evolve(metadata={"user_id": "from the onion"}))
-
-    @hookimpl
-    def check_request(self, turn: Any, request: Any) -> Any:
-        self._note("check_request", turn)
-        assert request.metadata is not None
-
-    @hookimpl
-    def filter_stream(self, turn: Any) -> Any:
-        self._note("filter_stream", turn)
-
-    @hookimpl
-    def post_process(self, turn: Any, reply: Any) -> Any:
-        self._note("post_process", turn)
-
-    @hookimpl
-    def on_turn_start(self, turn: Any, request: Any) -> Any:
-        self._note("on_turn_start", turn)
-
-    @hookimpl
-    def on_attempt(self, turn: Any, request: Any, attempt: Any) -> Any:
-        self._note(f"on_attempt {attempt.number} {attempt.status} {request.system}", turn)
-
-    @hookimpl
-    def on_event(self, turn: Any, event: Any) -> Any:
-        self._note("on_event", turn)
-
-    @hookimpl
-    def on_turn_end(self, turn: Any, reply: Any, error: Any) -> Any:
-        self._note("on_turn_end", turn)
-        self.ends.append((reply, error))
-
-
 def test_an_item_and_its_result_pass_every_hook(run: Any, sim: Any) -> None:
     watcher, server = Watcher(), sim()
     found = results(run, [BatchItem("a", "Hello")], base_url=server, plugins=[watcher])
@@ -218,10 +157,13 @@ def test_an_item_and_its_result_pass_every_hook(run: Any, sim: Any) -> None:
         "send",
         "check_request",
         "on_attempt 1 200 From a transform.",
+        "conclude",
         "on_turn_end",
         "on_turn_start",
         "filter_stream",
         "post_process",
+        "check_reply",
+        "conclude",
         "on_turn_end",
     ]
     assert watcher.surfaces == {"batch"}

@@ -17,7 +17,7 @@ from hookline import (
     hookimpl,
 )
 from hookline._journey.plugin_set import HOOKS
-from hookline.turn import Turn
+from support.watcher import Watcher
 
 
 async def count(line: Any, *given: Any, **options: Any) -> Any:
@@ -27,89 +27,6 @@ async def count(line: Any, *given: Any, **options: Any) -> Any:
 
 def counted(run: Any, *given: Any, line: Any = None, **options: Any) -> Any:
     return run(lambda pipeline: count(pipeline, *given, **options), **(line or {}))
-
-
-class Watcher:
-    """Takes part in every hook of a turn, and notes it."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.ends: list[Any] = []
-        self.surfaces: set[str] = set()
-
-    def _note(self, hook: str, turn: Turn) -> None:
-        self.seen.append(hook)
-        self.surfaces.add(turn.surface)
-
-    @hookimpl
-    def build_history(self, turn: Any, request: Any) -> Any:
-        self._note("build_history", turn)
-        return request.evolve(system="Marked.")
-
-    @hookimpl
-    def inject_prefill(self, turn: Any, request: Any) -> Any:
-        self._note("inject_prefill", turn)
-
-    @hookimpl
-    def resolve_images(self, turn: Any, request: Any) -> Any:
-        self._note("resolve_images", turn)
-
-    @hookimpl
-    async def send(self, turn: Any, request: Any, call_next: Any) -> Any:
-        self._note("send", turn)
-        response = await call_next(request.evolve(metadata={"user_id": "u"}))
-        self._note(f"sent {response.usage.input_tokens > 0} {response.content}", turn)
-        return response
-
-    @hookimpl
-    def check_request(self, turn: Any, request: Any) -> Any:
-        self._note("check_request", turn)
-
-    @hookimpl
-    def post_process(self, turn: Any, reply: Any) -> Any:
-        self._note("post_process", turn)
-
-    @hookimpl
-    def filter_stream(self, turn: Any) -> Any:
-        self._note("filter_stream", turn)
-
-    @hookimpl
-    def on_turn_start(self, turn: Any, request: Any) -> Any:
-        self._note("on_turn_start", turn)
-
-    @hookimpl
-    def on_attempt(self, turn: Any, request: Any, attempt: Any) -> Any:
-        self._note(f"on_attempt {attempt.status}", turn)
-
-    @hookimpl
-    async def call_tool(self, turn: Any, call: Any, call_next: Any) -> Any:
-        self._note("call_tool", turn)
-        return await call_next(call)
-
-    @hookimpl
-    def check_tool(self, turn: Any, call: Any) -> Any:
-        self._note("check_tool", turn)
-
-    @hookimpl
-    def check_reply(self, turn: Any, reply: Any) -> Any:
-        self._note("check_reply", turn)
-
-    @hookimpl
-    def conclude(self, turn: Any, outcome: Any) -> Any:
-        self._note("conclude", turn)
-
-    @hookimpl
-    def on_tool(self, turn: Any, call: Any, result: Any, seconds: Any) -> Any:
-        self._note("on_tool", turn)
-
-    @hookimpl
-    def on_event(self, turn: Any, event: Any) -> Any:
-        self._note("on_event", turn)
-
-    @hookimpl
-    def on_turn_end(self, turn: Any, reply: Any, error: Any) -> Any:
-        self._note("on_turn_end", turn)
-        self.ends.append((reply, error))
 
 
 def test_the_watcher_takes_part_in_every_hook_of_a_turn() -> None:
@@ -127,12 +44,14 @@ def test_a_count_passes_every_stage_but_those_that_work_on_a_reply(run: Any) -> 
         "resolve_images",
         "send",
         "check_request",
-        "on_attempt 200",
-        "sent True ()",
+        "on_attempt 1 200 From a transform.",
         "conclude",
         "on_turn_end",
     ]
     assert watcher.surfaces == {"count_tokens"}
+    (answer,) = watcher.answers
+    assert answer.usage.input_tokens > 0
+    assert answer.content == ()
     (reply, error) = watcher.ends[0]
     assert error is None
     assert reply.usage.input_tokens > 0

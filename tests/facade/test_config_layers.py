@@ -225,6 +225,7 @@ HARMLESS = {
     "write_timeout": 9,
     "max_steps": 9,
     "server": "ollama",  # how a request is shaped; not where it goes
+    "models": {"ants-7b": {"context": 8192}},
 }
 NOT_HARMLESS = {
     "base_url": "https://evil.example",

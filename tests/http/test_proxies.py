@@ -66,7 +66,28 @@ def test_the_environment_names_the_proxy(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert proxy_for(url) == expected
+    proxy = proxy_for(url)
+    assert (proxy and proxy.url) == expected
+
+
+@pytest.mark.parametrize(
+    "named", ["http://me:CANARY@[", "http://me:pass@h:CANARY", "http://me:CANARY@", "http://h:0"]
+)
+def test_a_proxy_that_is_none_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("https_proxy", named)
+    with pytest.raises(ConfigError, match="https_proxy is no address of a proxy") as caught:
+        proxy_for("https://api.example")
+    assert "CANARY" not in f"{caught.value} {caught.value.__context__}"
+
+
+def test_the_password_of_a_proxy_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://me:CAN%41RY@proxy.example:3128")
+    proxy = proxy_for("https://api.example")
+    assert proxy is not None
+    assert proxy.credentials == ("me", "CANARY")
+    assert "CANARY" not in f"{proxy} {proxy.credentials}"
 
 
 @pytest.mark.parametrize(

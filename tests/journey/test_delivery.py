@@ -12,6 +12,7 @@ from hookline import (
     DeadlineExceeded,
     HooklineError,
     Pipeline,
+    PluginError,
     PolicyViolation,
     Response,
     StreamFilter,
@@ -382,15 +383,15 @@ def test_the_prefill_counts_for_filters_in_both_ways_and_in_the_first_step_only(
     async def body(line: Any) -> None:
         reply = await line.send("Hello", prefill="my sec", tools=[add])
         assert [each.text for each in reply.earlier] == ["[..] one"]
-        assert (reply.text, reply.prefill) == ("ret two", None)
+        assert reply.response.text == "ret two"  # "sec" + "ret" across two steps is no match
+        assert reply.text == "my sec[..] oneret two"
 
     run(body, base_url=server, plugins=[plugin])
 
 
 def test_the_joined_stream_is_the_prefill_and_the_texts_of_all_steps(run: Any, sim: Any) -> None:
-    server = sim(
-        Rule(tool_use={"name": "add", "input": {}}, reply=" one", times=1), Rule(reply=" two")
-    )
+    calls = [Rule(call=n, tool_use={"name": "add", "input": {}}, reply=" one") for n in (1, 3)]
+    server = sim(*calls, Rule(reply=" two"))
 
     def add() -> int:
         """Add."""
@@ -400,8 +401,10 @@ def test_the_joined_stream_is_the_prefill_and_the_texts_of_all_steps(run: Any, s
         async with line.stream("Hello", prefill="Number", tools=[add]) as stream:
             seen = "".join([piece async for piece in stream.text])
             reply = await stream.reply
-        assert seen == "Number" + "".join(each.text for each in reply.earlier) + reply.text
-        assert seen == "Number one two"
+        assert seen == reply.text == "Number one two"
+        assert reply.completion == " one two"
+        plain = await line.send("Hello", prefill="Number", tools=[add])
+        assert (plain.text, plain.completion, plain.prefill) == (seen, " one two", reply.prefill)
         assert reply.request.messages[-2].text == "Number one"
 
     run(body, base_url=server)
@@ -556,3 +559,58 @@ def test_one_thread_or_task_reads_a_stream(run: Any) -> None:
 
     run(body, plugins=[Reads()])
     assert "read already" in str(found[0])
+
+
+def two_steps(sim: Any) -> Any:
+    calls = [Rule(call=n, tool_use={"name": "add", "input": {}}, reply="one ") for n in (1, 3)]
+    return sim(*calls, Rule(reply="two"))
+
+
+@pytest.mark.parametrize(
+    ("change", "plain", "streamed_text"),
+    [
+        (lambda reply: reply.rewrite(lambda text: f"[{text}]"), "[Say one ][two]", None),
+        (lambda reply: reply.map_text(str.upper), "SAY ONE TWO", None),
+        (lambda reply: reply.with_text(reply.text.replace("two", "2")), "Say one 2", None),
+    ],
+)
+def test_a_rewrite_changes_the_text_of_its_step_and_no_other(
+    run: Any, sim: Any, change: Any, plain: str, streamed_text: str | None
+) -> None:
+    def add() -> int:
+        """Add."""
+        return 1
+
+    plugin = type("Late", (), {"post_process": hookimpl(lambda self, reply: change(reply))})()
+    server = two_steps(sim)
+
+    async def body(line: Any) -> None:
+        assert (
+            await line.send("Hi", prefill="Say ", prefill_mode="instructed", tools=[add])
+        ).text == plain
+        async with line.stream(
+            "Hi", prefill="Say ", prefill_mode="instructed", tools=[add]
+        ) as stream:
+            seen = "".join([piece async for piece in stream.text])
+            assert seen == (await stream.reply).text == (streamed_text or plain)
+
+    run(body, base_url=server, plugins=[plugin])
+
+
+def test_in_a_stream_nobody_rewrites_what_an_earlier_step_said(run: Any, sim: Any) -> None:
+    def add() -> int:
+        """Add."""
+        return 1
+
+    late = lambda self, reply: reply.with_text(f"<{reply.text}>")  # noqa: E731 -- a hook of one line
+    plugin = type("Late", (), {"post_process": hookimpl(late)})()
+
+    async def body(line: Any) -> None:
+        async with line.stream("Hi", tools=[add]) as stream:
+            with pytest.raises(PluginError, match="earlier steps is with the caller"):
+                await stream.reply
+        reply = await line.send("Hi", tools=[add])
+        assert reply.text == "<<one >two>"
+        assert [step.text for step in reply.earlier] == [""]
+
+    run(body, base_url=two_steps(sim), plugins=[plugin])

@@ -24,6 +24,7 @@ SURFACES: Final = (
     "tool step",
     "streamed tool step",
     "resume",
+    "resume_stream",
     "upload",
 )
 
@@ -31,28 +32,29 @@ SURFACES: Final = (
 # An upload asks no model: of transforms
 # and checks only those of enforcers see it. Register hooks run when the pipeline is built, whatever comes after; commands are for the CLI.
 MATRIX: Final[dict[str, tuple[object, ...]]] = {
-    "build_history": (1, 1, 1, 1, 1, 1, 1, 1, 0, 0),
-    "inject_prefill": (1, 1, 1, 1, 1, 1, 1, 1, 0, 0),
-    "resolve_images": (1, 1, 1, 1, 1, 1, 2, 2, 1, 0),
-    "send": (1, 1, 1, 1, 1, 1, 2, 2, 1, 0),
-    "check_request": (1, 1, 1, 1, 1, 1, 2, 2, 1, 0),
-    "filter_stream": (1, 1, 1, 1, 0, 0, 2, 2, 1, 0),
-    "post_process": (1, 1, 1, 1, 0, 0, 2, 2, 2, 0),
-    "call_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1, 0),
-    "check_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1, 0),
-    "check_reply": (1, 1, 1, 1, 0, 0, 2, 2, 2, 0),
-    "conclude": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1),
-    "on_turn_start": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1),
-    "on_attempt": (1, 1, 1, 1, 0, 1, 2, 2, 1, 1),
-    "on_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1, 0),
-    "on_event": (0, "+", 0, "+", 0, 0, 0, "+", 0, 0),
-    "on_turn_end": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1),
-    "register_tools": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
-    "register_models": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
-    "register_commands": (0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-    "register_routes": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
-    "open": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
-    "close": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "build_history": (1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0),
+    "inject_prefill": (1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0),
+    "resolve_images": (1, 1, 1, 1, 1, 1, 2, 2, 1, 1, 0),
+    "send": (1, 1, 1, 1, 1, 1, 2, 2, 1, 1, 0),
+    "check_request": (1, 1, 1, 1, 1, 1, 2, 2, 1, 1, 0),
+    "filter_stream": (1, 1, 1, 1, 0, 0, 2, 2, 1, 1, 0),
+    "post_process": (1, 1, 1, 1, 0, 0, 2, 2, 2, 2, 0),
+    "call_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0),
+    "check_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0),
+    "check_reply": (1, 1, 1, 1, 0, 0, 2, 2, 2, 2, 0),
+    "conclude": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1),
+    "on_turn_start": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1),
+    "on_attempt": (1, 1, 1, 1, 0, 1, 2, 2, 1, 1, 1),
+    "on_tool": (0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0),
+    "on_event": (0, "+", 0, "+", 0, 0, 0, "+", 0, "+", 0),
+    "on_turn_end": (1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1),
+    "register_tools": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "register_models": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "register_profiles": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "register_commands": (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "register_routes": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "open": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "close": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
 }
 
 # Public names of a pipeline that take a turn, and the surface that stands for them here.
@@ -63,12 +65,15 @@ DOORS: Final[dict[str, str]] = {
     "explain": "explain",
     "count_tokens": "count_tokens",
     "resume": "resume",
+    "resume_stream": "resume_stream",
+    "take_up": "resume",
+    "open_resumed": "resume_stream",
     "take_turn": "send",
     "open_stream": "stream",
     "files": "upload",
 }
 # Those that take none, or prepare requests that test_batches follows through the same stages.
-NO_DOORS: Final = frozenset({"batches", "close", "models"})
+NO_DOORS: Final = frozenset({"batches", "close", "models", "profile"})
 
 
 class Counts:
@@ -140,6 +145,10 @@ async def enter(line: Any, surface: str) -> None:
     streamed = "stream" in surface
     if surface == "resume":
         await line.resume(PENDING, {"toolu_1": "approve"}, tools=[add])
+        return
+    if surface == "resume_stream":
+        async with line.resume_stream(PENDING, {"toolu_1": "approve"}, tools=[add]) as stream:
+            await stream.reply
         return
     if surface == "explain":
         await line.explain("Hello")

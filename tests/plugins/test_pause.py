@@ -42,7 +42,7 @@ def test_a_paused_turn_goes_on_with_its_content_unchanged(
 ) -> None:
     simulator = sim(PAUSED, ANSWER)
     reply = run.outcome(streamed, line={"base_url": simulator}, tools=[SEARCH])
-    assert reply.text == "Ants are insects."
+    assert reply.text == "Let me look.Ants are insects."
     assert [each.stop_reason for each in reply.earlier] == ["pause_turn"]
     first, second = simulator.bodies
     assert second["messages"] == [

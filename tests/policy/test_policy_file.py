@@ -108,7 +108,9 @@ def test_an_include_that_is_not_what_was_pinned_stops_everything(write: Any, ref
     assert "no such file" in str(refusal(policy=write("include = [{path = 'gone.toml'}]\n")))
 
 
-def test_a_signature_may_be_demanded(write: Any, refusal: Any, tmp_path: Path) -> None:
+def test_a_signature_of_ssh_keygen_may_be_demanded(
+    write: Any, refusal: Any, tmp_path: Path
+) -> None:
     keygen = shutil.which("ssh-keygen")
     assert keygen  # of OpenSSH, which every system that we test on has
 
@@ -128,6 +130,35 @@ def test_a_signature_may_be_demanded(write: Any, refusal: Any, tmp_path: Path) -
     assert "must be signed" in str(refusal(policy=outer(ours)))
     words = [keygen, "-q", "-Y", "sign", "-n", "hookline-policy", "-f", str(tmp_path / "ours")]
     subprocess.run([*words, inner], check=True, capture_output=True)
+    with Pipeline(base_url="sim:", policy=outer(ours)) as line:
+        assert line.settings.max_tokens == 77
+    assert "not signed by the key" in str(refusal(policy=outer(theirs)))
+    Path(inner).write_text("[lock]\nmax_tokens = 78\n")
+    assert "not signed by the key" in str(refusal(policy=outer(ours)))
+
+
+MINISIGN = shutil.which("minisign")
+
+
+@pytest.mark.skipif(MINISIGN is None, reason="needs minisign")
+def test_a_signature_of_minisign_may_be_demanded(write: Any, refusal: Any, tmp_path: Path) -> None:
+    def run(*words: str) -> None:
+        assert MINISIGN
+        subprocess.run([MINISIGN, *words], check=True, capture_output=True)
+
+    def key(name: str) -> str:
+        public = tmp_path / f"{name}.pub"
+        run("-G", "-W", "-p", str(public), "-s", str(tmp_path / name))
+        return public.read_text(encoding="utf-8").splitlines()[-1]
+
+    ours, theirs = key("ours"), key("theirs")
+    inner = write("[lock]\nmax_tokens = 77\n", "inner.toml")
+
+    def outer(by: str) -> Any:
+        return write(f"include = [{{path = 'inner.toml', signed_by = '{by}'}}]\n")
+
+    assert "must be signed" in str(refusal(policy=outer(ours)))
+    run("-S", "-s", str(tmp_path / "ours"), "-m", inner)
     with Pipeline(base_url="sim:", policy=outer(ours)) as line:
         assert line.settings.max_tokens == 77
     assert "not signed by the key" in str(refusal(policy=outer(theirs)))
@@ -245,7 +276,7 @@ def test_an_object_from_code_is_held_to_locks_and_bounds_of_its_options(
 def test_hashes_and_names_are_told_for_the_audit(write: Any) -> None:
     path = write("[policy]\nid = 'acme'\n")
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    assert load_policy([path]).described() == ({"id": "acme", "path": path, "sha256": digest},)
+    assert load_policy([path]).described == (f"acme sha256:{digest}",)
 
 
 def test_no_policy_is_no_policy() -> None:

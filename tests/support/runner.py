@@ -46,6 +46,11 @@ class _SyncStream:
             yield event
 
     @property
+    async def output(self) -> AsyncIterator[Any]:
+        for value in self.inner.output:
+            yield value
+
+    @property
     async def reply(self) -> Any:
         return self.inner.reply
 
@@ -76,6 +81,9 @@ class _SyncFace:
 
     def stream(self, *given: Any, **options: Any) -> _SyncStream:
         return _SyncStream(self.inner.stream(*given, **options))
+
+    def resume_stream(self, *given: Any, **options: Any) -> _SyncStream:
+        return _SyncStream(self.inner.resume_stream(*given, **options))
 
     def conversation(self, **options: Any) -> "_SyncFace":
         return _SyncFace(self.inner.conversation(**options))

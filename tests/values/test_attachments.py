@@ -5,7 +5,7 @@ import math
 import os
 import subprocess
 import sys
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -344,3 +344,52 @@ def test_a_notebook_shows_large_pictures_small(tmp_path: Path) -> None:
         assert PIL.Image.open(BytesIO(b64decode(encoded))).size == (320, 240)
     damaged = Image(path.read_bytes()[:1_500_000])
     assert "<img" not in damaged._repr_html_()
+
+
+def shown_in(html: str) -> PIL.Image.Image:
+    encoded = html.partition("base64,")[2].partition('"')[0]
+    return PIL.Image.open(io.BytesIO(b64decode(encoded)))
+
+
+def test_a_notebook_shows_photos_upright_and_tells_nothing_of_them() -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "CANARY"
+    out = io.BytesIO()
+    PIL.Image.new("RGB", (40, 20), "red").save(out, "JPEG", exif=exif, comment=b"CANARY")
+    shown = shown_in(Image(out.getvalue())._repr_html_())
+    assert shown.size == (20, 40)
+    assert dict(shown.getexif()) == {}
+    assert set(shown.info) <= {"dpi"}
+
+
+@pytest.mark.parametrize("form", ["TIFF", "AVIF", "GIF", "WEBP"])
+def test_a_notebook_shows_what_will_be_converted(form: str) -> None:
+    out = io.BytesIO()
+    PIL.Image.new("RGB", (40, 20), "red").save(out, form)
+    data = b64encode(out.getvalue()).decode()
+    for source in (out.getvalue(), f"data:image/{form.lower()};base64,{data}"):
+        shown = shown_in(Image(source)._repr_html_())
+        assert shown.format == "PNG"
+        assert shown.size == (40, 20)
+
+
+def test_a_notebook_shows_arrays() -> None:
+    import numpy as np
+
+    red = np.zeros((20, 40, 3), np.uint8)
+    red[..., 0] = 255
+    shown = shown_in(Image(red)._repr_html_())
+    assert (shown.size, shown.getpixel((3, 3))) == ((40, 20), (255, 0, 0))
+
+
+def test_a_notebook_says_how_many_pages_a_document_has(tmp_path: Path) -> None:
+    path = tmp_path / "a<b>.pdf"
+    PIL.Image.new("RGB", (20, 20)).save(
+        path, save_all=True, append_images=[PIL.Image.new("L", (9, 9))]
+    )
+    html = Document(path)._repr_html_()
+    assert html.endswith("</code> · 2 pages")
+    assert "<b>" not in html
+    for source in (b"%PDF-1.7 nothing", b"text", "https://example.com/a.pdf", tmp_path / "gone"):
+        assert Document(source)._repr_html_().endswith("</code>")

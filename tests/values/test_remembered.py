@@ -88,7 +88,7 @@ BLANK = {"type": "text", "text": "\n\n"}
 def test_a_blank_text_before_a_tool_call(run: Any, sim: Any, streamed: bool) -> None:
     server = sim(Rule(call=1, reply=[BLANK, ASKED]), Rule(reply="Fine."))
     reply = run.outcome(streamed, line={"base_url": server}, tools=[weather])
-    assert reply.text == "Fine."
+    assert reply.response.text == "Fine."
     assert [block["type"] for block in server.bodies[1]["messages"][1]["content"]] == ["tool_use"]
 
 

@@ -81,7 +81,8 @@ class Upstream:
             DecodeError: the answer is no message.
 
         """
-        stream = turn.stream or self.always_stream or _too_long_to_wait(request)
+        stream = bool(turn.stream or self.always_stream or request.stream)
+        stream = stream or _too_long_to_wait(request)
         if stream != bool(request.stream):
             request = request.evolve(stream=stream or None)
         answer = await self.call(

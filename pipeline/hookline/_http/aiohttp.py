@@ -31,6 +31,7 @@ from hookline._http.transport import (
 )
 from hookline.config import MOST_CONNECTIONS
 from hookline.errors import ConfigError
+from hookline.values.secret import HiddenText
 
 __all__ = ["AiohttpHTTP"]
 
@@ -262,18 +263,17 @@ def _proxy_of(base_url: str) -> _Proxy:
     named = proxy_for(base_url)
     if named is None:
         return None, None
-    proxy = URL(named)
-    if proxy.scheme not in ("http", "https"):
+    if named.scheme not in ("http", "https"):
         raise ConfigError(
-            f"the environment names a {proxy.scheme}: proxy, and aiohttp takes http and https ones; "
+            f"the environment names a {named.scheme}: proxy, and aiohttp takes http and https ones; "
             "http='httpcore2' takes SOCKS too"
         )
-    if proxy.user is None:
-        return proxy, None
+    if named.credentials is None:
+        return URL(named.url), None
     # Errors of aiohttp quote the address, so the password travels beside it. aiohttp makes a
     # Proxy-Authorization of this header.
-    secret = base64.b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
-    return proxy.with_user(None), {"Authorization": f"Basic {secret}"}
+    told = base64.b64encode(":".join(named.credentials).encode()).decode()
+    return URL(named.url), {"Authorization": HiddenText(f"Basic {told}")}
 
 
 class _Body(aiohttp.Payload):

@@ -6,7 +6,6 @@ pipeline is built, and may differ from call to call.
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit
 
 from hookline._http.homes import MOST_POOLS
 from hookline._http.own_pool import AsyncPool
@@ -69,7 +68,7 @@ class Fastest:
             if len(self._spoken) >= MOST_POOLS:
                 self._spoken.clear()
             proxy = proxy_for(url)
-            known = proxy is None or urlsplit(proxy).scheme in ("http", "https")
+            known = proxy is None or proxy.scheme in ("http", "https")
             self._spoken[base_url] = known
         return known
 

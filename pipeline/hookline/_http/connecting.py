@@ -61,7 +61,10 @@ def addresses_of(host: str, port: int) -> tuple[str, ...]:
         OSError: there are none.
 
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # of a proxy, say: what no name server could be asked about
+        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no name of a host") from error
     kinds: dict[Any, dict[str, None]] = {}  # in the system's order of preference, doubles dropped
     for family, _, _, _, where in found:
         kinds.setdefault(family, {})[str(where[0])] = None

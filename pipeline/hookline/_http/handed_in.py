@@ -167,8 +167,8 @@ class SyncHTTP(_HTTP):
         return _CutOffResponse(response, outgoing.deadline)
 
     def _sent(self, outgoing: Outgoing, steps: _Steps) -> Any:
-        request = self._request(outgoing, steps.note)
         with translated():
+            request = self._request(outgoing, steps.note)
             return exchanged_within(
                 outgoing.deadline,
                 lambda: self._client.send(request, stream=True, follow_redirects=False),
@@ -196,7 +196,8 @@ class AsyncHTTP(_HTTP):
         return await self._sent(outgoing, _Steps())
 
     async def _sent(self, outgoing: Outgoing, steps: _Steps) -> RawResponse:
-        request = self._request(outgoing, steps.anote)
+        with translated():
+            request = self._request(outgoing, steps.anote)
         repair = None
         if self._module.__name__ == "httpx":
             repair = Repair(pool_of(self._client, request.url))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpcore2
 
@@ -89,21 +89,19 @@ class _Pool(ABC, Generic[P]):
         proxy = None if self._address is not None else proxy_for(origin)
         if proxy is None:
             return self._made(None, options)
-        parts = urlsplit(proxy)
-        options["proxy_url"] = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        if parts.username is not None:
-            options["proxy_auth"] = (unquote(parts.username), unquote(parts.password or ""))
-        if parts.scheme == "https":  # spoken to the proxy itself, whatever lies behind it
+        options["proxy_url"] = proxy.url
+        options["proxy_auth"] = proxy.credentials
+        if proxy.scheme == "https":  # spoken to the proxy itself, whatever lies behind it
             options["proxy_ssl_context"] = self._certificates.context()
-        elif parts.scheme in ("socks5", "socks5h"):
+        elif proxy.scheme in ("socks5", "socks5h"):
             if find_spec("socksio") is None:
                 raise MissingExtra("socks", "socksio", "a SOCKS proxy")
             del options["socket_options"]  # which its pools do not take
-        elif parts.scheme != "http":
+        elif proxy.scheme != "http":
             raise ConfigError(
-                f"the environment names a {parts.scheme}: proxy; http, https and socks5 work"
+                f"the environment names a {proxy.scheme}: proxy; http, https and socks5 work"
             )
-        return self._made(parts.scheme, options)
+        return self._made(proxy.scheme, options)
 
     def _request(self, outgoing: Outgoing) -> tuple[str, httpcore2.Request]:
         """Return the origin, and the request as the engine wants it."""

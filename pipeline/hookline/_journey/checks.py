@@ -120,6 +120,7 @@ def _sealed_reply(reply: Reply) -> Reply:
         output=reply.output,
         cost=reply.cost,
         earlier=tuple([sealed_response(each) for each in reply.earlier]),
+        tool_results=reply.tool_results,
         interrupted=reply.interrupted,
         trace=reply.trace,
     )

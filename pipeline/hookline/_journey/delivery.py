@@ -25,6 +25,7 @@ from hookline.reply import Reply
 from hookline.turn import Turn
 from hookline.values.events import ErrorEvent, Event, Ping
 from hookline.values.messages import Request, Response
+from hookline.values.prefill import Prefill
 from hookline.wire.assembler import Assembler
 from hookline.wire.event_order import EventOrder
 from hookline.wire.replay import events_of, replayed
@@ -45,6 +46,7 @@ class Delivery:
         response: what ``send`` returned; its ``events`` are still to come. A whole response (from
             a cache, say) is replayed as events.
         earlier: responses of earlier steps.
+        begun: the prefill that the first of them began with.
 
     """
 
@@ -55,6 +57,8 @@ class Delivery:
         request: Request,
         response: Response,
         earlier: tuple[Response, ...],
+        *,
+        begun: Prefill | None = None,
     ) -> None:
         self._turn = turn
         self._request = request
@@ -63,7 +67,7 @@ class Delivery:
         self._observers = plugins.of("on_event")
         self._apart = plugins.judges_replies
         self._filters = Filters(plugins, turn)
-        self._prefill = turn.prefill
+        self._prefill = begun if earlier else turn.prefill
         self._assembler = Assembler()
         self._spoke = turn.io.now()
         self._holds_all = rewrites_late(plugins)
@@ -154,7 +158,9 @@ class Delivery:
         """Yield the events that waited for ``post_process``, as it left the reply."""
         if not self._holds_all:
             return
-        self._turn.prefill = self._prefill = reply.prefill  # a rewrite may have taken it out
+        self._prefill = reply.prefill  # a rewrite may have taken it out
+        if not self._earlier:
+            self._turn.prefill = reply.prefill
         for event in events_of(reply.response):
             self._delivered.feed(event)
             if self._observers:

@@ -20,6 +20,7 @@ from hookline.turn import Turn
 from hookline.values.events import Event, MessageStop
 from hookline.values.messages import Request, Response
 from hookline.values.pictures.survey import surveyed
+from hookline.values.prefill import Prefill
 
 __all__ = ["journey", "rehearse", "rehearse_reply", "the_reply"]
 
@@ -43,45 +44,42 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
 
     """
     earlier: tuple[Response, ...] = ()
-    resumed = turn.options.resumed
+    waiting = turn.options.resumed
+    begun: Prefill | None = None  # how the first reply began, for the steps that follow it
     last: Event | None = None
     async with Life(engine, turn, request) as life:
-        if resumed is None:
+        if waiting is None:
             request = await fold(engine, "build_history", turn, request)
             request = await fold(engine, "inject_prefill", turn, request)
-        else:  # all of this has been done; the turn goes on where it waited
-            reply, following = await post_process(
-                engine, turn, resumed.reply.evolve(trace=turn.trace)
-            )
-            reply = await last_word(engine, turn, reply)
-            if following is None:
-                life.reply = reply
-            else:
-                request = next_step(engine, turn, reply, following)
         while life.reply is None:
-            request = await fold(engine, "resolve_images", turn, request)
-            turn.request = request
-            response = await send(engine, turn, request)
             delivery = None
-            if turn.stream:
-                delivery = Delivery(engine.plugins, turn, request, response, earlier)
-                life.delivery = delivery
-                async with aclosing(delivery.events()) as events:
-                    async for event in events:
-                        if event.__class__ is MessageStop:
-                            last = event
-                        else:
-                            yield event
-                response = delivery.response
+            if waiting is not None:  # all of this has been done; the turn goes on where it waited
+                reply = waiting.reply.evolve(trace=turn.trace)
             else:
-                response = await settle(engine.plugins, turn, response)
-            reply = Reply(
-                response=response,
-                request=request,
-                prefill=turn.prefill,
-                earlier=earlier,
-                trace=turn.trace,
-            )
+                request = await fold(engine, "resolve_images", turn, request)
+                turn.request = request
+                response = await send(engine, turn, request)
+                if turn.stream:
+                    delivery = Delivery(
+                        engine.plugins, turn, request, response, earlier, begun=begun
+                    )
+                    life.delivery = delivery
+                    async with aclosing(delivery.events()) as events:
+                        async for event in events:
+                            if event.__class__ is MessageStop:
+                                last = event
+                            else:
+                                yield event
+                    response = delivery.response
+                else:
+                    response = await settle(engine.plugins, turn, response)
+                reply = Reply(
+                    response=response,
+                    request=request,
+                    prefill=begun if earlier else turn.prefill,
+                    earlier=earlier,
+                    trace=turn.trace,
+                )
             if turn.stream and reply.stop_reason == "tool_use":
                 working = turn.io.alongside()
                 async with aclosing(working.run(partial(_listened, engine, turn, reply))) as told:
@@ -103,7 +101,9 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
             else:
                 if last is not None:
                     yield last
-                earlier = (*earlier, reply.response)
+                if waiting is None:  # else another turn has counted it
+                    earlier, begun = (*reply.earlier, reply.response), reply.prefill
+                waiting = None
                 request = next_step(engine, turn, reply, following)
     if last is not None:
         yield last

@@ -76,12 +76,15 @@ class Life:
         problem = None if error is None else self._cause(error)
         await hang_up(turn)
         told = self.reply
-        if told is not None and self._plugins.judges_replies:
+        if told is not None and self._plugins.judges_replies and self._tells():
             told = sealed(told)  # the caller's own is nobody else's
         problem = await self._conclude(None if problem else told, problem)
         reply = None if problem else told
         await tell(self._plugins.of("on_turn_end"), turn, reply, problem)
         return problem
+
+    def _tells(self) -> bool:
+        return bool(self._plugins.of("conclude") or self._plugins.of("on_turn_end"))
 
     def _cause(self, error: BaseException) -> BaseException:
         """Note what a turn had delivered when it ended early; return what it really died of."""
@@ -92,6 +95,7 @@ class Life:
             problem.partial = turn.partial
         if isinstance(problem, HooklineError):
             problem.attempts = tuple(turn.trace.attempts)
+            problem.unfinished = turn.unfinished
         return problem
 
     async def _conclude(

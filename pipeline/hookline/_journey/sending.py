@@ -1,5 +1,6 @@
 """The sending: layers of plugins around the attempt, and the last word of policy inside them all."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NoReturn
 
@@ -104,6 +105,7 @@ class _Exchange:
         """Note that the answer has come, or has begun to come."""
         self._latency = self._turn.io.now() - self._began
         self._response = response
+        self._listen(response.headers)
         if response.events is None:
             self.ending.usage, self.ending.model = response.usage, response.model
 
@@ -111,12 +113,20 @@ class _Exchange:
         if self._response is not None:  # before that, it is the attempt that fails
             await self.over(error)
 
+    def _listen(self, headers: Mapping[str, str]) -> None:
+        """Hear whether the server names itself."""
+        lesson = self._turn.servers.listen(self._destination, headers)
+        if lesson is not None:
+            self._turn.trace.note("server", str(lesson))
+
     async def over(self, error: BaseException | None) -> None:
         """Put the record into the trace and tell the observers, once."""
         if self._is_over:
             return
         self._is_over = True
         turn = self._turn
+        if isinstance(error, APIError):
+            self._listen(error.headers)
         seconds = turn.io.now() - self._began
         record = attempt_record(
             self._request,

@@ -149,6 +149,13 @@ def _keep_word(
     """Refuse a rewrite of text that the caller of a stream has seen already."""
     if not turn.stream or before.text == after.text:
         return
+    if [step.text for step in before.earlier] != [step.text for step in after.earlier]:
+        raise PluginError(
+            "in a stream the text of earlier steps is with the caller; change that of this step: "
+            "reply.rewrite(…)",
+            plugin=implementation.plugin,
+            hook="post_process",
+        )
     why = shown_already(engine.plugins, implementation)
     if why:
         raise PluginError(

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import error, print_json, print_table
+from hookline.cli.progress import progress_bar
 from hookline.values.brief import size_text
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def images(files: tuple[str, ...], model: str | None, config: str | None, *, as_
 
     with Pipeline(model=model, config=config) as line:
         facts = line.model_table.require(line.settings.model)
-        rows = [_row(attachment, line, facts) for file in files for attachment in attached(file)]
+        rows = _rows([each for file in files for each in attached(file)], line, facts)
     if as_json:
         print_json([row.to_dict() for row in rows])
     else:
@@ -81,6 +82,20 @@ class _Row:
             "dollars": [float(each) for each in self.dollars] if self.dollars else None,
             "problem": self.problem or None,
         }
+
+
+def _rows(attachments: Sequence["Attachment"], line: "Pipeline", facts: "ModelFacts") -> list[_Row]:
+    from hookline.turn import Progress  # noqa: PLC0415 -- `--help` does without
+
+    bar = progress_bar()
+    rows: list[_Row] = []
+    for number, attachment in enumerate(attachments):
+        if bar is not None:
+            bar(Progress("images", number, len(attachments), "images and documents"))
+        rows.append(_row(attachment, line, facts))
+    if bar is not None:
+        bar.close()
+    return rows
 
 
 def _row(attachment: "Attachment", line: "Pipeline", facts: "ModelFacts") -> _Row:

@@ -17,20 +17,27 @@ __all__ = ["models"]
     epilog=examples(
         "hookline models",
         "hookline models --json | jq '.[] | select(.prefill) | .id'",
+        "hookline models --learn --base-url http://localhost:8080",
     )
 )
 @CONFIG
+@click.option("--base-url", metavar="URL", help="The server that --learn asks.")
+@click.option(
+    "--learn", is_flag=True, help="Ask the server for its own models, and what it tells of them."
+)
 @JSON
-def models(config: str | None, *, as_json: bool) -> None:
+def models(config: str | None, base_url: str | None, *, learn: bool, as_json: bool) -> None:
     """List the known models: prices, limits, features.
 
     $IN and $OUT are US dollars per million tokens; CONTEXT is the size of input and output
-    together, OUTPUT the most that may be asked for, both in tokens. Models that plugins add are
-    included; retired ones are marked.
+    together, OUTPUT the most that may be asked for, both in tokens. Models that plugins and settings
+    add are included; retired ones are marked.
     """
     from hookline.pipeline import Pipeline  # noqa: PLC0415 -- `--help` does without
 
-    with Pipeline(config=config) as line:
+    with Pipeline(config=config, base_url=base_url) as line:
+        if learn:
+            line.models.learn()
         known = list(line.model_table)
     if as_json:
         print_json([_described(facts) for facts in known])
@@ -49,8 +56,8 @@ def _row(facts: "ModelFacts") -> tuple[str, ...]:
         facts.id,
         f"{prices.input:f}" if prices else "",
         f"{prices.output:f}" if prices else "",
-        _tokens(facts.context),
-        _tokens(facts.max_output),
+        _tokens(_size(facts, "context")),
+        _tokens(_size(facts, "max_output")),
         "yes" if facts.prefill else "no",
         _thinking(facts),
         _status(facts),
@@ -62,7 +69,14 @@ def _thinking(facts: "ModelFacts") -> str:
     return " + ".join(ways) or "no"
 
 
-def _tokens(count: int) -> str:
+def _size(facts: "ModelFacts", name: str) -> int | None:
+    """Return a size, or None where whoever told of the model said nothing of it."""
+    return None if facts.told and name not in facts.told else getattr(facts, name)
+
+
+def _tokens(count: int | None) -> str:
+    if count is None:
+        return ""
     for unit, size in (("M", 1_000_000), ("k", 1_000)):
         if count >= size and count % size == 0:
             return f"{count // size}{unit}"
@@ -87,8 +101,8 @@ def _described(facts: "ModelFacts") -> dict[str, Any]:
         "released": _day(facts.released),
         "retires": _day(facts.retires),
         "not_before": _day(facts.not_before),
-        "context": facts.context,
-        "max_output": facts.max_output,
+        "context": _size(facts, "context"),
+        "max_output": _size(facts, "max_output"),
         "prefill": facts.prefill,
         "thinking": list(facts.thinking),
         "vision": facts.vision.name if facts.vision else None,

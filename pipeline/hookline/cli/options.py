@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import click
 from attrs import frozen
 
+from hookline.cli.progress import progress_bar
 from hookline.errors import InputError
 
 if TYPE_CHECKING:
@@ -199,6 +200,9 @@ class Arguments:
             options["system"] = self.system
         if self.temperature is not None:
             options["temperature"] = self.temperature
+        bar = progress_bar()
+        if bar is not None:
+            options["on_progress"] = bar
         return options
 
     def message_options(self) -> "SendOptions":

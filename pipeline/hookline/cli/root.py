@@ -64,11 +64,22 @@ class _Root(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            names = self.list_commands(ctx)
-            near = get_close_matches(args[0], names, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
-            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+            raise click.UsageError(
+                f"there is no command {args[0]!r}; {self._instead_of(args[0], ctx)}", ctx
+            )
         return super().resolve_command(ctx, args)
+
+    def _instead_of(self, name: str, ctx: click.Context) -> str:
+        from hookline._journey.discovery import installed  # noqa: PLC0415 -- see `from_plugins`
+
+        if any(each.name == name for each in installed()):
+            return (
+                f"if plugin {name!r} offers it, switch that on: a table [plugins.{name}] in the "
+                f"settings, or for one run hookline -p {name} {name} …"
+            )
+        names = self.list_commands(ctx)
+        near = get_close_matches(name, names, 1)
+        return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
 
 
 def _choose(ctx: click.Context) -> None:

@@ -14,6 +14,9 @@ Above all of them stands the organisation's policy (``hookline.policy``), which 
     urls = "fetch"
     allow_hosts = ["images.example.com"]
 
+    [models."ants-7b"]
+    context = 8192
+
 The same in the environment: ``HOOKLINE_MODEL``, ``HOOKLINE_DISABLE=logging`` and, for a plugin's
 option, ``HOOKLINE_IMAGES__URLS=fetch`` (two underscores). Credentials and the address come from
 the variables that every client of the API knows: ``ANTHROPIC_API_KEY``, ``ANTHROPIC_AUTH_TOKEN``,
@@ -21,7 +24,7 @@ the variables that every client of the API knows: ``ANTHROPIC_API_KEY``, ``ANTHR
 
 Read ``settings`` first, which says what there is; ``options`` says what each field says of itself,
 ``files`` and ``layers`` where values come from, ``references`` how a file speaks of a secret without
-holding it; ``loading`` puts all of it together.
+holding it, ``told_models`` what it may tell of models; ``loading`` puts all of it together.
 """
 
 from hookline.config.bounds import Bound

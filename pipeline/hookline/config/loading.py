@@ -25,6 +25,7 @@ from hookline.config.layers import (
 )
 from hookline.config.options import checked, facts_of
 from hookline.config.settings import Settings
+from hookline.config.told_models import told_models
 from hookline.errors import ConfigError
 from hookline.values.base_url import checked_base_url
 from hookline.values.secret import Secret, as_secret
@@ -42,7 +43,8 @@ _IN_TABLES: Final = (*(name for name in SETTINGS if name not in LISTS), "plugins
 _IN_VARIABLES: Final = {
     name: each.type
     for name, each in SETTINGS.items()
-    if name not in (*_CREDENTIALS, "headers")  # which other variables hold, and none
+    # The former other variables hold; tables of tables none.
+    if name not in (*_CREDENTIALS, "headers", "models")
 }
 
 
@@ -210,7 +212,10 @@ def _settled(layers: list[Layer], environ: Mapping[str, str]) -> Settings:
     account = next((each for each in reversed(layers) if _names_account(each)), None)
     for key, (layer, *_) in said.items():
         name, value = setting(key), layer.values[key]
-        if not name:
+        if name == "models":
+            for each in reversed(said[key]):  # of two that name a model, the strongest tells
+                values[name] = {**values.get(name, {}), **each.values[key]}
+        elif not name:
             plugins.setdefault(key[1], {}).update(dict.fromkeys(key[2:], value))
         elif name not in _CREDENTIALS or layer is account:  # of which the other kind would be
             with located(layer, key):
@@ -233,10 +238,8 @@ def _check(name: str, value: Any) -> None:
     checked(name, value, field.type, facts_of(field))
     if name == "headers":
         check_headers(value)
-    elif name == "server" and value:
-        from hookline.profiles import load_profiles  # noqa: PLC0415 -- reads a table; few name one
-
-        load_profiles().require(value)
+    elif name == "models":
+        told_models(value)
     elif name == "model" and not value:
         raise ConfigError("model must be the id of a model, not ''")
 

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from hookline.config.files import Key
 from hookline.config.layers import Layer, Origin, located
 from hookline.config.options import option
+from hookline.config.told_models import only_limits_of_unknown_models
 from hookline.values.secret import Secret, as_secret
 
 __all__ = ["MOST_CONNECTIONS", "Library", "Settings"]
@@ -53,6 +54,8 @@ class Settings:
         http: what our own connections stand on: ``"auto"``, ``"httpcore2"`` or ``"aiohttp"``.
         server: the profile of the server at ``base_url`` (``"llama.cpp"``, ``"vllm"`` …); empty to
             guess by the host.
+        models: facts about models that the table does not know, by id: ``[models."ants-7b"]``. The
+            layers are put together, and the strongest tells of a model that several name.
         ca_bundle: a PEM file of certificate authorities, instead of the usual ones.
         enable: if not empty, only these installed plugins are loaded.
         disable: installed plugins that are not loaded.
@@ -82,6 +85,9 @@ class Settings:
     unknown_models: Literal["refuse", "allow"] = "refuse"
     http: Library = "auto"
     server: str = field(default="", metadata=option(harmless=True))
+    models: Mapping[str, Mapping[str, Any]] = field(
+        factory=dict, metadata=option(harmless=only_limits_of_unknown_models)
+    )
     ca_bundle: str = ""
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()

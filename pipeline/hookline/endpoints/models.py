@@ -3,19 +3,24 @@
 Hookline's own facts about models, prices and prefill included, are in ``line.model_table``.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, TypeAlias, Unpack
 
 from attrs import field, frozen
 
 from hookline._io import drive
 from hookline.endpoints.access import Access, CallOptions, identified
+from hookline.endpoints.model_facts import facts_of
 from hookline.endpoints.objects import APIObject
 from hookline.endpoints.pages import AsyncItems, Items, Page, walk
+from hookline.models import ModelFacts
 from hookline.send_options.options import list_of
 from hookline.values.frozen import checked, freeze
 
 __all__ = ["AsyncModels", "ModelInfo", "Models"]
+
+Learned: TypeAlias = Callable[[Sequence[ModelFacts]], tuple[ModelFacts, ...]]
+"""Adds facts to a pipeline's table and returns those that are new."""
 
 _PATH: Final = "/v1/models"
 
@@ -54,8 +59,9 @@ class ModelInfo(APIObject):
 class AsyncModels:
     """The models endpoint of an ``AsyncPipeline``; see `Models`."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, learned: Learned) -> None:
         self._access = access
+        self._learned = learned
 
     async def list(
         self,
@@ -87,6 +93,11 @@ class AsyncModels:
         """Return one model; see `Models.get`."""
         return await self._access.get(ModelInfo, identified(_PATH, model), options)
 
+    async def learn(self, **options: Unpack[CallOptions]) -> tuple[ModelFacts, ...]:
+        """Take facts about its models from the server; see `Models.learn`."""
+        found = [facts_of(info) async for info in self.all(**options)]
+        return self._learned([facts for facts in found if facts is not None])
+
 
 class Models:
     """The models endpoint of a ``Pipeline``.
@@ -97,8 +108,8 @@ class Models:
 
     """
 
-    def __init__(self, access: Access) -> None:
-        self._twin = AsyncModels(access)
+    def __init__(self, access: Access, learned: Learned) -> None:
+        self._twin = AsyncModels(access, learned)
 
     def list(
         self,
@@ -159,3 +170,27 @@ class Models:
 
         """
         return drive(self._twin.get(model, **options))
+
+    def learn(self, **options: Unpack[CallOptions]) -> tuple[ModelFacts, ...]:
+        """Take facts about its models from the server: context and modalities, where it tells them.
+
+        They are added to ``model_table``, and hold for turns that begin from then on. What the table
+        or the settings already say of a model stays.
+
+        Args:
+            **options: for each call, as for ``list``.
+
+        Returns:
+            The facts that are new.
+
+        Raises:
+            APIError: the server answered with an error; status 404 where it has no such list.
+            TransportError: no answer came.
+
+        Example:
+            >>> with Pipeline(base_url="http://localhost:8080", model="ants-7b") as line:
+            ...     line.models.learn()
+            ...     line.model_table.require("ants-7b").context
+
+        """
+        return drive(self._twin.learn(**options))

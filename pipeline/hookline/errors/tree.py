@@ -43,6 +43,7 @@ class HooklineError(Exception):
     Attributes:
         retryable: whether the same call may succeed when it is sent again.
         attempts: every HTTP exchange of the turn that this error ended, oldest first.
+        unfinished: the reply whose tool calls had been run, in part or whole, when the turn failed; else None.
         admin: what an administrator needs to know beside it (which file and line of a policy), or "".
 
     """
@@ -50,6 +51,15 @@ class HooklineError(Exception):
     admin: str = ""
     retryable: bool = False
     attempts: "tuple[AttemptRecord, ...]" = ()
+    unfinished: "Reply | None" = None
+
+    @property
+    def pending(self) -> dict[str, Any] | None:
+        """What `resume` takes to go on after the failure, as plain JSON; None where no tool had run.
+
+        What has been run is in it with its results, and so is not run again.
+        """
+        return None if self.unfinished is None else self.unfinished.pending
 
     @property
     def should_retry(self) -> bool:

@@ -8,6 +8,7 @@
 `TurnState`, `ConversationState`        values kept for one turn, for one conversation
 `Book`                                  values kept by model, tenant, destination …, in bounds
 `Principal`, `Destination`, `Outcome`   on whose behalf; where to, and as whom; how a turn ended
+`ModelFacts`, `Profile`                 what is known of a model, of a kind of server
 `Continue`, `Verdict`                   one more step; what a check or a shadow said
 `watched`, `Relay`, `close`, `discard`  a stream on its way through a ``send`` hook
 `price`, `estimate`, `retry_after`      what usage costs; about how many tokens; how long to wait
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from hookline.plugin.estimate import estimate
     from hookline.plugin.relay import Relay, StreamOutcome, close, discard, watched
     from hookline.plugin.state import ConversationState, TurnState
+    from hookline.profiles import Profile
     from hookline.reply import Outcome
     from hookline.trace import Verdict
-    from hookline.turn import Continue
+    from hookline.turn import Continue, Progress
     from hookline.values.destination import Destination
     from hookline.values.principal import Principal
 
@@ -50,6 +52,8 @@ __all__ = [
     "Outcome",
     "Plugin",
     "Principal",
+    "Profile",
+    "Progress",
     "Relay",
     "StreamFilter",
     "StreamOutcome",
@@ -84,9 +88,10 @@ __getattr__, __dir__ = face(
         "hookline.plugin.estimate": ("estimate",),
         "hookline.plugin.relay": ("Relay", "StreamOutcome", "close", "discard", "watched"),
         "hookline.plugin.state": ("ConversationState", "TurnState"),
+        "hookline.profiles": ("Profile",),
         "hookline.reply": ("Outcome",),
         "hookline.trace": ("Verdict",),
-        "hookline.turn": ("Continue",),
+        "hookline.turn": ("Continue", "Progress"),
         "hookline.values.destination": ("Destination",),
         "hookline.values.principal": ("Principal",),
     },

@@ -7,11 +7,13 @@ from hookline.values.blocks import Block, DocumentBlock, ImageBlock, TextBlock, 
 from hookline.values.messages import Request
 from hookline.values.pictures.survey import surveyed
 from hookline.wire.codec import encode_message, unstructure
+from hookline.wire.json import dumps
 
 __all__ = ["estimate"]
 
 _BYTES_A_TOKEN: Final = 4
 _MEDIUM: Final = 1600  # tokens of an image or document of which nothing is known
+_TURN: Final = 30  # bytes of a message around its text
 _RESULT: Final = 100  # bytes of a tool's result around its blocks
 
 
@@ -23,16 +25,20 @@ def estimate(request: Request, facts: ModelFacts | None = None) -> float:
         facts: of its model; with them an image counts as the API counts it, a PDF by its pages.
 
     """
-    size = 0
+    system, tools = request.system or (), request.tools or ()
+    apart = tools if isinstance(system, str) else (*system, *tools)
+    size = sum([len(dumps(unstructure(part))) for part in apart])
+    if isinstance(system, str):
+        size += len(dumps(system))
     plain = True
     for message in request.messages:
-        if all(isinstance(block, TextBlock) for block in message.blocks):
+        if isinstance(message.content, str):
+            size += _TURN + len(dumps(message.content))
+        elif all(isinstance(block, TextBlock) for block in message.content):
             size += len(encode_message(message))
         else:
             plain = False
-            size += sum(map(_size, message.blocks))
-    for part in (request.system, request.tools):
-        size += len(str(part)) if part else 0
+            size += sum(map(_size, message.content))
     media = sum(
         (each.tokens.least + each.tokens.most) / 2 if each.tokens else _MEDIUM
         for each in (() if plain else surveyed(request, facts))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import cached_property
 from importlib import import_module
 from typing import Any, Final
 
@@ -222,11 +223,10 @@ class Policy:
         error.admin = text
         return error
 
-    def described(self) -> tuple[dict[str, str], ...]:
-        """Return name and hash of each file, for the audit."""
-        return tuple(
-            {"id": file.id, "path": file.name, "sha256": file.digest} for file in self.files
-        )
+    @cached_property
+    def described(self) -> tuple[str, ...]:
+        """Each file as its id and hash, ``"acme-2026-11 sha256:9f86d0…"``."""
+        return tuple(f"{file.id} sha256:{file.digest}" for file in self.files)
 
 
 def policy_settings(policy: Policy, config: Any = None, **code: Any) -> Settings:

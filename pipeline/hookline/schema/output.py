@@ -168,7 +168,9 @@ class GrowingOutput:
         self._reader = PartialJSON()
         self._begun = False
         self._reader.feed(self._opened(self._opening))
-        self._index: int | None = None  # of the block that holds the JSON: the first with text
+        self._index: int | None = (
+            None  # of the block that holds the JSON: the first in which it begins
+        )
         self._length = 0
         self._made_at = 0  # the length at which a value was made last
 
@@ -183,12 +185,12 @@ class GrowingOutput:
             self._start_over()
             self._opening = ""  # it belonged to the first reply of the turn
         text = _text_of(event)
-        if text and isinstance(event, ContentBlockStart | ContentBlockDelta):
-            self._index = event.index if self._index is None else self._index
-            if event.index == self._index:
-                self._reader.feed(self._opened(text))
-                self._length += len(text)
-                return self._length - self._made_at >= self._length // _SHARE and self._made()
+        index = getattr(event, "index", None)
+        if text and self._index in (None, index):
+            self._reader.feed(self._opened(text))
+            self._length += len(text)
+            self._index = index if self._begun else None
+            return self._length - self._made_at >= self._length // _SHARE and self._made()
         ended = isinstance(event, ContentBlockStop) and event.index == self._index
         return ended and self._made_at < self._length and self._made()
 

@@ -13,6 +13,7 @@ from hookline.send_options.message import Input, as_history, as_part, new_messag
 from hookline.send_options.options import (
     betas_of,
     check_names,
+    on_progress_of,
     prefill_mode_of,
     prefill_of,
     principal_of,
@@ -57,7 +58,7 @@ class Call:
 _OURS: Final = frozenset(
     {
         *("messages", "prefill", "prefill_mode", "images", "output", "tools"),
-        *("timeout", "context", "principal"),
+        *("timeout", "context", "principal", "on_progress"),
     }
 )
 _READ_BY_WIRE: Final = ("system", "tool_choice", "cache_control")
@@ -70,6 +71,8 @@ def prepare(
     blank: Request,
     message: Input,
     given: Mapping[str, Any],
+    *,
+    strict: bool,
 ) -> Call:
     """Check what a caller wrote and make the request it describes.
 
@@ -80,6 +83,7 @@ def prepare(
             converts and checks only what a call says, and a call says little.
         message: the new message.
         given: ``SendOptions``.
+        strict: whether the server has Anthropic's models and no others.
 
     Raises:
         InputError: an unknown parameter, a value of a wrong kind, an empty message, a bad prefill,
@@ -88,7 +92,7 @@ def prepare(
     """
     check_names(given)
     model = given.get("model")
-    check_model(settings, models, blank.model if model is None else model)
+    check_model(settings, models, blank.model if model is None else model, strict=strict)
     if not given:
         return Call(blank.evolve(messages=(new_message(message),)), _NOTHING_ELSE, None, EMPTY)
     history = as_history(given.get("messages"))
@@ -107,6 +111,7 @@ def prepare(
             prefill_mode=prefill_mode_of(given.get("prefill_mode", "auto")),
             tools=functions,
             output=given.get("output"),
+            on_progress=on_progress_of(given.get("on_progress")),
         ),
         timeout_of(given.get("timeout")),
         MappingProxyType(dict(context)) if context else EMPTY,
@@ -147,13 +152,14 @@ def _field(name: str, value: Any) -> Any:
     return getattr(read_plain(name, structure_request, body), name)
 
 
-def check_model(settings: "Settings", models: "ModelTable", model: Any) -> None:
+def check_model(settings: "Settings", models: "ModelTable", model: Any, *, strict: bool) -> None:
     """Refuse a name that cannot be right; other servers have models of their own.
 
     Args:
         settings: the pipeline's.
         models: known models.
         model: what was asked for.
+        strict: whether the server has Anthropic's models and no others.
 
     Raises:
         InputError: no name, or one that no model of this server has.
@@ -163,17 +169,13 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any) -> None:
         raise InputError(f"model must be the id of a model, not {model!r}")
     if settings.unknown_models == "allow" or models.get(model) is not None:
         return
-    base_url: Any = settings.base_url  # or a simulator, which has the API's models
-    anthropic = (
-        not isinstance(base_url, str) or base_url.startswith("sim:") or ".anthropic.com" in base_url
-    )
-    if not anthropic and not model.startswith("claude-"):
+    if not strict and not model.startswith("claude-"):
         return
     near = _like(models, model)
     hint = f"did you mean {near!r}? " if near else ""
     raise InputError(
         f"unknown model {model!r}; {hint}`hookline models` lists those that Hookline knows. For a "
-        'newer one set unknown_models = "allow", or add its facts with register_models'
+        'newer one set unknown_models = "allow", or tell its facts: [models."…"] in hookline.toml'
     )
 
 

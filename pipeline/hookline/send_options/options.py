@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict
 
 from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
@@ -11,8 +12,10 @@ from hookline.values.messages import Message
 from hookline.values.prefill import PREFILL_MODES, PrefillMode
 from hookline.values.principal import Principal
 from hookline.values.tools.definitions import ToolChoice, ToolSpec
+from hookline.values.wanted import T, Wanted
 
 if TYPE_CHECKING:
+    from hookline.turn.options import OnProgress
     from hookline.values.attachments import Document, Image
 
 __all__ = [
@@ -21,6 +24,7 @@ __all__ = [
     "betas_of",
     "check_names",
     "list_of",
+    "on_progress_of",
     "prefill_mode_of",
     "prefill_of",
     "principal_of",
@@ -29,11 +33,10 @@ __all__ = [
     "timeout_of",
 ]
 
-T = TypeVar("T")
 Part: TypeAlias = "str | Block | Mapping[str, Any]"
 
 
-class SendOptions(TypedDict, total=False):
+class SendOptions(TypedDict, Generic[T], total=False):
     """Everything that ``send``, ``stream`` and a conversation take besides the message.
 
     Beside these, ``extra`` takes request fields that this version does not know by name.
@@ -46,12 +49,13 @@ class SendOptions(TypedDict, total=False):
     prefill: str | None
     prefill_mode: PrefillMode
     images: Sequence["Image | Document | str | bytes | PathLike[str] | Any"]
-    output: Any
+    output: "Wanted[T]"
     tools: Sequence["Callable[..., Any] | ToolSpec | Mapping[str, Any]"]
     tool_choice: ToolChoice | Mapping[str, Any] | None
     timeout: float | None
     context: Mapping[str, Any]
     principal: Principal
+    on_progress: "OnProgress | None"
     stop_sequences: Sequence[str] | None
     temperature: float | None
     top_p: float | None
@@ -184,6 +188,16 @@ def principal_of(value: Any) -> Principal | None:
     if value is None or isinstance(value, Principal):
         return value
     raise InputError(f'principal= takes a Principal: Principal(user="…"), not {value!r}')
+
+
+def on_progress_of(value: Any) -> "OnProgress | None":
+    """Return what takes the progress of plugins, or raise ``InputError``."""
+    if value is None:
+        return None
+    if not callable(value) or iscoroutinefunction(value):
+        raise InputError(f"on_progress= takes a function that is no async def, not {value!r}")
+    function: OnProgress = value
+    return function
 
 
 def betas_of(value: Any) -> tuple[str, ...]:

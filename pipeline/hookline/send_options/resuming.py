@@ -10,7 +10,9 @@ from hookline.values.blocks import ToolResultBlock
 
 __all__ = ["MAY_BE_GIVEN", "resumed"]
 
-MAY_BE_GIVEN: Final = frozenset({"tools", "output", "timeout", "context", "principal"})
+MAY_BE_GIVEN: Final = frozenset(
+    {"tools", "output", "timeout", "context", "principal", "on_progress"}
+)
 """What ``resume`` takes besides; everything else was decided when the turn began."""
 
 _VERSION: Final = 1

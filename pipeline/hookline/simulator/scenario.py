@@ -68,7 +68,8 @@ class Rule:
             the choice, with an input made from its schema; a turn that brings results gets a text.
         stop_reason: Instead of the one that follows from the reply.
         stop_details: For refusals.
-        echo_prefill: Whether the reply repeats the prefill, as some local servers do.
+        echo_prefill: Whether the reply repeats the prefill, as some local servers do; the repeat
+            counts for no ``max_tokens``.
         usage: Fields that replace those of the computed usage.
         status: Answer with this HTTP status instead.
         error_type: Its error type, when not the usual one of the status.

@@ -24,6 +24,8 @@ __all__ = [
     "CallNext",
     "CallTool",
     "Continue",
+    "OnProgress",
+    "Progress",
     "Resumed",
     "RunTool",
     "TurnOptions",
@@ -36,6 +38,28 @@ RunTool: TypeAlias = Callable[[ToolUseBlock], Awaitable[ToolResultBlock]]
 """What a ``call_tool`` hook calls to let the call go on its way."""
 
 CallTool: TypeAlias = Callable[["Turn", ToolUseBlock, RunTool], Awaitable[ToolResultBlock]]
+
+
+@frozen
+class Progress:
+    """How far a plugin has come with work that takes long, before a request leaves.
+
+    Attributes:
+        plugin: whose work it is: ``"images"``, ``"uploads"``.
+        done: how many are done; 0 when it begins.
+        total: how many there are.
+        what: of what, in words: ``"images and documents"``.
+
+    """
+
+    plugin: str
+    done: int
+    total: int
+    what: str
+
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+"""What takes ``Progress``, in the thread or task of the call; whatever it raises ends nothing."""
 
 
 @frozen(kw_only=True)
@@ -84,6 +108,7 @@ class TurnOptions:
         tools: functions that the caller or a plugin offers to the model.
         output: the type or JSON schema that the reply must have, or None.
         resumed: where the turn goes on and what was decided meanwhile, or None.
+        on_progress: takes the ``Progress`` of plugins, or None.
 
     """
 
@@ -94,6 +119,7 @@ class TurnOptions:
     tools: tuple[BoundTool, ...] = ()
     output: Any = None
     resumed: "Resumed | None" = None
+    on_progress: "OnProgress | None" = None
 
 
 @frozen

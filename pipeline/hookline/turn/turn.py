@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from attrs import Attribute, Factory, define, evolve, field
 
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
+from hookline.profiles import LessonName, LessonValue, Profile, Servers
 from hookline.trace import Trace
 from hookline.turn.io import IO, Uploads
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from hookline.reply import Reply
     from hookline.values.events import Event
 
-from hookline.turn.options import NO_OPTIONS, CallTool, RunTool, TurnOptions
+from hookline.turn.options import NO_OPTIONS, CallTool, Progress, RunTool, TurnOptions
 
 __all__ = ["Turn"]
 
@@ -46,7 +47,9 @@ _FIXED: Final = (
         "id",
         "io",
         "models",
+        "servers",
         "plugins",
+        "policies",
         "surface",
         "name",
         "stream",
@@ -82,7 +85,7 @@ class Turn:
     """One journey through the pipeline.
 
     A turn belongs to one call and is never shared; plugins may read everything and write
-    ``prefill``, ``destination``, ``traceparent`` and their own ``TurnState``. The engine writes how
+    ``prefill``, ``destination``, ``traceparent``, ``unfinished`` and their own ``TurnState``. The engine writes how
     far it has come; all else is fixed.
 
     Attributes:
@@ -97,7 +100,9 @@ class Turn:
         options: what the caller asked for.
         io: time, threads and network.
         models: facts about models.
+        servers: what kinds of servers can do, and what those of the pipeline have shown of themselves.
         plugins: those that take part, in order, each with the version of its distribution.
+        policies: the policy files that hold, each as its id and hash (``"acme-2026-11 sha256:…"``).
         destination: where the next attempts go, and as whom. A ``send`` hook may set another
             one before ``call_next``; from the checks on it is fixed.
         api_version: the ``anthropic-version`` that requests go out with.
@@ -120,6 +125,8 @@ class Turn:
             waited for.
         phase: what is going on, for the text of ``DeadlineExceeded``.
         partial: what a stream had delivered when it ended early, else None.
+        unfinished: the last reply whose tool calls have been run, with their results, so that they need
+            not be run again if the turn fails; whoever runs tools sets it.
         left: whether the caller has closed the stream while it was being read.
         told: takes what plugins ``tell`` the reader of a stream while they work; None where nobody
             listens.
@@ -130,7 +137,9 @@ class Turn:
     id: str
     io: IO
     models: "ModelTable"
+    servers: Servers = field(factory=Servers, repr=False)
     plugins: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
     surface: str = "send"
     name: str = ""
     stream: bool = False
@@ -157,6 +166,7 @@ class Turn:
     buffered: int = 0
     phase: str = "the start"
     partial: "Reply | None" = field(default=None, repr=False)
+    unfinished: "Reply | None" = field(default=None, repr=False)
     left: bool = False
     told: "Callable[[Event], None] | None" = field(default=None, repr=False)
     open_streams: list[AsyncGenerator[Any, None]] = field(factory=list, init=False, repr=False)
@@ -190,6 +200,35 @@ class Turn:
     def upstream(self) -> str:
         """The base URL that the next attempt goes to; ``"sim:"`` for the simulator."""
         return self._destination.base_url
+
+    @property
+    def profile(self) -> Profile:
+        """What the server can do that the next attempt goes to, as far as it is known by now."""
+        return self.servers.profile(self._destination)
+
+    def learned(self, name: LessonName, model: str = "") -> Any:
+        """Return what that server has shown of itself; None while nobody knows.
+
+        Args:
+            name: what is asked for; see ``hookline.profiles.Lesson``.
+            model: the model that it is about.
+
+        """
+        return self.servers.learned(self._destination, name, model)
+
+    def learn(self, name: LessonName, value: LessonValue, *, model: str = "", how: str) -> None:
+        """Keep, while the pipeline lives, what that server has shown; what is news is in the trace.
+
+        Args:
+            name: what was learned.
+            value: the name of a profile, or whether it is so.
+            model: the model that it is about.
+            how: what has shown it, for people.
+
+        """
+        lesson = self.servers.learn(self._destination, name, value, model=model, how=how)
+        if lesson is not None:
+            self.trace.note("server", str(lesson))
 
     @property
     def account(self) -> str:
@@ -288,6 +327,24 @@ class Turn:
         """
         if self.told is not None:
             self.told(event)
+
+    def report(self, progress: Progress) -> None:
+        """Tell the caller how far a plugin has come; elsewhere nothing happens.
+
+        Args:
+            progress: for example ``Progress("images", 3, 20, "images")``. Tell it from the hook itself and
+                not from threads of your own: the caller hears it in the thread or task of the call.
+
+        """
+        on_progress = self.options.on_progress
+        if on_progress is None:
+            return
+        try:
+            on_progress(progress)
+        except Exception as error:  # noqa: BLE001 -- the caller's; whoever watches ends nothing
+            said = ("on_progress", f"failed: {type(error).__name__}: {error}")
+            if said not in self.trace.notes:
+                self.trace.note(*said)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative, or None if the turn has no deadline."""

@@ -86,6 +86,7 @@ from hookline.values.pictures.header import (
     read_base64_header,
     read_header,
 )
+from hookline.values.pictures.pdf import is_pdf
 from hookline.values.pictures.pixels import Pixels
 from hookline.values.pictures.survey import (
     Medium,
@@ -228,6 +229,7 @@ __all__ = [
     "convertible",
     "freeze",
     "frozen_tuple",
+    "is_pdf",
     "looks_like",
     "media_in",
     "media_type_of",

@@ -23,6 +23,7 @@ from hookline.values.brief import brief, size_text
 from hookline.values.frozen import checked, freeze
 from hookline.values.pictures.files import image_files
 from hookline.values.pictures.header import media_type_of, read_header
+from hookline.values.pictures.pdf import is_pdf, pages_of
 from hookline.values.pictures.pixels import Pixels
 from hookline.values.pictures.thumbnail import thumbnail
 from hookline.values.pictures.tokens import TokenRange, document_tokens, image_tokens
@@ -133,8 +134,8 @@ class Attachment(Block):
         return f"{type(self).__name__}({self.name})"
 
     def _repr_html_(self) -> str:
-        """Show it in a notebook: a small image inline, everything else as text. Never fetches."""
-        caption = f"<code>{escape(repr(self))}</code>"
+        """Show it in a notebook: an image inline and small, everything else as text. Never fetches."""
+        caption = f"<code>{escape(repr(self))}</code>{escape(self._extent())}"
         data = self._preview()
         media_type = media_type_of(data)
         if media_type is None:
@@ -146,16 +147,25 @@ class Attachment(Block):
         )
 
     def _preview(self) -> bytes:
-        """Return the bytes, if they are at hand and few; a small picture of those that are many."""
+        """Return a small picture of what is at hand; where none can be made, the bytes, if they are few.
+
+        A notebook is stored and passed on, so that the file itself, with all that it tells, is the last resort.
+        """
         if self.kind == "picture":
-            return b"" if isinstance(self.source, Pixels) else thumbnail(self.source)
-        if self.kind == "bytes":
-            data: bytes = self.source
-        elif self.kind == "path":
-            data = _file(self.source)
-        else:
-            data = b""
-        return data if len(data) <= _PREVIEW_BYTES else thumbnail(data)
+            return thumbnail(self.source)
+        data = self._at_hand()
+        return thumbnail(data) or (data if len(data) <= _PREVIEW_BYTES else b"")
+
+    def _at_hand(self) -> bytes:
+        """Return the bytes, if nobody else has to be asked for them and they can be read again."""
+        try:
+            return self._content()
+        except InputError:
+            return b""
+
+    def _extent(self) -> str:
+        """Say how large it is, where a repr does not."""
+        return ""
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -326,6 +336,19 @@ class Document(Attachment):
             ) from error
         return cls(content, media_type="text/plain", **options)
 
+    def _preview(self) -> bytes:
+        """Nothing: to draw a page takes more than is kept here."""
+        return b""
+
+    def _extent(self) -> str:
+        """Say how many pages a PDF has."""
+        data = self._at_hand()
+        try:
+            pages = pages_of(data) if is_pdf(data) else 0
+        except InputError:
+            return ""
+        return f" · {pages} page{'' if pages == 1 else 's'}" if pages else ""
+
     def tokens(self, model: str | ModelFacts) -> TokenRange:
         """Tell about what the document will cost, in tokens, before it is sent (facts 5.4).
 
@@ -387,11 +410,3 @@ _NAMES: Final[Mapping[SourceKind, Callable[[Attachment], str]]] = {
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 2 :]}"
-
-
-def _file(path: Any) -> bytes:
-    """Read a regular file; anything else shows no preview."""
-    try:
-        return read_file(path, most=_MOST_BYTES)
-    except InputError:
-        return b""

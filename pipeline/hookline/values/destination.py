@@ -39,6 +39,7 @@ class Destination:
             api_key=self.api_key,
             auth_token=self.auth_token,
             api_version=self.api_version,
+            server=self.server,
         )
 
     @property

@@ -1,6 +1,6 @@
 """A secret that cannot render itself."""
 
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
 __all__ = ["HiddenBytes", "HiddenText", "Secret", "as_secret"]
 
@@ -55,13 +55,17 @@ class HiddenText(str):
     """A text that works like any other and shows a constant in reprs: a credential inside a header.
 
     A library must get plain text in the end. This keeps it out of what is shown of the dicts and lists
-    that hold it on the way: frame variables in a traceback, above all.
+    that hold it on the way: frame variables in a traceback, above all. A part shows no more: rich,
+    for one, cuts long texts before it asks for their repr.
     """
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return _HIDDEN
+
+    def __getitem__(self, key: SupportsIndex | slice) -> "HiddenText":
+        return HiddenText(super().__getitem__(key))
 
 
 class HiddenBytes(bytes):
@@ -71,6 +75,10 @@ class HiddenBytes(bytes):
 
     def __repr__(self) -> str:
         return _HIDDEN
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        return HiddenBytes(part) if isinstance(part, bytes) else part
 
 
 def as_secret(value: str | Secret | None) -> Secret | None:

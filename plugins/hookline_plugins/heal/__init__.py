@@ -14,7 +14,6 @@ from attrs import define, field, frozen
 
 from hookline import APIError, CallNext, Request, Response, Turn, hookimpl
 from hookline.plugin import Book, option
-from hookline.profiles import profile_of
 from hookline_plugins.heal.fitting import fitted, without_thoughts
 from hookline_plugins.heal.healing import heal
 from hookline_plugins.heal.repairs import Repair, Unhealable, told
@@ -83,7 +82,7 @@ class Heal:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Send the history as the model and the server at hand take it."""
-        profile = profile_of(turn.destination)
+        profile = turn.profile
         facts = turn.models.get(request.model)
         claude = facts if facts is not None and facts.line is not None and profile.claude else None
         key = (turn.upstream, turn.account, request.model)

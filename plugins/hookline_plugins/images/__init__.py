@@ -16,8 +16,9 @@ from weakref import WeakKeyDictionary
 from attrs import Attribute, evolve, field, frozen, validators
 from attrs.converters import optional
 
-from hookline import InputError, Request, Turn, hookimpl
+from hookline import InputError, Progress, Request, Turn, hookimpl
 from hookline.plugin import option
+from hookline.profiles import profile_of
 from hookline.values import (
     Attachment,
     Base64Source,
@@ -26,12 +27,10 @@ from hookline.values import (
     Image,
     ImageBlock,
     Source,
-    TextBlock,
-    surveyed,
-    total_tokens,
 )
 from hookline_plugins.images.one import Resolver, url_to_fetch
-from hookline_plugins.images.plan import Fit, Plan
+from hookline_plugins.images.plan import Fit, Plan, side_for
+from hookline_plugins.images.told import NOTHING, note_made, note_tokens, refusal, words
 from hookline_plugins.images.walk import (
     Placed,
     data_url_of,
@@ -44,17 +43,12 @@ from hookline_plugins.images.walk import (
 
 __all__ = ["Images"]
 
-# Source: facts 5.1.
-_SIDE: Final = 8000
-_SIDE_IN_A_CROWD: Final = 2000
-_CROWD: Final = 20
 _AT_ONCE: Final = 4  # images of one turn that are worked on at a time
 _LEAST_SHARE: Final = 64 * 1024  # characters that an image keeps, however large the request
 
 # Above this Pillow warns of a decompression bomb by itself; below it, only we decide.
 _MOST_PIXELS: Final = 89_000_000
-_TOLD: Final = 5  # bad images that one error describes
-_NOTHING: Final = TextBlock("[An image that could not be used was left out.]")
+_WHAT: Final = "images and documents"
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -176,14 +170,18 @@ class Images:
         results: dict[Hashable, Source | InputError] = {}
         for start in range(0, len(work), _AT_ONCE):
             turn.check_deadline("resolve_images")
+            turn.report(Progress(self.name, start, len(work), _WHAT))
             batch = work[start : start + _AT_ONCE]
             done = await resolver.results(each.block for _, each in batch)
             results |= {key: result for (key, _), result in zip(batch, done, strict=True)}
+        if work:
+            turn.report(Progress(self.name, len(work), len(work), _WHAT))
+        note_made(turn, len(resolver.made), plan.side)
         bad = [
             (each, result) for key, each in work if isinstance(result := results[key], InputError)
         ]
         if bad and self.on_error == "raise":
-            raise _refusal(bad) from bad[0][1]
+            raise refusal(bad) from bad[0][1]
         for each, error in bad:
             turn.trace.note("images", f"{each.label}, {each.place}, was not sent: {error}")
         described = self.on_error == "describe"
@@ -191,35 +189,28 @@ class Images:
         def new(block: Block) -> Block | None:
             result = results.get(key_of(block))
             if isinstance(result, InputError):
-                return _words(block, result) if described else None
+                return words(block, result) if described else None
             return block if result is None else with_source(block, result)
 
-        resolved = replace(request, new, _NOTHING)
+        resolved = replace(request, new, NOTHING)
         lighter = await self._lightened(find(resolved.messages), resolver)
         if lighter:
-            resolved = replace(resolved, lambda block: _exchanged(block, lighter), _NOTHING)
-        self._note_tokens(turn, resolved)
+            resolved = replace(resolved, lambda block: _exchanged(block, lighter), NOTHING)
+        note_tokens(turn, resolved)
         return None if resolved is request else resolved
-
-    def _note_tokens(self, turn: Turn, request: Request) -> None:
-        """Say in the trace what is about to be paid."""
-        media = surveyed(request, turn.models.get(request.model))
-        known = [each for each in media if each.tokens is not None]
-        if known:
-            count = f"{len(known)} of {len(media)} images and documents"
-            turn.trace.note("images", f"{count}: {total_tokens(media)} tokens")
 
     def _plan(self, turn: Turn, request: Request, media: list[Placed]) -> Plan:
         images = sum(1 for each in media if isinstance(each.block, Image | ImageBlock))
         facts = turn.models.get(request.model)
         return Plan(
             fit=self.fit,
-            side=_SIDE_IN_A_CROWD if images > _CROWD else _SIDE,
+            side=side_for(images),
             base64=self.max_bytes,
             pixels=self.max_pixels,
             vision=facts.vision if facts is not None else None,
             strip=self.metadata == "strip",
             sheet=self.animation == "sheet",
+            types=profile_of(turn.destination).image_types,
         )
 
     def _needs_work(self, block: Block, plan: Plan) -> bool:
@@ -265,23 +256,3 @@ def _exchanged(block: Block, lighter: dict[Source, Base64Source]) -> Block:
     if source is None or not isinstance(block, ImageBlock):
         return block
     return with_source(block, lighter.get(source, source))
-
-
-def _refusal(bad: list[tuple[Placed, InputError]]) -> InputError:
-    """Name every bad one, by number, place and source."""
-    lines = [f"{_what(each.block)}: {error} ({each.label}, {each.place})" for each, error in bad]
-    more = [f"and {len(bad) - _TOLD} more"] if len(bad) > _TOLD else []
-    return InputError("; ".join([*lines[:_TOLD], *more]))
-
-
-def _words(block: Block, error: InputError) -> TextBlock:
-    """Say what stood here, to the model: nothing of paths and addresses."""
-    reason = str(error) if not isinstance(block, Attachment) or block.kind == "bytes" else ""
-    text = f"[This {block.type} could not be used{f': {reason}' if reason else ''}.]"
-    return TextBlock(text, cache_control=getattr(block, "cache_control", None))
-
-
-def _what(block: Block) -> str:
-    if isinstance(block, Attachment):
-        return repr(block)
-    return f"the {block.type} block of a message"

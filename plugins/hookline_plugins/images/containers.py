@@ -6,14 +6,15 @@ EXIF is the orientation, which the API applies. Of an animated GIF or PNG only t
 the model sees no other.
 
 Each walk keeps a list of what it knows and drops the rest, so that a new kind of metadata needs no new
-rule. A file that is cut off stays cut off: whether it can be decoded is not judged here.
+rule. A file that is cut off stays cut off. Nothing is decoded here, but a walk sees whether it came to the
+end that the format has; where it did not, somebody should try to decode the file before it is sent.
 """
 
 import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
@@ -29,11 +30,13 @@ class Stripped:
     Attributes:
         data: the file; the very same object if there was nothing to take out.
         orientation: 1 to 8, as EXIF counts.
+        whole: whether the file is put together as its format wants it, from its picture to its end.
 
     """
 
     data: bytes
     orientation: int
+    whole: bool
 
 
 def strip(data: bytes, media_type: str) -> Stripped:
@@ -47,12 +50,13 @@ def strip(data: bytes, media_type: str) -> Stripped:
         The file without metadata.
 
     """
-    parts, orientation = _WALKS[media_type](memoryview(data))
+    parts, orientation, whole = _WALKS[media_type](memoryview(data))
     new = b"".join(parts)
-    return Stripped(data if new == data else new, orientation)
+    return Stripped(data if new == data else new, orientation, whole)
 
 
-Walk = Callable[[memoryview], tuple[list[bytes | memoryview], int]]
+Walked: TypeAlias = tuple[list[bytes | memoryview], int, bool]
+Walk: TypeAlias = Callable[[memoryview], Walked]
 
 _EXIF: Final = b"Exif\0\0"
 _JFIF_WITHOUT_THUMBNAIL: Final = 16  # bytes of the segment's payload, its length included
@@ -62,9 +66,10 @@ _JPEG_KEPT: Final = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xC0, 
 _SOS, _EOI, _APP0, _APP1, _ADOBE = 0xDA, 0xD9, 0xE0, 0xE1, 0xEE
 
 
-def _jpeg(data: memoryview) -> tuple[list[bytes | memoryview], int]:
+def _jpeg(data: memoryview) -> Walked:
     kept: list[bytes | memoryview] = []
-    orientation, at = 1, 2
+    exif: bytes | None = None  # of several, all readers take the first
+    at, scanned = 2, False
     while at + 4 <= len(data) and data[at] == 0xFF:  # noqa: PLR2004 -- every marker begins with it
         marker = data[at + 1]
         if marker == 0xFF:  # noqa: PLR2004 -- fill bytes may stand before a marker
@@ -75,22 +80,25 @@ def _jpeg(data: memoryview) -> tuple[list[bytes | memoryview], int]:
         end = at + 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
         payload = bytes(data[at + 4 : min(end, at + 4 + 64 * 1024)])
         if marker == _APP1 and payload.startswith(_EXIF):
-            orientation = orientation_in(payload[len(_EXIF) :])
+            exif = exif or payload[len(_EXIF) :]
         elif marker == _APP0 and payload.startswith(b"JFIF\0"):
             kept.append(_jfif(data[at:end]))
         elif marker == _SOS:
             after = _CODED.search(data, end)
             end = after.start() if after else len(data)
             kept.append(data[at:end])
+            scanned = True
         elif marker in _JPEG_KEPT or (marker == _ADOBE and payload.startswith(b"Adobe")):
             kept.append(data[at:end])
         at = end
     # Where the file ends before its picture does, no end is invented.
     tail = data[at : at + 2] if at + 2 <= len(data) and data[at + 1] == _EOI else b""
-    exif = _EXIF + minimal_exif(orientation)
-    head = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif if orientation > 1 else b""
+    orientation = orientation_in(exif or b"")
+    new = _EXIF + minimal_exif(orientation)
+    head = b"\xff\xe1" + struct.pack(">H", len(new) + 2) + new if orientation > 1 else b""
     first = kept[:1] if kept and kept[0][1] == _APP0 else []
-    return [data[:2], *first, head, *kept[len(first) :], tail], orientation
+    parts = [data[:2], *first, head, *kept[len(first) :], tail]
+    return parts, orientation, scanned and bool(tail)
 
 
 def _jfif(segment: memoryview) -> bytes | memoryview:
@@ -105,9 +113,11 @@ _PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAM
                               b"sBIT"})  # fmt: skip
 
 
-def _png(data: memoryview) -> tuple[list[bytes | memoryview], int]:
+def _png(data: memoryview) -> Walked:
     parts: list[bytes | memoryview] = [data[:_PNG_START]]
     orientation, at = 1, _PNG_START
+    seen: set[bytes] = set()
+    sound = True
     while at + 8 <= len(data):
         kind = bytes(data[at + 4 : at + 8])
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
@@ -115,6 +125,10 @@ def _png(data: memoryview) -> tuple[list[bytes | memoryview], int]:
             orientation = orientation_in(bytes(data[at + 8 : end - 4]))
         elif kind in _PNG_KEPT:
             parts.append(data[at:end])
+            seen.add(kind)
+            sound = sound and data[end - 4 : end] == struct.pack(
+                ">I", zlib.crc32(data[at + 4 : end - 4])
+            )
         at = end
         if kind == b"IEND":
             break
@@ -122,21 +136,24 @@ def _png(data: memoryview) -> tuple[list[bytes | memoryview], int]:
         exif = b"eXIf" + minimal_exif(orientation)
         chunk = struct.pack(">I", len(exif) - 4) + exif + struct.pack(">I", zlib.crc32(exif))
         parts.insert(2, chunk)  # behind the header
-    return parts, orientation
+    return parts, orientation, sound and {b"IDAT", b"IEND"} <= seen
 
 
 _WEBP_START: Final = 12
 _WEBP_KEPT: Final = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"})
+_WEBP_PICTURES: Final = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 _WEBP_FRAME_HEADER: Final = 16
 _ICC_EXIF_XMP, _EXIF_FLAG = 0x20 | 0x08 | 0x04, 0x08
 
 
-def _webp(data: memoryview) -> tuple[list[bytes | memoryview], int]:
+def _webp(data: memoryview) -> Walked:
     # The file says how long it is; what comes behind that is no part of it.
-    whole = data[: 8 + int.from_bytes(data[4:8], "little")]
+    length = 8 + int.from_bytes(data[4:8], "little")
     orientation = 1
+    kinds: set[bytes] = set()
     body: list[bytes | memoryview] = []
-    for kind, chunk in _riff(whole, _WEBP_START):
+    for kind, chunk in _riff(data[:length], _WEBP_START):
+        kinds.add(kind)
         if kind == b"EXIF":
             orientation = orientation_in(bytes(chunk[8:]).removeprefix(_EXIF))
         elif kind == b"ANMF":
@@ -150,7 +167,8 @@ def _webp(data: memoryview) -> tuple[list[bytes | memoryview], int]:
             exif = minimal_exif(orientation)
             body.append(b"EXIF" + struct.pack("<I", len(exif)) + exif)
     size = struct.pack("<I", 4 + sum(map(len, body)))
-    return [data[:4], size, data[8:12], *body], orientation
+    whole = length <= len(data) and not kinds.isdisjoint(_WEBP_PICTURES)
+    return [data[:4], size, data[8:12], *body], orientation, whole
 
 
 def _frame(chunk: memoryview) -> list[bytes | memoryview]:
@@ -173,9 +191,10 @@ _GIF_TABLE: Final = 0x80  # flag: a colour table follows, of 2 to 256 colours
 _EXTENSION, _CONTROL, _IMAGE = 0x21, 0xF9, 0x2C
 
 
-def _gif(data: memoryview) -> tuple[list[bytes | memoryview], int]:
+def _gif(data: memoryview) -> Walked:
     at = 13 + behind_colours(data, 10)
     parts: list[bytes | memoryview] = [data[:at]]
+    whole = False
     while at + 2 <= len(data):
         if data[at] == _EXTENSION:
             end = behind_blocks(data, at + 2)
@@ -186,11 +205,19 @@ def _gif(data: memoryview) -> tuple[list[bytes | memoryview], int]:
             parts.append(data[at:end])
             if end <= len(data) and data[end - 1] == 0:
                 parts.append(b";")
+                whole = _within(data[6:10], data[at + 1 : at + 9])
             break
         else:
             break
         at = end
-    return parts, 1
+    return parts, 1, whole
+
+
+def _within(canvas: memoryview, frame: memoryview) -> bool:
+    """Tell whether the frame of a GIF lies on its canvas, which is what its header tells of."""
+    left, top, width, height = struct.unpack("<4H", frame)
+    room = struct.unpack("<2H", canvas)
+    return bool(left + width <= room[0] and top + height <= room[1])
 
 
 def behind_colours(data: memoryview, at: int) -> int:

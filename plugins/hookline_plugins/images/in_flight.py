@@ -6,11 +6,13 @@ was begun is given back by the thread that uses it, when it ends, even if its tu
 has long stopped waiting for it.
 """
 
+import ctypes
 import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Final, TypeVar, TypeVarTuple
+from functools import cache
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from attrs import define, field
 
@@ -22,6 +24,21 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 _LOOK_AGAIN: Final = 0.005  # seconds
+_LARGE: Final = 64 * 1024 * 1024  # bytes; less is not worth the time that trimming takes
+
+
+@cache
+def _trim() -> Callable[[int], Any]:
+    """Return what gives freed memory back to the system.
+
+    glibc keeps it, and in a heap of its own for each thread: pictures decoded one after the other in
+    four threads would take the memory of four. Other allocators have no such function, and no need.
+    """
+    try:
+        trim: Callable[[int], Any] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library; Windows
+        return int
+    return trim
 
 
 @define(eq=False)
@@ -42,6 +59,8 @@ class Share:
         try:
             return function(*args)
         finally:
+            if self.size >= _LARGE:
+                _trim()(0)
             with self.budget.lock:
                 self._running = False
             self.leave()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hookline import InputError, Turn
 from hookline.plugin import read_file
@@ -18,6 +18,7 @@ from hookline.values import (
     Header,
     ImageBlock,
     Source,
+    is_pdf,
     remember_header,
 )
 from hookline_plugins.images.in_flight import BUDGET
@@ -35,7 +36,6 @@ from hookline_plugins.images.prepare import (
 from hookline_plugins.images.sources import (
     decode_data_url,
     document_source,
-    is_pdf,
     passed_on,
     read_stream,
 )
@@ -75,6 +75,7 @@ class Resolver:
         turn: whose io and deadline are used.
         plan: what is to become of an image.
         sent: headers of the images that were sent; new ones are added.
+        made: those that were not sent as they were given; new ones are added.
 
     """
 
@@ -82,6 +83,7 @@ class Resolver:
     turn: Turn
     plan: Plan
     sent: WeakKeyDictionary[Base64Source, Header]
+    made: set[Base64Source] = field(factory=set)
 
     async def results(self, blocks: Iterable[Block]) -> list[Source | InputError]:
         """Make the sources of several blocks side by side, or say why there is none.
@@ -159,6 +161,7 @@ class Resolver:
             return await BUDGET.run(turn, job.memory, job.run, self._check)
 
         sent = await (KEPT.once(turn, key, made) if job.digest else made())
+        self.made.add(sent.source)
         return self._noted(sent)
 
     async def smaller(self, source: Base64Source) -> Base64Source:

@@ -1,21 +1,24 @@
 """Taking out of a PDF what says who made it, when and with what; its pages stay as they are."""
 
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 from hookline.errors import InputError, MissingExtra
+from hookline_plugins.images.containers import strip
 
 __all__ = ["without_metadata"]
 
 _INFORMATION: Final = "/Info"
 # Of any object of the file: XMP, a preview, and what programs keep for themselves.
 _PRIVATE: Final = ("/Metadata", "/Thumb", "/PieceInfo", "/LastModified")
+_FILTER, _PARAMETERS, _JPEG = "/Filter", "/DecodeParms", "/DCTDecode"
 
 
 def without_metadata(data: bytes) -> bytes:
     """Write a PDF anew, without document information, XMP, thumbnails and private data of programs.
 
-    What was changed or deleted earlier and still lay in the file does not come along either.
+    Photos in it lose what they tell of their place and camera, and none of their pixels. What was changed or
+    deleted earlier and still lay in the file does not come along either.
 
     Args:
         data: the file.
@@ -42,9 +45,21 @@ def without_metadata(data: bytes) -> bytes:
                     for name in _PRIVATE:
                         if name in each:
                             del each[name]
+                if isinstance(each, pikepdf.Stream):
+                    _strip_photo(each)
             pdf.save(out, fix_metadata_version=False)
     except pikepdf.PasswordError:
         raise InputError("the PDF is encrypted, and the API takes none with a password") from None
     except pikepdf.PdfError as error:
         raise InputError(f"the PDF is damaged: {error}") from error
     return out.getvalue()
+
+
+def _strip_photo(stream: Any) -> None:
+    """Take metadata out of a photo that lies in a PDF as the camera wrote it."""
+    filters = stream.get(_FILTER)
+    if filters not in (_JPEG, [_JPEG]):
+        return
+    photo = strip(stream.read_raw_bytes(), "image/jpeg")
+    if photo.whole:
+        stream.write(photo.data, filter=filters, decode_parms=stream.get(_PARAMETERS))

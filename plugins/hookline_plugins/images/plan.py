@@ -8,9 +8,15 @@ from hookline.errors import InputError
 from hookline.models import Vision
 from hookline.values import Header
 
-__all__ = ["Fit", "Plan"]
+__all__ = ["CROWD", "Fit", "Plan", "side_for"]
 
 Fit: TypeAlias = Literal["best", "limits", "leave", "error"]
+
+# Source: facts 5.1.
+CROWD: Final = 20
+"""So many images may be as large as one alone; with more, all are smaller."""
+_SIDE: Final = 8000
+_SIDE_IN_A_CROWD: Final = 2000
 
 _SHRINKS: Final = frozenset({"best", "limits"})
 
@@ -27,6 +33,7 @@ class Plan:
         vision: how the model sees, or None where that is not known.
         strip: whether metadata is taken out.
         sheet: whether an animation becomes a sheet of several frames.
+        types: media types that the server reads; empty where it reads what the API does.
 
     """
 
@@ -37,6 +44,7 @@ class Plan:
     vision: Vision | None = None
     strip: bool = True
     sheet: bool = False
+    types: tuple[str, ...] = ()
 
     @property
     def raw(self) -> int:
@@ -48,6 +56,10 @@ class Plan:
         """Whether an image may be made smaller, or into another format."""
         return self.fit in _SHRINKS
 
+    def reads(self, media_type: str) -> bool:
+        """Tell whether the server reads a format."""
+        return not self.types or media_type in self.types
+
     def size_for(self, width: int, height: int) -> tuple[int, int]:
         """Return the size to send an image in; never larger than it is."""
         if self.fit == "best" and self.vision is not None:
@@ -58,13 +70,15 @@ class Plan:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
     def excess(self, header: Header, size: int) -> str:
-        """Say in words what the API would refuse, or return an empty string.
+        """Say in words what the server would not take, or return an empty string.
 
         Args:
             header: of the image.
             size: of its file, in bytes.
 
         """
+        if not self.reads(header.media_type):
+            return f"{header.media_type}, and this server reads {', '.join(self.types)}"
         if header.longest > self.side:
             return f"{header.width}x{header.height} pixels, and {self.side} per side are allowed"
         if size > self.raw:
@@ -90,8 +104,11 @@ class Plan:
             )
 
     def keeps(self, header: Header) -> bool:
-        """Tell whether an image of this size, sent before, may go again as it is."""
-        return not self.shrinks or self.size_for(header.width, header.height) == (
-            header.width,
-            header.height,
-        )
+        """Tell whether an image like this, sent before, may go again as it is."""
+        size = header.width, header.height
+        return not self.shrinks or (self.reads(header.media_type) and self.size_for(*size) == size)
+
+
+def side_for(images: int) -> int:
+    """Return the pixels that the longer side of each may have, where a request has so many images."""
+    return _SIDE_IN_A_CROWD if images > CROWD else _SIDE

@@ -13,12 +13,12 @@ from hookline.errors import InputError
 from hookline.values import Base64Source, Header, Pixels, convertible, read_header
 from hookline_plugins.images.animation import frames_of, sheet
 from hookline_plugins.images.containers import strip
+from hookline_plugins.images.encoding import Check, Rendered
 from hookline_plugins.images.plan import Plan
 from hookline_plugins.images.render import (
-    Check,
-    Rendered,
     damage_explained,
     from_pixels,
+    has_pillow,
     memory_for,
     open_file,
     render,
@@ -82,11 +82,15 @@ class Job:
 
         """
         check()
-        if self.frames > 1:
-            with damage_explained():
-                drawn = sheet(self.picture, self.frames, self.plan, check)
-            return _sent(render(drawn, "image/png", self.plan, check))
-        return _sent(render(self.picture, self.media_type, self.plan, check, data=self.data))
+        try:
+            if self.frames > 1:
+                with damage_explained():
+                    drawn = sheet(self.picture, self.frames, self.plan, check)
+                return _sent(render(drawn, "image/png", self.plan, check))
+            return _sent(render(self.picture, self.media_type, self.plan, check, data=self.data))
+        finally:
+            if self.data is not None:  # its pixels are gone before the next one's come
+                self.picture.close()
 
 
 Looked: TypeAlias = Sent | Job
@@ -163,10 +167,13 @@ def _found(data: bytes, plan: Plan) -> Rendered | Job:
         plan.check_pixels((header.width, header.height))
         return _job(data, header.media_type, plan, frames)
     scaled = plan.shrinks and not plan.keeps(header)
-    if plan.strip and not scaled:  # what is encoded again has no metadata anyway
-        data = strip(data, header.media_type).data
+    doubtful = False
+    if not scaled:  # what is encoded again has no metadata anyway, and is judged by its decoder
+        stripped = strip(data, header.media_type)
+        data = stripped.data if plan.strip else data
+        doubtful = not stripped.whole
     excess = plan.excess(header, len(data))
-    if scaled or (excess and plan.shrinks):
+    if scaled or (plan.shrinks and (excess or (doubtful and has_pillow()))):
         plan.check_pixels((header.width, header.height))
         return _job(data, header.media_type, plan)
     if excess and plan.fit == "error":

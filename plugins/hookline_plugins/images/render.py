@@ -7,24 +7,30 @@ A picture is scaled down as early as it can be, in the mode that it was decoded 
 it on white and converting it then cost nothing, and only one copy in full size is ever in memory.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-from attrs import frozen
+from typing import TYPE_CHECKING, Any, Final
 
 from hookline.errors import DeadlineExceeded, InputError, MissingExtra
-from hookline.values import Header, Pixels
+from hookline.values import Pixels
 from hookline_plugins.images import vips
+from hookline_plugins.images.encoding import Check, Rendered, encoded_to_fit, resized
+from hookline_plugins.images.orientation import orientation_in
 from hookline_plugins.images.plan import Plan
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["Rendered", "damage_explained", "from_pixels", "memory_for", "open_file", "render"]
-
-Check: TypeAlias = Callable[[], None]
+__all__ = [
+    "damage_explained",
+    "from_pixels",
+    "has_pillow",
+    "memory_for",
+    "open_file",
+    "render",
+]
 
 # The sniffed format alone is named to Pillow: no other decoder ever sees the bytes.
 _FORMATS: Final = {
@@ -37,40 +43,14 @@ _FORMATS: Final = {
 }
 _HEIC: Final = "image/heic"
 
-_Encoding: TypeAlias = tuple[str, Mapping[str, int]]
-_PNG: Final[_Encoding] = ("image/png", {})
-_JPEG: Final[tuple[_Encoding, ...]] = tuple(("image/jpeg", {"quality": q}) for q in (90, 80))
-_WEBP: Final[tuple[_Encoding, ...]] = tuple(
-    ("image/webp", {"quality": q, "method": 4}) for q in (90, 80)
-)
-# Formats that lose nothing: they stay so where that is shorter.
-_LOSSLESS: Final = frozenset({"image/png", "image/gif", "image/tiff"})
-_STEP: Final = 0.75  # how much smaller the sides get when no encoding is short enough
-_LEAST_SIDE: Final = 16
-
 # Modes that have no intermediate values to scale with, and what they become first.
 _STIFF: Final = {"1": "L", "PA": "RGBA"}
 # Pillow's modes to the few that all encoders take.
 _MODES: Final = {"1": "L", "L": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "La": "RGBA",
                  "PA": "RGBA", "RGBa": "RGBA"}  # fmt: skip
 _SIXTEEN_BITS: Final = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
-_REDUCING_GAP: Final = 3.0  # reduce by whole factors first, as far as nobody can see it
 _ORIENTATION: Final = 0x0112
 _PLAIN_BYTES, _COMPLEX_BYTES = 4, 8  # a pixel; palettes and alpha need a second copy
-
-
-@frozen
-class Rendered:
-    """An image file that was made here.
-
-    Attributes:
-        header: what it is.
-        data: the file.
-
-    """
-
-    header: Header
-    data: bytes
 
 
 def memory_for(media_type: str, size: tuple[int, int], plan: Plan) -> int:
@@ -166,15 +146,20 @@ def render(
         if shrunk is None:
             picture.load()
             check()
-        orientation = _orientation(picture)
+        orientation = _orientation(picture, of_file=data is not None)
         scaled = target != picture.size
-        plain = _plain(shrunk or _resized(_supple(picture), target))
+        plain = _plain(shrunk or resized(_supple(picture), target))
         check()
         upright = _turned(plain, orientation)
         if upright is picture and data is None:
             upright = picture.copy()
         upright.info = {}  # save() would write what it holds: comments, profiles, EXIF
-        return _encoded_to_fit(upright, media_type, plan, check, scaled=scaled)
+        return encoded_to_fit(upright, media_type, plan, check, scaled=scaled)
+
+
+def has_pillow() -> bool:
+    """Tell whether a file can be decoded here at all."""
+    return find_spec("PIL") is not None
 
 
 def _pillow() -> Any:
@@ -208,8 +193,15 @@ def damage_explained() -> Iterator[None]:
         ) from error
 
 
-def _orientation(picture: "Picture") -> int:
-    """Read the EXIF orientation of a decoded picture; broken EXIF counts as none."""
+def _orientation(picture: "Picture", *, of_file: bool) -> int:
+    """Read the EXIF orientation of a decoded picture; broken EXIF counts as none.
+
+    Of a file, EXIF counts and nothing else, as for the API and for those files that are not encoded again;
+    TIFF, HEIC and AVIF come upright from their decoders, or say so in EXIF too. Of a picture in memory
+    counts what its owner sees.
+    """
+    if of_file:
+        return orientation_in(bytes(picture.info.get("exif") or b"").removeprefix(b"Exif\0\0"))
     try:
         return int(picture.getexif().get(_ORIENTATION, 1))
     except Exception:  # noqa: BLE001 -- EXIF is a format of its own, and as hostile as the rest
@@ -242,15 +234,6 @@ def _supple(picture: "Picture") -> "Picture":
     return picture
 
 
-def _resized(picture: "Picture", size: tuple[int, int]) -> "Picture":
-    from PIL.Image import Resampling  # noqa: PLC0415 -- an extra
-
-    if picture.size == size:
-        return picture
-    gap = None if picture.mode == "I;16" else _REDUCING_GAP  # which Pillow cannot reduce
-    return picture.resize(size, Resampling.LANCZOS, reducing_gap=gap)
-
-
 def _plain(picture: "Picture") -> "Picture":
     """Bring a picture to one of the modes L, RGB, RGBA; alpha that hides nothing goes."""
     if picture.mode in _SIXTEEN_BITS:  # convert() would clip to white instead of scaling
@@ -260,32 +243,3 @@ def _plain(picture: "Picture") -> "Picture":
     if mode == "RGBA" and plain.getchannel("A").getextrema() == (255, 255):
         return plain.convert("RGB")
     return plain
-
-
-def _encoded_to_fit(
-    picture: "Picture", media_type: str, plan: Plan, check: Check, *, scaled: bool
-) -> Rendered:
-    """Find the first size and encoding that is short enough."""
-    lossy = _WEBP if picture.mode == "RGBA" or media_type == "image/webp" else _JPEG
-    lossless = media_type in _LOSSLESS
-    size, least = picture.size, min(_LEAST_SIDE, *picture.size)
-    while max(size) >= least:
-        sized = _resized(picture, size)
-        best = None
-        for encoding in (_PNG, *lossy) if lossless else lossy:
-            if best is not None and (encoding is not lossy[0] or not scaled):
-                break  # good enough; only the first lossy one competes, with what was scaled
-            data = _encoded(sized, *encoding)
-            check()
-            if len(data) <= plan.raw and (best is None or len(data) < len(best.data)):
-                best = Rendered(Header(encoding[0], *sized.size), data)
-        if best is not None:
-            return best
-        size = max(1, int(size[0] * _STEP)), max(1, int(size[1] * _STEP))
-    raise InputError(f"the image cannot be made to fit into {plan.base64:,} bytes of base64")
-
-
-def _encoded(picture: "Picture", media_type: str, options: Mapping[str, Any]) -> bytes:
-    out = BytesIO()
-    picture.save(out, _FORMATS[media_type], **options)
-    return out.getvalue()

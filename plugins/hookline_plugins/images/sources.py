@@ -6,14 +6,13 @@ from base64 import b64encode
 from typing import Any, Final
 
 from hookline.errors import InputError
-from hookline.values import Base64Source, Source, TextSource, URLSource, looks_like
+from hookline.values import Base64Source, Source, TextSource, URLSource, is_pdf, looks_like
 
 __all__ = [
     "base64_source",
     "decode_base64",
     "decode_data_url",
     "document_source",
-    "is_pdf",
     "passed_on",
     "read_stream",
 ]
@@ -27,7 +26,6 @@ _PLAUSIBLE: Final = re.compile(
     re.IGNORECASE,
 )
 _PREFIX: Final = 256  # a data: prefix is shorter
-_PDF_WITHIN: Final = 1024  # readers accept leading bytes before %PDF-
 
 
 def decode_data_url(url: str, *, most: int) -> bytes:
@@ -165,11 +163,6 @@ def document_source(data: bytes, *, said: str | None, most: int) -> Source:
     if len(data) > most:
         raise InputError(f"the text has {len(data):,} bytes, and {most:,} are allowed")
     return TextSource("text/plain", text)
-
-
-def is_pdf(data: bytes) -> bool:
-    """Tell whether a file is a PDF, from its first bytes."""
-    return b"%PDF-" in data[:_PDF_WITHIN]
 
 
 def base64_source(media_type: str, data: bytes) -> Base64Source:

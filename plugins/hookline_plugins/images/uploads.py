@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from attrs import field, frozen, validators
@@ -26,6 +25,7 @@ from hookline import (
     CallNext,
     HooklineError,
     PolicyViolation,
+    Progress,
     Request,
     Response,
     Turn,
@@ -151,16 +151,19 @@ class Uploads:
     def _chosen(self, request: Request, turn: Turn) -> list[Base64Source]:
         if self.strategy == "file":
             return list(dict.fromkeys(source for source, _ in _sources(request)))
-        if self.strategy == "base64" or not _keeps_files(turn.destination.base_url):
+        if self.strategy == "base64" or not turn.profile.files:
             return []
         return _worth_it(request)
 
     async def _ids(self, turn: Turn, sources: Iterable[Base64Source]) -> _Ids:
         ids: dict[Base64Source, str] = {}
-        for source in sources:  # one after the other: each is large
+        sources = list(sources)
+        for number, source in enumerate(sources):  # one after the other: each is large
+            turn.report(Progress(self.name, number, len(sources), "uploads"))
             key = await turn.io.run_blocking(_key, turn, source)
             kept = await self._do(turn, self._store().get, key)
             ids[source] = json.loads(kept)["id"] if kept else await self._upload(turn, source, key)
+        turn.report(Progress(self.name, len(sources), len(sources), "uploads"))
         return ids
 
     async def _upload(self, turn: Turn, source: Base64Source, key: bytes) -> str:
@@ -229,12 +232,6 @@ def _inside(content: Any) -> Iterator[Base64Source]:
             yield source
         elif isinstance(block, ToolResultBlock):
             yield from _inside(block.content)
-
-
-def _keeps_files(base_url: str) -> bool:
-    """Tell whether a server is known to keep files (facts 5.3, 14); others get bytes."""
-    host = urlsplit(base_url).hostname or ""
-    return base_url.startswith("sim:") or host == "anthropic.com" or host.endswith(".anthropic.com")
 
 
 def _key(turn: Turn, source: Base64Source) -> bytes:

@@ -2,7 +2,8 @@
 
 ``inject_prefill`` puts them at the end of the request as an assistant message, and that is what a
 conversation remembers. What really leaves is decided in ``send``, for each attempt (``decision``):
-models up to 4.5 continue such a message, ``native``; later ones refuse it (facts 4.2) and are told, ``instructed``;
+models up to 4.5 continue such a message, ``native``; later ones refuse it (facts 4.2) and are told, ``instructed``,
+as is a model of which that is learned from its server's refusal;
 and where the reply is JSON of a schema that begins so anyway, nothing need be said, ``structured``. The plugin
 ``echo`` (in ``echo``) then takes out what the answer repeats (``repeats``).
 """
@@ -11,10 +12,10 @@ from typing import Final
 
 from attrs import field, frozen, validators
 
-from hookline import CallNext, Message, Prefill, Request, Response, Turn, hookimpl
+from hookline import APIError, CallNext, Message, Prefill, Request, Response, Turn, hookimpl
 from hookline.plugin import option
-from hookline.values import PREFILL_MODES, PrefillMode
-from hookline_plugins.prefill.decision import placed, trailing_words
+from hookline.values import PREFILL_MODES, PrefillMode, PrefillWay
+from hookline_plugins.prefill.decision import placed, refuses_prefill, trailing_words
 
 __all__ = ["PrefillPlugin"]
 
@@ -69,13 +70,24 @@ class PrefillPlugin:
         words = words_at_the_end(turn, request)
         if words is None:
             return await call_next(request)
+        mode, sent = self._placed(turn, request, words)
+        try:
+            return await call_next(sent)
+        except APIError as error:
+            if mode != "native" or self._asked(turn) != "auto" or not refuses_prefill(error):
+                raise
+            turn.learn("prefill", False, model=request.model, how="it refused one")  # noqa: FBT003 -- what was learned
+        mode, sent = self._placed(turn, request, words)
+        return await call_next(sent)
+
+    def _placed(self, turn: Turn, request: Request, words: str) -> tuple[PrefillWay, Request]:
         given = bool(turn.options.prefill)
         mode, sent = placed(turn, request, words, self._asked(turn), given=given)
         if turn.prefill is not None and turn.prefill.text == words:
             if mode != "native":
                 turn.trace.note("prefill", f"{mode} for {request.model}")
             turn.prefill = Prefill(text=words, mode=mode)
-        return await call_next(sent)
+        return mode, sent
 
     def _asked(self, turn: Turn) -> PrefillMode:
         asked = turn.options.prefill_mode

@@ -4,28 +4,40 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hookline import InputError, Message, Request, TextBlock, Turn
-from hookline.profiles import profile_of
+from hookline import APIError, InputError, Message, Request, TextBlock, Turn
+from hookline.models import ModelFacts
 from hookline.values import PrefillMode, PrefillWay
 
 __all__ = [
-    "INSTRUCTION",
     "SMALL",
+    "continued",
     "continues",
     "instructed",
     "placed",
+    "refuses_prefill",
+    "takes_schema",
     "trailing_words",
     "with_instruction",
 ]
 
-INSTRUCTION: Final = (
+# To write the words first fixes what follows them, white space included: "Hello", told to be continued, comes
+# back as "there", and told to be begun with as "Hello there".
+_BEGIN: Final = (
+    "Begin your reply with exactly the words between the tags, character for character: no "
+    "introduction, no quotation marks and no code fence before them. Then go on from there.\n"
+    "<reply_so_far>{words}</reply_so_far>"
+)
+_CONTINUE: Final = (
     "Your reply has already been started with the words between the tags. Write only what comes "
     "directly after them, as their continuation; do not repeat them and do not comment on them.\n"
     "<reply_so_far>{words}</reply_so_far>"
 )
 SMALL: Final = 32  # tokens; with more, what a repeat takes of them is no matter
+_LONG: Final = 400  # characters; longer words are not worth being paid for twice
 _PREAMBLE: Final = 64
 _THOUGHTS: Final = 1024
+_BAD_REQUEST: Final = 400
+_REFUSALS: Final = ("prefill", "end with a user message")  # facts 4.2
 
 
 def trailing_words(request: Request) -> tuple[Request, str] | None:
@@ -53,20 +65,38 @@ def trailing_words(request: Request) -> tuple[Request, str] | None:
     return request.evolve(messages=(*kept, Message("assistant", words))), words
 
 
-def continues(turn: Turn, request: Request) -> bool:
+def continues(turn: Turn, request: Request) -> bool | None:
     """Say whether the server at hand lets the model continue a final assistant message.
 
-    Models that the table does not know run on other servers, whose chat templates mostly do.
+    Returns:
+        None where nobody knows: of a Claude that is not in the table. Models of other kinds run on other
+        servers, whose chat templates mostly do (facts 4.2).
+
     """
-    facts = turn.models.get(request.model)
-    profile = profile_of(turn.destination)
-    if facts is not None and facts.line is not None and not profile.claude:
-        facts = None  # a name that somebody gave a model of another kind
+    if turn.learned("prefill", request.model) is False:
+        return False
+    facts = _claude(turn, request.model)
     thinking = (request.thinking or {}).get("type")
     thinks = thinking not in (None, "disabled") if facts is None else facts.thinks(thinking)
-    if thinks or _format(request):
+    if thinks or _format(turn, request):
         return False  # facts 4.3: incompatible with thinking and with structured output
-    return facts is None or facts.prefill
+    if facts is not None:
+        return facts.prefill
+    registered = turn.models.get(request.model)
+    if registered is not None and registered.line is None:
+        return registered.prefill
+    return None if _may_be_claude(turn, request.model) else True
+
+
+def _claude(turn: Turn, model: str) -> ModelFacts | None:
+    """Return the facts of a Claude; None of any other model, and where a server calls others so."""
+    facts = turn.models.get(model) if turn.profile.claude else None
+    return facts if facts is not None and facts.line is not None else None
+
+
+def _may_be_claude(turn: Turn, model: str) -> bool:
+    profile = turn.profile
+    return profile.all_rules or (profile.claude and turn.models.is_claude(model))
 
 
 def placed(
@@ -94,7 +124,8 @@ def placed(
         return mode, without
     if mode == "instructed":
         return mode, instructed(turn, without, words)
-    if words == words.rstrip() or profile_of(turn.destination).trailing_space:
+    spaced = turn.profile.trailing_space or not _may_be_claude(turn, request.model)
+    if words == words.rstrip() or spaced:
         return mode, request
     if given:
         raise InputError(
@@ -105,31 +136,50 @@ def placed(
 
 
 def _mode(turn: Turn, request: Request, words: str, asked: PrefillMode) -> PrefillWay:
+    able = continues(turn, request)
+    if asked == "native" and able is not False:
+        return "native"
     if asked in ("native", "error"):
-        if not continues(turn, request):
-            raise InputError(
-                f"{request.model} does not continue an assistant message (prefill) in this request. "
-                'Use prefill_mode="auto" or "instructed", which tells the model to continue from '
-                "the words; or a model up to 4.5, without thinking and structured output"
-            )
-        return "native"
-    if asked == "structured" or (asked == "auto" and turn.options.output and _format(request)):
-        if _opens(words, _format(request)):
-            return "structured"
+        if able:
+            return "native"
+        does = "does not continue" if able is False else "is unknown here; it may not continue"
         raise InputError(
-            "output= and this prefill= exclude each other: the schema decides how the reply begins, "
-            "and it does not begin so"
-            if _format(request)
-            else 'prefill_mode="structured" needs output=: the schema makes the reply begin so'
+            f"{request.model} {does} an assistant message (prefill) in this request. "
+            'Use prefill_mode="auto" or "instructed", which tells the model to begin with '
+            "the words; or a model up to 4.5, without thinking and structured output"
         )
-    if asked == "auto" and continues(turn, request):
-        return "native"
-    return "instructed"
+    wanted = _format(turn, request)
+    if asked == "structured" or (asked == "auto" and wanted):
+        if _opens(words, wanted):
+            return "structured"
+        if asked == "structured" or turn.options.output:
+            raise InputError(
+                "output= and this prefill= exclude each other: the schema decides how the reply "
+                "begins, and it does not begin so"
+                if wanted
+                else 'prefill_mode="structured" needs output=, and a server that takes its schema: it '
+                "makes the reply begin so"
+            )
+    return "native" if asked == "auto" and able else "instructed"
 
 
-def _format(request: Request) -> Mapping[str, Any] | None:
+def refuses_prefill(error: APIError) -> bool:
+    """Tell whether an error says that the model does not continue an assistant message (facts 4.2)."""
+    text = error.message.lower()
+    return error.status == _BAD_REQUEST and any(each in text for each in _REFUSALS)
+
+
+def takes_schema(turn: Turn, request: Request) -> bool:
+    """Say whether the server at hand holds the model to ``output_config.format``."""
+    if not turn.profile.output_config:
+        return False  # whatever the model is called there
+    return turn.models.is_claude(request.model)
+
+
+def _format(turn: Turn, request: Request) -> Mapping[str, Any] | None:
+    """Return what binds the reply to a schema, if anything does."""
     wanted = (request.output_config or {}).get("format")
-    return wanted if isinstance(wanted, Mapping) else None
+    return wanted if isinstance(wanted, Mapping) and takes_schema(turn, request) else None
 
 
 def _opens(words: str, wanted: Mapping[str, Any] | None) -> bool:
@@ -147,19 +197,29 @@ def _opens(words: str, wanted: Mapping[str, Any] | None) -> bool:
 
 
 def instructed(turn: Turn, request: Request, words: str) -> Request:
-    """Tell the model to continue from the words.
+    """Tell the model to begin its reply with the words.
 
-    Where few tokens were asked for, more are: the model may repeat the words, and think, before it
-    comes to what was wanted. What is too much is cut here.
+    Where the words are much of the tokens that were asked for, more are: the model writes them again, and
+    may think, before it comes to what was wanted. What is too much is cut here.
     """
-    told = with_instruction(request, INSTRUCTION.format(words=words))
-    room = request.max_tokens
-    if 0 < room <= SMALL:
-        facts = turn.models.get(request.model)
-        room += len(words) // 2 + _PREAMBLE
+    told = with_instruction(
+        request, (_CONTINUE if len(words) > _LONG else _BEGIN).format(words=words)
+    )
+    wanted = request.max_tokens
+    repeat = len(words) // 2
+    room = repeat if 0 < wanted < repeat * 4 else 0
+    facts = turn.models.get(request.model)
+    if 0 < wanted <= SMALL:
         thinking = (request.thinking or {}).get("type")
-        room += _THOUGHTS if facts is not None and facts.thinks(thinking) else 0
-    return told.evolve(max_tokens=room)
+        thinks = facts is not None and facts.thinks(thinking)
+        room = repeat + _PREAMBLE + (_THOUGHTS if thinks else 0)
+    most = max(wanted, facts.max_output) if facts is not None else wanted + room
+    return told.evolve(max_tokens=min(wanted + room, most))
+
+
+def continued(request: Request, words: str) -> Request:
+    """Tell the model to go on from words that are its own, however many they are."""
+    return with_instruction(request, _CONTINUE.format(words=words))
 
 
 def with_instruction(request: Request, text: str) -> Request:

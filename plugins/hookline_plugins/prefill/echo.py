@@ -1,7 +1,7 @@
 """The plugin ``echo``: the reply's text holds the prefill exactly once.
 
 Anthropic's models answer a prefill with the continuation only. Some other servers repeat the prefill, in
-whole answers, in streams or in both; which, is learned per destination, model and kind of answer, and never
+whole answers, in streams or in both; which, is learned per destination, model and kind of answer (``turn.learn``), and never
 guessed: a short prefill may well be what the model itself says next, so before the first one such a server is
 asked for one token after words that nobody says by chance. A model that was only told to continue may repeat
 the words in its own way (``repeats``).
@@ -25,8 +25,8 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Book, Relay, TurnState, close, option
-from hookline.profiles import load_profiles, profile_of
+from hookline.plugin import Relay, TurnState, close, option
+from hookline.profiles import LessonName
 from hookline.values import (
     ContentBlockDelta,
     ContentBlockStart,
@@ -44,13 +44,8 @@ __all__ = ["Echo"]
 _TELLING: Final = "The quick brown fox jumps over the"
 _ORDINARY: Final = ("end_turn", "stop_sequence", "max_tokens")
 _TELLS: Final = 12  # characters; words that long are not said again by chance
-
-
-@define
-class _Habit:
-    """Whether a server repeats a prefill; None while nobody knows."""
-
-    repeats: bool | None = None
+_WHOLE: Final = "repeats_whole"
+_IN_STREAMS: Final = "repeats_streams"
 
 
 @define
@@ -81,7 +76,6 @@ class Echo:
     )
     ask: bool = field(default=True, metadata=option(harmless=True))
     wanted = TurnState(_Wanted)
-    _habits: Book[tuple[str, str, str, bool], _Habit] = field(init=False, factory=Book, repr=False)
 
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
@@ -91,8 +85,11 @@ class Echo:
             return await call_next(request)
         self.wanted[turn] = _Wanted(words, request.max_tokens)
         if turn.asks_model and continues(turn, request):
-            await self._learn(turn, request, words, call_next)
+            await self._ask(turn, request, words, call_next, streams=turn.stream)
         response = await call_next(request)
+        if turn.asks_model and _kind(turn, response) == _IN_STREAMS and not turn.stream:
+            # A plain call that was a stream on the wire: there the habit may be another one.
+            await self._ask(turn, request, words, call_next, streams=True)
         taking = self._taking(turn, words, request, response)
         if taking is None:
             return response
@@ -124,47 +121,56 @@ class Echo:
             return _Taking(turn, Repeat(words, loose=True), request.max_tokens if small else 0)
         if self.remove == "always":
             return _Taking(turn, Repeat(words))
-        if not self._may_repeat(turn, request, response):
+        if not _may_repeat(turn, request):
             return None
-        habit = self._habit(turn, request)
-        if habit.repeats is False or (habit.repeats is None and len(words) < _TELLS):
+        kind = _kind(turn, response)
+        repeats = turn.learned(kind, request.model)
+        if repeats is False or (repeats is None and len(words) < _TELLS):
             return None
-        return _Taking(turn, Repeat(words), habit=habit)
+        known = repeats is True
+        return _Taking(turn, Repeat(words, known=known), learns=(kind, request.model))
 
-    def _may_repeat(self, turn: Turn, request: Request, response: Response | None = None) -> bool:
-        """Say whether the server may be one of those: not where a Claude answers."""
-        profile = profile_of(turn.destination)
-        named = load_profiles().named_by(response.headers) if response is not None else None
-        facts = turn.models.get(request.model)
-        claude = facts is not None and facts.line is not None and (named or profile).claude
-        return profile.repeats_prefill == "learned" and not claude
-
-    def _habit(self, turn: Turn, request: Request) -> _Habit:
-        key = (turn.upstream, turn.account, request.model, turn.stream)
-        return self._habits.get(key, _Habit)
-
-    async def _learn(self, turn: Turn, request: Request, words: str, call_next: CallNext) -> None:
+    async def _ask(
+        self, turn: Turn, request: Request, words: str, call_next: CallNext, *, streams: bool
+    ) -> None:
         """Ask an unknown server for one token after words that nobody says twice by chance."""
         if not self.ask or self.remove != "auto" or len(words) >= _TELLS:
             return
-        habit = self._habit(turn, request)
-        if habit.repeats is not None or not self._may_repeat(turn, request):
+        expected: LessonName = _IN_STREAMS if streams else _WHOLE
+        if not _may_repeat(turn, request) or turn.learned(expected, request.model) is not None:
             return
         question = Request(
             request.model,
             1,
             (Message("user", "Say a sentence."), Message("assistant", _TELLING)),
+            stream=streams or None,
         )
         try:
-            text = await _text(await call_next(question))
+            response = await call_next(question)
+            kind = _kind(turn, response)
+            text = await _text(response)
         except HooklineError as error:
             turn.trace.note(
                 "echo", f"whether {turn.upstream} repeats a prefill is unknown: {error}"
             )
             return
-        habit.repeats = text.startswith(_TELLING)
-        told = "repeats" if habit.repeats else "does not repeat"
-        turn.trace.note("echo", f"asked for a token: {turn.upstream} {told} a prefill")
+        # A server that counts the repeat has no room for all of it.
+        cut = len(text) > 1 and _TELLING.startswith(text)
+        repeats = cut or text.startswith(_TELLING)
+        turn.learn(kind, repeats, model=request.model, how="asked for one token")
+
+
+def _may_repeat(turn: Turn, request: Request) -> bool:
+    """Say whether the server may be one of those: not where a Claude answers."""
+    profile = turn.profile
+    claude = profile.claude and turn.models.is_claude(request.model)
+    return profile.repeats_prefill == "learned" and not claude
+
+
+def _kind(turn: Turn, response: Response) -> LessonName:
+    """Return which habit of the server an answer shows: that of streams, if it was one on the wire."""
+    streamed = "event-stream" in response.headers.get("content-type", "").lower()
+    return _IN_STREAMS if streamed or (turn.stream and response.events is not None) else _WHOLE
 
 
 class _Taking(StreamFilter):
@@ -173,12 +179,16 @@ class _Taking(StreamFilter):
     sees = "deltas"
 
     def __init__(
-        self, turn: Turn, repeat: Repeat, limit: int = 0, habit: _Habit | None = None
+        self,
+        turn: Turn,
+        repeat: Repeat,
+        limit: int = 0,
+        learns: tuple[LessonName, str] | None = None,
     ) -> None:
         self._turn = turn
         self._repeat = repeat
         self._cut = Cut(limit) if limit else None
-        self._habit = habit
+        self._learns = learns  # what the answer shows, and of which model
         self._index: int | None = None  # of the first block of text
         self._told = False
 
@@ -244,8 +254,12 @@ class _Taking(StreamFilter):
         self._told = True
         if repeat.taken is not None:
             self._turn.trace.note("echo", f"{repeat.taken} of the prefill taken out")
-        if self._habit is not None and not repeat.short:
-            self._habit.repeats = repeat.taken is not None
+        elif repeat.loose and repeat.began:
+            self._turn.trace.note("echo", "the model began anew: it did not repeat the prefill")
+        if self._learns is not None and not repeat.short:
+            name, model = self._learns
+            repeats = repeat.taken is not None
+            self._turn.learn(name, repeats, model=model, how="by an answer to a prefill")
 
 
 async def _taken(source: AsyncIterator[Event], taking: _Taking) -> AsyncGenerator[Event, None]:

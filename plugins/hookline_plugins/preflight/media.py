@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from hookline import Block, InputError
+from hookline.models import ModelFacts
 from hookline.values import (
     Base64Source,
     ContentSource,
@@ -39,7 +40,11 @@ FORMAT: Final = Rule(
 BASE64: Final = Rule("base64", "3.2", "Give plain base64, without a data: prefix", shared=True)
 HTTPS: Final = Rule("https-only", "5.3", "Use an https address, or send the bytes")
 VISION: Final = Rule(
-    "no-vision", "9.2", "Use a model that can see, or leave images out", goes_by="vision"
+    "no-vision",
+    "9.2",
+    "Use a model that can see, or leave images out",
+    shared=True,
+    goes_by="vision",
 )
 # facts 3.4
 CITATIONS: Final = Rule(
@@ -71,8 +76,8 @@ def check(given: "Given") -> Iterator[Problem]:
     """Check what only the whole request shows."""
     history, facts = given.history, given.facts
     if history.images:
-        if facts is not None and facts.vision is None:
-            yield VISION.broken("messages", f"{facts.id} does not take images")
+        if _blind(given.limits):
+            yield VISION.broken("messages", f"{given.request.model} does not take images")
         elif facts is not None and history.images > facts.max_images:
             text = f"{history.images} images, {facts.id} takes {facts.max_images}"
             yield COUNT.broken("messages", text)
@@ -150,3 +155,12 @@ def _look_at_base64(source: Base64Source, place: str, digest: Digest) -> bool:
         digest.problems += (BASE64.broken(at, "the data is not base64"),)
         return False
     return True
+
+
+def _blind(facts: ModelFacts | None) -> bool:
+    """Tell whether a model cannot see; of somebody's own model that must have been told."""
+    return (
+        facts is not None
+        and facts.vision is None
+        and (facts.line is not None or facts.confirmed("vision"))
+    )

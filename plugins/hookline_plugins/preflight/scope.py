@@ -11,7 +11,6 @@ from attrs import frozen
 
 from hookline import Turn
 from hookline.models import ModelFacts
-from hookline.profiles import profile_of
 from hookline_plugins.preflight.rules import Problem, Rule
 
 __all__ = ["Scope"]
@@ -52,10 +51,13 @@ class Scope:
 
         """
         address = turn.destination.base_url
-        all_rules = profile_of(turn.destination).all_rules if strict is None else strict
+        all_rules = turn.profile.all_rules if strict is None else strict
+        facts = turn.models.get(model)
+        if facts is not None and not facts.told and not all_rules:
+            facts = None  # a server of another kind may have given the name to another model
         return cls(
             strict=all_rules,
-            facts=turn.models.get(model) if all_rules else None,
+            facts=facts,
             simulated=address.startswith(_SIMULATOR),
             rules_off=rules_off,
         )

@@ -51,6 +51,7 @@ class Elsewhere:
         api_key_env: the environment variable that holds its key; empty for none.
         model: the model to ask there; empty for the request's own.
         api_version: the ``anthropic-version``.
+        server: the profile of what answers there; empty to guess by the host.
 
     """
 
@@ -58,6 +59,7 @@ class Elsewhere:
     api_key_env: str = ""
     model: str = ""
     api_version: str = "2023-06-01"
+    server: str = ""
 
     def address(self) -> Destination:
         """Return the address with its key.
@@ -71,7 +73,10 @@ class Elsewhere:
             raise ConfigError(f"fallback: the environment variable {self.api_key_env} is not set")
         try:
             found = Destination(
-                base_url=self.base_url, api_key=key or None, api_version=self.api_version
+                base_url=self.base_url,
+                api_key=key or None,
+                api_version=self.api_version,
+                server=self.server,
             )
         except ConfigError as error:
             raise ConfigError(f"fallback: {error}") from error
@@ -210,7 +215,7 @@ class Fallback:
         if why is not None:
             turn.trace.note("fallback", f"not to {model}: {why}")
             return None
-        changed, changes = adapted(request, facts)
+        changed, changes = adapted(request, facts, turn.destination.api_version)
         changed = changed.evolve(model=model)
         turn.trace.note("fallback", f"to {model}" + "".join(f"; {each}" for each in changes))
         return changed

@@ -25,7 +25,7 @@ from hookline import (
 from hookline.plugin import Layer, Relay, close, option
 from hookline.values import ErrorEvent, Event
 from hookline.wire import replayed
-from hookline_plugins.prefill.decision import continues, instructed
+from hookline_plugins.prefill.decision import continued, continues
 from hookline_plugins.resilience.stream_splice import Splice
 
 __all__ = ["Resume"]
@@ -137,7 +137,7 @@ class Resume:
             splice.seam(words=words, lost=words[len(shown) :])
             return base.append(Message("assistant", shown))
         splice.seam(words=words, instructed=True)
-        return instructed(turn, base, words)
+        return continued(base, words)
 
 
 def _so_far(request: Request, text: str) -> tuple[Request | None, str]:

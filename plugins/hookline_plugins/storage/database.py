@@ -162,6 +162,9 @@ class Database:
                 raise sqlite3.DatabaseError(verdict)
 
     def _opened(self) -> sqlite3.Connection:
+        if self.path == Path():  # of the empty text
+            plugin = self.layout.plugin
+            raise ConfigError(f"{plugin}: say where its file lies: path under [plugins.{plugin}]")
         # SQLite would make the file with the umask's rights; its journals take those of the file.
         secure_file(self.path)
         db = sqlite3.connect(

@@ -161,7 +161,7 @@ class SQLiteStore:
             with self._healed():
                 self._file.check()
         except InputError as error:
-            raise ConfigError(f"cache: {path}: {error}") from error
+            raise ConfigError(f"cache: {error}") from error
         except sqlite3.Error as error:
             raise ConfigError(f"cache: {path} cannot be used: {error}") from error
 

@@ -61,10 +61,23 @@ class Calls:
         table: who handles which tool.
         schemas: input schema by tool name, as the model was told.
         bounds: time, number and size.
+        ran: results of what has run already, by call id; what runs now is added.
+
+    Attributes:
+        results: what has been answered so far, by call id.
 
     """
 
-    def __init__(self, turn: Turn, table: Table, schemas: dict[str, Any], bounds: Bounds) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        table: Table,
+        schemas: dict[str, Any],
+        bounds: Bounds,
+        ran: dict[str, ToolResultBlock],
+    ) -> None:
+        self.results: dict[str, ToolResultBlock] = {}
+        self._ran = ran
         self._turn = turn
         self._table = table
         self._schemas = schemas
@@ -84,7 +97,6 @@ class Calls:
 
         """
         waiting = deque(self._parted(calls))
-        results: dict[str, ToolResultBlock] = {}
 
         async def work() -> None:
             while waiting:
@@ -93,17 +105,17 @@ class Calls:
                     result = (
                         failed(call, halt, self._bounds.max_result)
                         if halt
-                        else await self._answer(call, decisions)
+                        else self._ran.get(call.id) or await self._answer(call, decisions)
                     )
                     if result is None:
                         break  # what would come after it waits as well
-                    results[call.id] = result
+                    self.results[call.id] = result
                     if result.is_error:
                         halt = halt or self._halt(call)
 
         workers = min(self._bounds.parallel, len(waiting))
         await self._turn.io.gather(*(work() for _ in range(workers)))
-        return results
+        return self.results
 
     def _parted(self, calls: tuple[ToolUseBlock, ...]) -> list[list[ToolUseBlock]]:
         """Part calls into those that run side by side; what works on one screen goes in order."""
@@ -163,7 +175,7 @@ class Calls:
         async def run(final: ToolUseBlock) -> ToolResultBlock:
             return await self._run(row, final)
 
-        result = await turn.call_tool(call, run)
+        result = self._ran[call.id] = await turn.call_tool(call, run)
         turn.tell(ToolDone(call=call, result=result, seconds=turn.io.now() - began))
         return result
 

@@ -17,13 +17,15 @@ from hookline import (
     Message,
     Reply,
     Request,
+    ToolResultBlock,
     ToolUseBlock,
     Turn,
     TurnLimitExceeded,
     hookimpl,
 )
-from hookline.plugin import TurnState, option
-from hookline.values import Tool, ToolChoice
+from hookline.plugin import Book, TurnState, option
+from hookline.values import Tool, ToolChoice, thaw
+from hookline.wire import dumps
 from hookline_plugins.tools.calls import Bounds, Calls
 from hookline_plugins.tools.routes import Table, Toolbox, read_routes
 from hookline_plugins.tools.rows import Row
@@ -73,6 +75,9 @@ class Tools:
     max_calls: int | None = field(default=None, validator=_count, metadata=_ABOVE_0)
     max_cost: float | None = field(default=None, validator=_seconds, metadata=_ABOVE_0)
     untrusted: Sequence[str] = ()
+    _ran: Book[tuple[Any, ...], dict[str, ToolResultBlock]] = field(
+        init=False, factory=Book, repr=False
+    )
     _routed: Table = field(init=False, repr=False)
     _bounds: Bounds = field(init=False, repr=False)
 
@@ -134,7 +139,7 @@ class Tools:
 
         """
         calls = reply.tool_uses
-        if reply.stop_reason != "tool_use" or not calls:
+        if reply.stop_reason != "tool_use" or not (calls or reply.tool_results):
             return None
         if turn.rehearsing:
             turn.trace.note(
@@ -143,8 +148,10 @@ class Tools:
             return None
         resumed = turn.options.resumed
         decisions = resumed.decisions if resumed and turn.step == 0 else None
+        ran: dict[str, ToolResultBlock] = {}
         if decisions is not None:
-            _check_names(decisions, calls)
+            _check_names(decisions, reply)
+            ran = self._ran.get(_identity(reply), dict)
         table = await self.table(turn, reply.request.model)
         self._check_bounds(turn, reply, len(calls))
         schemas = {
@@ -152,7 +159,13 @@ class Tools:
             for tool in reply.request.tools or ()
             if isinstance(tool, Tool)
         }
-        found = await Calls(turn, table, schemas, self._bounds).run(calls, decisions)
+        running = Calls(turn, table, schemas, self._bounds, ran)
+        try:
+            found = await running.run(calls, decisions)
+        finally:  # whatever fails from here on: what has run is not run again
+            done = (*reply.tool_results, *running.results.values())
+            if done:
+                turn.unfinished = reply.evolve(tool_results=done)
         results = (
             *reply.tool_results,
             *(found[call.id] for call in calls if call.id in found),
@@ -254,12 +267,21 @@ async def _unpacked(row: Row, turn: Turn, model: str) -> list[Row]:
     return found
 
 
-def _check_names(decisions: Mapping[str, Any], calls: tuple[ToolUseBlock, ...]) -> None:
-    unknown = ", ".join(sorted(decisions.keys() - {call.id for call in calls}))
+def _check_names(decisions: Mapping[str, Any], reply: Reply) -> None:
+    """Refuse decisions on what nobody called; those on what has run already change nothing."""
+    answered = {result.tool_use_id for result in reply.tool_results}
+    unknown = decisions.keys() - answered - {call.id for call in reply.tool_uses}
     if unknown:
         raise InputError(
-            f"no call {unknown} is pending; open are {', '.join(call.id for call in calls)}"
+            f"no call {', '.join(sorted(unknown))} is pending; open are "
+            f"{', '.join(call.id for call in reply.tool_uses) or 'none'}"
         )
+
+
+def _identity(reply: Reply) -> tuple[Any, ...]:
+    """Return what tells one pending reply from all others."""
+    calls = (block for block in reply.response.content if isinstance(block, ToolUseBlock))
+    return reply.response.id, *((call.id, call.name, dumps(thaw(call.input))) for call in calls)
 
 
 def _unforced(request: Request) -> Request:

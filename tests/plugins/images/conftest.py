@@ -1,5 +1,6 @@
 """What the tests of images share: pictures, and one message sent through the plugin."""
 
+from base64 import b64decode
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -12,6 +13,19 @@ from hookline.models import load_models
 from hookline.turn import Turn
 from hookline.values import Base64Source, Block, ImageBlock, Message, Request
 from hookline_plugins.images import Images
+
+# Made with pillow-heif: 40x30, turned by its orientation to 30x40, with "CANARY" in its EXIF.
+_HEIC = b64decode("""
+AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAcdtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAA
+AAAAADRpbG9jAAAAAERAAAIAAQAAAAAB6wABAAAAAAAAADYAAgAAAAACIQABAAAAAAAAADgAAAA4aWluZgAAAAAAAgAAABVp
+bmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAABBmlwcnAAAADlaXBjbwAAAHVo
+dmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQApQgEBA3AAAAMAkAAA
+AwAAAwAeoCCBBZbqrprm4CGgwIAAAAyAAAADAIRiAAEABkQBwXPBiQAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAA
+AABAAAAAQAAAAChjbGFwAAAAKAAAAAEAAAAeAAAAAf///+gAAAAC////3gAAAAIAAAAQcGl4aQAAAAADCAgIAAAACWlyb3QD
+AAAAGWlwbWEAAAAAAAAAAQABBoECAwWEhgAAABppcmVmAAAAAAAAAA5jZHNjAAIAAQABAAAAdm1kYXQAAAAyKAGvEyE7mva2
+/Mt68Mx5GuMSLgqUGruyyc3G2uSBkdb6uz+7QL4GmzP8CSC2srbDSswAAAAGRXhpZgAATU0AKgAAAAgAAgEOAAIAAAAHAAAA
+JgESAAMAAAABAAYAAAAAAABDQU5BUlkAAA==
+""")
 
 
 def _photo(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> PIL.Image.Image:
@@ -92,3 +106,9 @@ def opened(bytes_of: Any) -> Callable[[Block], PIL.Image.Image]:
         return image
 
     return picture
+
+
+@pytest.fixture
+def heic() -> bytes:
+    """A HEIC image of 40x30, turned to 30x40 by its orientation, with CANARY in its EXIF."""
+    return _HEIC

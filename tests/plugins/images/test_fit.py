@@ -2,7 +2,7 @@
 
 import binascii
 import sys
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,6 @@ from hookline_plugins.images import Images
 HIGH = Vision(name="high", max_edge=2576, max_tokens=4784)
 STANDARD = Vision(name="standard", max_edge=1568, max_tokens=1568)
 OLD_MODEL = "claude-opus-4-6"
-
-# Made with pillow-heif: 40x30, turned by its orientation to 30x40, with "CANARY" in its EXIF.
-HEIC = b64decode("""
-AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAcdtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAA
-AAAAADRpbG9jAAAAAERAAAIAAQAAAAAB6wABAAAAAAAAADYAAgAAAAACIQABAAAAAAAAADgAAAA4aWluZgAAAAAAAgAAABVp
-bmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAABBmlwcnAAAADlaXBjbwAAAHVo
-dmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQApQgEBA3AAAAMAkAAA
-AwAAAwAeoCCBBZbqrprm4CGgwIAAAAyAAAADAIRiAAEABkQBwXPBiQAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAA
-AABAAAAAQAAAAChjbGFwAAAAKAAAAAEAAAAeAAAAAf///+gAAAAC////3gAAAAIAAAAQcGl4aQAAAAADCAgIAAAACWlyb3QD
-AAAAGWlwbWEAAAAAAAAAAQABBoECAwWEhgAAABppcmVmAAAAAAAAAA5jZHNjAAIAAQABAAAAdm1kYXQAAAAyKAGvEyE7mva2
-/Mt68Mx5GuMSLgqUGruyyc3G2uSBkdb6uz+7QL4GmzP8CSC2srbDSswAAAAGRXhpZgAATU0AKgAAAAgAAgEOAAIAAAAHAAAA
-JgESAAMAAAABAAYAAAAAAABDQU5BUlkAAA==
-""")
 
 
 def test_the_formula_of_the_api() -> None:
@@ -137,20 +124,22 @@ def test_formats_that_the_api_does_not_take_are_converted(
     assert max(difference) < 12
 
 
-def test_heic_is_converted_and_upright(resolve: Any, opened: Any, bytes_of: Any) -> None:
+def test_heic_is_converted_and_upright(
+    heic: bytes, resolve: Any, opened: Any, bytes_of: Any
+) -> None:
     pytest.importorskip("pi_heif")
-    [block] = resolve(Image(HEIC))
+    [block] = resolve(Image(heic))
     assert opened(block).format == "JPEG"
     assert opened(block).size == (30, 40)
     assert b"CANARY" not in bytes_of(block)
 
 
 def test_without_its_library_heic_names_the_extra(
-    resolve: Any, monkeypatch: pytest.MonkeyPatch
+    heic: bytes, resolve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     with pytest.raises(MissingExtra, match=r"hookline\[images\]"):
-        resolve(Image(HEIC))
+        resolve(Image(heic))
 
 
 def test_the_limit_is_one_of_base64_characters(made: Any, resolve: Any) -> None:
@@ -240,3 +229,19 @@ def test_an_image_is_looked_at_once(
     resolve(theirs, plugin=Images())
     assert counts == {"_kind": 1, "read_header": 2, "media_type_of": 2, "b64encode": 1,
                       "a2b_base64": 1}  # fmt: skip
+
+
+def test_the_trace_says_what_was_not_sent_as_given(made: Any, resolve: Any) -> None:
+    def notes(*content: Any, **options: Any) -> list[str]:
+        trace = Trace()
+        resolve(*content, trace=trace, **options)
+        return [text for _, text in trace.notes if "scaled" in text]
+
+    small, large = Image(made(size=(40, 30))), Image(made(size=(2400, 100)))
+    assert notes(small) == []
+    assert notes(small, large) == []
+    assert notes(small, large, model=OLD_MODEL) == ["1 scaled down or converted"]
+    many = [Image(made(size=(2400, 100 + number))) for number in range(21)]
+    assert notes(*many) == [
+        "21 scaled down or converted; a request of more than 20 may have 2,000 pixels a side"
+    ]

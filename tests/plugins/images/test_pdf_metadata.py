@@ -7,6 +7,7 @@ from shutil import which
 from typing import Any
 
 import pikepdf
+import PIL.Image
 import pypdf
 import pytest
 from reportlab.pdfgen import canvas  # type: ignore[import-untyped]
@@ -72,3 +73,42 @@ def test_it_is_done_if_asked_for(resolve: Any) -> None:
 def test_what_cannot_be_read_is_refused(data: bytes, why: str, resolve: Any) -> None:
     with pytest.raises(InputError, match=why):
         resolve(Document(data), pdf_metadata="strip")
+
+
+def with_photo(photo: bytes, filters: Any) -> bytes:
+    """A PDF with a JPEG in it as it came from the camera, as programs for scans write them."""
+    out = BytesIO()
+    with pikepdf.new() as pdf:
+        image = pdf.make_stream(photo, Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Image,
+                                Width=40, Height=30, BitsPerComponent=8,
+                                ColorSpace=pikepdf.Name.DeviceRGB)  # fmt: skip
+        image.write(photo, filter=filters)
+        page = pdf.add_blank_page()
+        page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(Im0=image))
+        pdf.save(out)
+    return out.getvalue()
+
+
+def photo_in(data: bytes) -> bytes:
+    with pikepdf.open(BytesIO(data)) as pdf:
+        return bytes(pdf.pages[0].Resources.XObject.Im0.read_raw_bytes())
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_photo_in_a_pdf_tells_nothing_of_its_place(listed: bool, made: Any) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x010E] = "CANARY"
+    exif.get_ifd(0x8825)[1] = "CANARY"
+    photo = made("JPEG", exif=exif, comment=b"CANARY")
+    name = pikepdf.Name.DCTDecode
+    data = with_photo(photo, pikepdf.Array([name]) if listed else name)
+    assert b"CANARY" in photo_in(data)
+    clean = photo_in(without_metadata(data))
+    assert b"CANARY" not in clean
+    pixels = [PIL.Image.open(BytesIO(each)).tobytes() for each in (photo, clean)]
+    assert pixels[0] == pixels[1]
+
+
+def test_what_is_no_whole_photo_stays_as_it_is(made: Any) -> None:
+    for odd in (made("JPEG")[:-40], b"nothing of the kind"):
+        assert photo_in(without_metadata(with_photo(odd, pikepdf.Name.DCTDecode))) == odd

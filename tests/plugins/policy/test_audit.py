@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,17 @@ def test_a_turn_has_one_record(run: Any, sim: Any, path: str, streamed: bool) ->
     assert any(each.startswith("history 0") for each in record["plugins"])
     assert len(record["digests"]["request"]) == len(record["digests"]["reply"]) == 64
     assert CANARY not in json.dumps(record)
+
+
+def test_a_record_names_the_policies_that_held(
+    blocking: Any, sim: Any, path: str, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[policy]\nid = 'acme'\n[bounds]\nmax_tokens = { max = 99 }\n")
+    audit = Audit(path=path)
+    blocking.send("Hello", line=line_of_pipeline(sim(), audit, policy=str(policy)))
+    (record,) = records(audit)
+    assert record["policies"] == [f"acme sha256:{sha256(policy.read_bytes()).hexdigest()}"]
 
 
 def test_equal_contents_have_equal_digests_under_one_key_only(
@@ -474,7 +486,7 @@ def test_the_log_is_shown_and_exported(blocking: Any, sim: Any, path: str) -> No
 
 
 def test_the_command_line_finds_the_log_by_the_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from hookline.cli import main
 
@@ -486,8 +498,16 @@ def test_the_command_line_finds_the_log_by_the_settings(
     with Pipeline(model=MODEL, base_url="sim:", config=str(named)) as line:
         line.send("Hello")
     assert main(["audit", "verify"]) == 2  # no setting asks for the plugin yet
+    assert "hookline -p audit audit" in capfd.readouterr().err
+    assert main(["-p", "audit", "audit", "verify"]) == 2  # now it is there, and knows no file
+    assert "say where its file lies" in capfd.readouterr().err
     monkeypatch.setenv("HOOKLINE_CONFIG", str(named))
     assert main(["audit", "verify"]) == 0
+    Path(path).rename(f"{path}.elsewhere")
+    assert main(["audit", "verify"]) == 2  # a path that is wrong does not look whole
+    assert "there is no log at" in capfd.readouterr().err
+    assert not Path(path).exists()
+    Path(f"{path}.elsewhere").rename(path)
     monkeypatch.setenv("AUDIT_KEY", "another")
     again = [sys.executable, "-m", "hookline", "audit", "verify"]
     other = subprocess.run(again, capture_output=True, text=True, check=False)

@@ -20,8 +20,9 @@ from hookline.values import (
     ToolResultBlock,
     ToolUseBlock,
 )
-from hookline_plugins.policy.redact import Redact, _Restoring
+from hookline_plugins.policy.redact import Redact
 from hookline_plugins.policy.redact.placeholders import Found, Placeholders
+from hookline_plugins.policy.redact.restoring import Restoring
 from hookline_plugins.storage.cache import Cache
 
 MAIL = "ada@example.org"
@@ -280,7 +281,7 @@ def placeholders(*values: str) -> Placeholders:
 
 
 def through(made: Placeholders, block: Any, deltas: list[Any]) -> list[Any]:
-    filter_ = _Restoring(made)
+    filter_ = Restoring(made)
     filter_.begin("", whole=False)
     events = [
         ContentBlockStart(0, block),

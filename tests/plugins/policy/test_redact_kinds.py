@@ -5,14 +5,16 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline import ConfigError
 from hookline_plugins.policy.redact import Redact
 from hookline_plugins.policy.redact.kinds import KINDS
+from hookline_plugins.policy.redact.national import COUNTRIES
 from hookline_plugins.policy.redact.placeholders import Placeholders
-from hookline_plugins.policy.redact.recognise import own_pattern, recogniser, word_list
+from hookline_plugins.policy.redact.recognise import own_pattern, recogniser, words_pattern
 
 ALL = recogniser(KINDS, ("DE", "US", "FR", "ES"))
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE KEY-----"
@@ -82,6 +84,22 @@ def test_finds_never_overlap_and_placeholders_lead_back(text: str) -> None:
     assert placeholders.restored(written) == text
 
 
+PIECES = st.sampled_from(
+    [value for _, value in VALUES] + ["\u0663", "7", " ", "-", ".", "+49", "é", "@", "DE", "\ud800"]
+)
+EVERYWHERE = tuple(COUNTRIES)
+
+
+@given(st.lists(st.one_of(PIECES, st.text(max_size=4)), max_size=8), st.data())
+def test_a_hint_never_hides_a_find(pieces: list[str], data: st.DataObject) -> None:
+    text = "".join(pieces)
+    text = text[data.draw(st.integers(0, len(text))) :]
+    for name, kind in KINDS.items():
+        found = [span for span in kind.finder(EVERYWHERE)(text) if span[0] < span[1]]
+        hint = re2.compile(kind.hint(EVERYWHERE))
+        assert not found or hint.search(text.encode("utf-8", "replace").decode()), name
+
+
 def test_values_that_overlap_go_as_one() -> None:
     find = recogniser([], (), {"one": own_pattern("one", "abc"), "two": own_pattern("two", "cde")})
     (found,) = find("-abcde-")
@@ -89,7 +107,9 @@ def test_values_that_overlap_go_as_one() -> None:
 
 
 def test_words_are_found_in_any_case_and_spacing() -> None:
-    find = recogniser([], (), {"words": word_list(["project zephyr", "Ödön", "c++"])})
+    find = recogniser(
+        [], (), {"words": own_pattern("words", words_pattern(["project zephyr", "Ödön", "c++"]))}
+    )
     texts = "PROJECT\n Zephyr", "ödön", "C++"
     assert all(len(find(f"about {text}.")) == 1 for text in texts)
     assert find("project zephyrs") == ()

@@ -167,8 +167,7 @@ def test_hours() -> None:
 
     def within(at: str, **hours: Any) -> bool:
         now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-        out: Any = None
-        return _hours(Hours(**hours), out, now) is None
+        return _hours(Hours(**hours), now) is None
 
     office = {"from_": "08:00", "to": "18:00", "zone": "Europe/Berlin", "days": ("fri",)}
     assert within("2026-11-27T07:00", **office)  # a Friday, 08:00 in Berlin
@@ -363,6 +362,41 @@ def test_rules_of_a_policy_file_cannot_be_had_from_elsewhere(tmp_path: Any) -> N
             Pipeline(base_url="sim:", policy=path, **options)
     with Pipeline(base_url="sim:", policy=path) as line, pytest.raises(PolicyViolation):
         line.send("Hello")
+
+
+ENVIRONMENT = """
+[lock]
+"plugins.rules.environment" = "{}"
+[[rule]]
+id = "production"
+max_tokens = {{max = 5}}
+for = {{environments = ["prod*"]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "holds"), [("production", True), ("staging", False), ("", True)]
+)
+def test_a_rule_for_an_environment_holds_there_and_where_nobody_knows(
+    tmp_path: Any, environment: str, holds: bool
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(ENVIRONMENT.format(environment))
+    with Pipeline(base_url="sim:", policy=path, max_tokens=9) as line:
+        if holds:
+            with pytest.raises(PolicyViolation):
+                line.send("Hello")
+        else:
+            line.send("Hello")
+
+
+def test_nobody_but_the_policy_says_which_environment_it_is(tmp_path: Any) -> None:
+    path = tmp_path / "policy.toml"
+    locked = ENVIRONMENT.format("production")
+    for text in (locked, f"[[rule]]{locked.partition('[[rule]]')[2]}"):
+        path.write_text(text)
+        with pytest.raises(ConfigError):
+            Pipeline(policy=path, config={"plugins": {"rules": {"environment": "staging"}}})
 
 
 def test_documents_are_counted_and_read_inside_tool_results() -> None:

@@ -251,9 +251,8 @@ def test_what_was_learned_is_in_the_trace(
 ) -> None:
     server = loopback(Habits(http, sse, message, deltas, plain=True, stream=True))
     reply = blocking.send("Head", line={**server.line, **LOCAL}, prefill="#")
-    told = [text for plugin, text in reply.trace.notes if plugin == "echo"]
-    assert told == [
-        f"asked for a token: {server.url} repeats a prefill",
+    assert [text for plugin, text in reply.trace.notes if plugin in ("echo", "server")] == [
+        f"{server.url}, llama-9: repeats a prefill in whole answers (asked for one token)",
         "repeat of the prefill taken out",
     ]
 

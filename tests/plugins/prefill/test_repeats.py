@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline_plugins.prefill.repeats import Cut, Repeat
@@ -25,6 +25,12 @@ DRESSED = [
     ("```text\nThe answer is (C)\n```\n", "C)", "fenced"),
     ("Sure, here it is:\n\nThe answer is (C)", "C)", "preamble"),
     ("Certainly!\n```\nThe answer is (C)\n```", "C)", "preamble"),
+    ("Here it is: The answer is (C)", "C)", "preamble"),
+    ("\n\nSure!\nThe answer is (C)", "C)", "preamble"),
+    ("Sure: look\nNow:\nThe answer is (C)", "Sure: look\nNow:\nThe answer is (C)", None),
+    ("```\nThe answer is (C)\n```\nI hope that helps.", "C)\nI hope that helps.", "fenced"),
+    ("```\nThe answer is (`C`) ``", "`C`) ``", "fenced"),
+    ('"The answer is (', "", "quoted"),
     ("The answer is not known.", "The answer is not known.", None),
     ("C, since\nThe answer is (x) would be silly", "C, since\nThe answer is (x) would be silly", None),
     ("", "", None),
@@ -55,6 +61,28 @@ def test_where_the_pieces_end_makes_no_difference(case: Any, cuts: list[int]) ->
     assert split.taken == whole.taken
 
 
+SCRAPS = st.lists(
+    st.sampled_from(
+        ["The answer", " is", " (", "(", "C)", "\n", " ", "```", "`", '"', ":", "!", ".", "Sure", "\n```\n"]
+    ),
+    max_size=14,
+).map("".join)  # fmt: skip
+
+
+@settings(max_examples=400)
+@given(SCRAPS, st.sampled_from([WORDS, "The answer is ", "(", '{"a": "', "Sure:\n"]))
+def test_however_it_arrives_the_outcome_is_the_same(answer: str, words: str) -> None:
+    whole, split = Repeat(words, loose=True), Repeat(words, loose=True)
+    assert through(split, list(answer)) == through(whole, [answer])
+    assert (split.taken, split.short) == (whole.taken, whole.short)
+
+
+@pytest.mark.parametrize("said", ["there", "Hello there", "Hello  there", "\nHello there"])
+def test_white_space_at_the_end_of_the_words_stands_once(said: str) -> None:
+    repeat = Repeat("Hello ", loose=True)
+    assert "Hello " + through(repeat, list(said)) == "Hello there"
+
+
 @given(st.text(min_size=1), st.text())
 def test_an_exact_repeat_leaves_what_follows_it(words: str, rest: str) -> None:
     assert through(Repeat(words), [words + rest]) == rest
@@ -68,6 +96,11 @@ def test_what_is_taken_out_is_the_words_and_their_dress(words: str, answer: str)
         assert own == answer
     else:
         assert own in answer
+
+
+def test_a_repeat_that_was_cut_is_one_where_repeats_are_known() -> None:
+    assert through(Repeat(WORDS, known=True), ["The ", "answer"]) == ""
+    assert through(Repeat(WORDS), ["The ", "answer"]) == "The answer"
 
 
 def test_a_streamed_continuation_is_not_held_to_its_end() -> None:

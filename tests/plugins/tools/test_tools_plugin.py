@@ -331,8 +331,8 @@ def test_a_stream_shows_every_step_and_ends_with_the_last_reply(run: Any, sim: A
             return "".join(pieces), await stream.reply
 
     text, reply = run(body, base_url=server)
-    assert text == "I add.It is 3."
-    assert reply.text == "It is 3."
+    assert text == reply.text == "I add.It is 3."
+    assert reply.response.text == "It is 3."
 
 
 def test_a_conversation_keeps_the_whole_exchange(run: Any, sim: Any) -> None:

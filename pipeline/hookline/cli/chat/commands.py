@@ -28,9 +28,10 @@ class Quit(Exception):
 
 
 def _help(_session: "Session", _argument: str) -> None:
-    for name, command in COMMANDS.items():
-        usage = f"/{name} {command.argument}".rstrip()
-        console(stderr=True).print(styled((f"  {usage:<16}", "cyan"), (command.about, "")))
+    usages = [f"/{name} {command.argument}".rstrip() for name, command in COMMANDS.items()]
+    width = max(map(len, usages))
+    for usage, command in zip(usages, COMMANDS.values(), strict=True):
+        console(stderr=True).print(styled((f"  {usage:<{width}}  ", "cyan"), (command.about, "")))
 
 
 def _save(session: "Session", path: str) -> None:
@@ -81,7 +82,8 @@ def _system(session: "Session", text: str) -> None:
 
 def _model(session: "Session", name: str) -> None:
     if name:
-        check_model(session.line.settings, session.line.model_table, name)
+        line = session.line
+        check_model(line.settings, line.model_table, name, strict=line.profile.all_rules)
         session.talk.options["model"] = name
     note(f"model: {session.model}")
 

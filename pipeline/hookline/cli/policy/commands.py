@@ -192,7 +192,8 @@ def lint(files: tuple[str, ...], config: str | None, *, as_json: bool) -> int:
     multiple=True,
     required=True,
     metavar="FILE",
-    help="Recorded requests: a cassette, or JSON lines of bodies or {request, principal}. May be repeated.",
+    help="Recorded requests: lines of JSON (a body, or {request, principal}), a cassette, what hookline "
+    "explain --json or hookline audit export wrote. May be repeated.",
 )
 @CONFIG
 @JSON
@@ -204,8 +205,10 @@ def diff(old: str, new: str, traces: tuple[str, ...], config: str | None, *, as_
     for path in traces:
         for each in recorded(path):
             count += 1
-            was = before.judge(each.request, each.principal)
-            now = after.judge(each.request, each.principal)
+            was, now = [
+                judge.judge(each.request, each.principal, surface=each.surface)
+                for judge in (before, after)
+            ]
             if (was.decision, was.rule) != (now.decision, now.rule):
                 changed.append({
                     "request": each.where,

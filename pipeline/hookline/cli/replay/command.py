@@ -82,7 +82,7 @@ def replay(  # noqa: PLR0917 -- click hands all of them over by name
         _check_whole(exchanges)
     with _line(plugins, policies, base_url, config) as line:
         if model is not None:
-            check_model(line.settings, line.model_table, model)
+            check_model(line.settings, line.model_table, model, strict=line.profile.all_rules)
         take = line.really_send if send else line.rehearse
         found = [_compared(line, each, model, take, sent=send) for each in exchanges]
     if as_json:

@@ -1,7 +1,8 @@
-"""Reading what was recorded: cassettes of the plugin ``record``, and requests as JSON lines.
+"""Reading what was recorded: bodies, cassettes of the plugin ``record``, explanations, exports of the audit.
 
 A line is a request's body, or an object with ``request`` and, as far as they are known, ``principal``
-and ``response``. So a line of a cassette is one too.
+and ``response``. So a line of a cassette is one too, and what ``hookline explain --json`` writes. A record of
+``hookline audit export`` holds all of it where the audit keeps contents.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,9 @@ from hookline.wire.codec import structure_request, structure_response
 __all__ = ["Recorded", "principal_of", "read_bytes", "read_request", "recorded", "request_of"]
 
 _MOST_BYTES: Final = 256 * 1024 * 1024
-_CASSETTE: Final = {"hookline_cassette": 1}
+_HEAD: Final = "hookline_cassette"
+_CASSETTE: Final = {_HEAD: 1}
+_WHO: Final = ("user", "team", "tenant", "tags")
 
 
 @frozen
@@ -31,6 +34,7 @@ class Recorded:
         where: file and line.
         request: as it was sent.
         principal: on whose behalf.
+        surface: the door it came in by, where that is known.
         response: what came, or None.
         hashed: whether of an image or document only the hash was kept; another one stands in its place, and
             it cannot be sent again.
@@ -40,6 +44,7 @@ class Recorded:
     where: str
     request: Request
     principal: Principal = NOBODY
+    surface: str = "send"
     response: Response | None = None
     hashed: bool = False
 
@@ -49,25 +54,35 @@ class Recorded:
 
 
 def recorded(path: str) -> Iterator[Recorded]:
-    """Yield what a file holds, in its order.
+    """Yield what a file holds, in its order: lines of JSON, or one JSON document.
 
     Raises:
         InputError: the file, or a line of it, cannot be read.
 
     """
-    for number, line in enumerate(read_bytes(path).splitlines(), 1):
-        if not line.strip():
+    data = read_bytes(path)
+    try:
+        documents = [(path, json.loads(data))]
+    except json.JSONDecodeError:
+        lines = enumerate(data.splitlines(), 1)
+        documents = [
+            (where := f"{path}:{number}", _parsed(line, where))
+            for number, line in lines
+            if line.strip()
+        ]
+    for where, document in documents:
+        if isinstance(document, Mapping) and _HEAD in document:
+            if document != _CASSETTE:
+                raise InputError(f"{where}: a cassette of another version, {document!r}")
             continue
-        where = f"{path}:{number}"
-        body = _parsed(line, where)
-        if number == 1 and isinstance(body, Mapping) and "hookline_cassette" in body:
-            if body != _CASSETTE:
-                raise InputError(f"{where}: a cassette of another version, {body!r}")
-            continue
-        yield _read(body, where)
+        each = _read(document, where)
+        if each is not None:
+            yield each
 
 
-def _read(body: Any, where: str) -> Recorded:
+def _read(body: Any, where: str) -> Recorded | None:
+    if isinstance(body, Mapping) and isinstance(body.get("record"), Mapping):
+        return _of_audit(body["record"], where)
     if not isinstance(body, Mapping) or body.get("request") is None:
         return Recorded(where, request_of(body, where))
     whole, hashed = stood_in(body["request"])
@@ -75,9 +90,22 @@ def _read(body: Any, where: str) -> Recorded:
         where,
         request_of(whole, where),
         principal_of(body.get("principal"), where),
-        _response(body, where),
-        hashed,
+        response=_response(body, where),
+        hashed=hashed,
     )
+
+
+def _of_audit(record: Mapping[str, Any], where: str) -> Recorded | None:
+    content = record.get("content")
+    if not isinstance(content, Mapping):
+        raise InputError(
+            f'{where}: this record was kept without content; [plugins.audit] content = "full" keeps it'
+        )
+    if content.get("request") is None:  # an upload has none
+        return None
+    principal = principal_of({name: record.get(name) for name in _WHO}, where)
+    request = request_of(content["request"], where)
+    return Recorded(where, request, principal, str(record.get("surface", "send")))
 
 
 def _response(line: Mapping[str, Any], where: str) -> Response | None:

@@ -5,7 +5,7 @@ it was given, so that a test can see a wrong image, a lost turn or a doubled pre
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve
@@ -24,7 +24,6 @@ from hookline.simulator.scenario import Rule
 _SHOWN: Final = 200
 _OPTION: Final = re.compile(r"\(([A-Z])\)")
 _THINKING_ON: Final = ("adaptive", "enabled")
-_EMPTY_RULE: Final = Rule()
 
 
 def draft(checked: Checked, rule: Rule, identity: Identity, total: int) -> Draft:
@@ -48,9 +47,10 @@ def draft(checked: Checked, rule: Rule, identity: Identity, total: int) -> Draft
     result = cut(wanted, min(limit, room), body.get("stop_sequences") or ())
     if result.stop_reason == "max_tokens" and room < limit:
         result = evolve(result, stop_reason="model_context_window_exceeded")
-    blocks = tuple(
-        _finish(block, place, checked, identity) for place, block in enumerate(result.blocks)
-    )
+    # Servers that repeat the prefill put it before what was generated: it takes no tokens.
+    prefill = prefill_of(body) if rule.echo_prefill else ""
+    said = _with_echo(result.blocks, prefill) if prefill else result.blocks
+    blocks = tuple(_finish(block, place, checked, identity) for place, block in enumerate(said))
     reason = rule.stop_reason or result.stop_reason
     return evolve(result, blocks=blocks, stop_reason=reason)
 
@@ -89,7 +89,9 @@ def _text_of(content: Any) -> str:
 def _thinking(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
     config = checked.body.get("thinking") or {}
     text = rule.thinking
-    if text is None and config.get("type") in _THINKING_ON and rule == _EMPTY_RULE:
+    # A rule that says what is answered says what is thought; one about the how of it does not.
+    scripted = rule.reply is not None or rule.tool_use or rule.stop_reason is not None
+    if text is None and config.get("type") in _THINKING_ON and not scripted:
         text = "The simulator does not think; this text stands where thinking would be."
     return [] if text is None else [{"type": "thinking", "thinking": text}]
 
@@ -104,8 +106,6 @@ def _content(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
         blocks.append({"type": "text", "text": rule.reply})
     elif not calls and rule.stop_reason != "refusal":
         blocks += _default(checked, prefill)
-    if rule.echo_prefill and prefill:
-        blocks = _with_echo(blocks, prefill)
     for call in calls:
         given = call.get("input")
         made = _input_for(checked, call["name"]) if given is None else given
@@ -113,7 +113,7 @@ def _content(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
     return blocks
 
 
-def _with_echo(blocks: list[dict[str, Any]], prefill: str) -> list[dict[str, Any]]:
+def _with_echo(blocks: Sequence[dict[str, Any]], prefill: str) -> Sequence[dict[str, Any]]:
     for place, block in enumerate(blocks):
         if block["type"] == "text":
             echoed = {**block, "text": prefill + block["text"]}

@@ -29,6 +29,7 @@ from hookline.values.sources import ContentSource
 __all__ = [
     "RESULTS",
     "Edit",
+    "EditText",
     "Gathers",
     "Replacement",
     "edited",
@@ -44,6 +45,9 @@ Edit: TypeAlias = Callable[[Block, Block, str], Block | tuple[Block, ...]]
 """What the walk asks: gets a block whose own content has been edited already, the block as it was, and the
 part of the request in which it stands (``"system"``, ``"messages"``, ``"tool_results"``, ``"documents"``);
 returns the block itself, another one, or a tuple of what stands for it."""
+
+EditText: TypeAlias = Callable[[str, str], str]
+"""What the walk asks about a content that is a string: gets it and its part, returns what stands for it."""
 
 _MEDIA: Final = frozenset({"image", "document"})
 RESULTS: Final = ToolResultBlock | MCPToolResultBlock  # what tools return and everybody can read
@@ -69,38 +73,41 @@ def with_system(request: Request, text: str) -> Request:
     return request.evolve(system=f"{system}\n\n{text}" if system else text)
 
 
-def edited(request: Request, edit: Edit) -> Request:
+def edited(request: Request, edit: Edit, say: EditText | None = None) -> Request:
     """Ask what stands for every block of the system prompt and the messages, the inmost first.
 
     Args:
         request: the request.
         edit: says it.
+        say: says it of contents that are a string; by default they are blocks to ``edit``.
 
     Returns:
         The request; ``request`` itself where nothing changed.
 
     """
     changes: dict[str, Any] = {}
-    messages = tuple([_edited_message(message, edit) for message in request.messages])
+    messages = tuple([_edited_message(message, edit, say) for message in request.messages])
     if not _same(messages, request.messages):
         changes["messages"] = messages
-    system = _edited_content(request.system, edit, "system")
+    system = _edited_content(request.system, edit, say, "system")
     if system is not request.system:
         changes["system"] = system
     return request.evolve(**changes) if changes else request
 
 
-def _edited_message(message: Message, edit: Edit) -> Message:
-    content = _edited_content(message.content, edit, "messages")
+def _edited_message(message: Message, edit: Edit, say: EditText | None) -> Message:
+    content = _edited_content(message.content, edit, say, "messages")
     return message if content is message.content else message.evolve(content=content)
 
 
-def _edited_content(content: Any, edit: Edit, part: str) -> Any:
+def _edited_content(content: Any, edit: Edit, say: EditText | None, part: str) -> Any:
     """Edit content in each of its forms; a string stays one as long as text alone stands for it."""
     if isinstance(content, tuple):
         return _edited_blocks(content, edit, part)
     if content is None:
         return None
+    if say is not None:
+        return say(content, part)
     block = TextBlock(content)
     made = edit(block, block, part)
     if isinstance(made, tuple) and len(made) == 1:

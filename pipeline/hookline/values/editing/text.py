@@ -36,6 +36,7 @@ TextPart: TypeAlias = Literal[
 
 USUAL_PARTS: Final[tuple[TextPart, ...]] = ("system", "messages", "tool_results", "documents")
 
+_TOOLS: Final = frozenset({"tools"})
 _CALLS: Final = ToolUseBlock | ServerToolUseBlock | MCPToolUseBlock
 # Where blocks that this version does not know keep what a person may read.
 _TEXT_KEYS: Final = frozenset({"text", "content", "title", "context"})
@@ -70,7 +71,10 @@ def mapped_text(
         edited_block: Block = _edited_block(block, part, parts, say)
         return edited_block
 
-    changed = edited(request, edit)
+    def edit_text(text: str, part: str) -> str:
+        return say(text) if part in parts else text
+
+    changed = request if parts == _TOOLS else edited(request, edit, edit_text)
     if "tools" in parts and request.tools:
         tools = tuple([_described(tool, say) for tool in request.tools])
         if any(new is not old for new, old in zip(tools, request.tools, strict=True)):

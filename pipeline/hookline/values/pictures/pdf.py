@@ -11,8 +11,9 @@ from typing import Final
 
 from hookline.errors import InputError
 
-__all__ = ["pages_of"]
+__all__ = ["is_pdf", "pages_of"]
 
+_START: Final = 1024  # readers accept leading bytes before %PDF-
 _MOST_INFLATED: Final = 32 * 1024 * 1024  # bytes, all object streams of a file together
 _DICTIONARY_BEFORE_STREAM: Final = 4096
 _NODE: Final = re.compile(rb"/Type\s*/Pages(?![A-Za-z0-9])")
@@ -22,6 +23,11 @@ _BRACKETS: Final = re.compile(rb"<<|>>")
 _OBJECT_STREAM: Final = re.compile(rb"/ObjStm(?![A-Za-z])")
 _STREAM: Final = re.compile(rb"stream(?:\r\n|\n|\r)")
 _MOST_NODES: Final = 100_000
+
+
+def is_pdf(data: bytes) -> bool:
+    """Tell whether a file is a PDF, from its first bytes."""
+    return b"%PDF-" in data[:_START]
 
 
 def pages_of(data: bytes) -> int:

@@ -3,44 +3,59 @@
 from io import BytesIO
 from typing import Any, Final
 
-from hookline.errors import InputError
-from hookline.values.pictures.header import read_header
+from hookline.values.pictures.header import convertible
+from hookline.values.pictures.pixels import Pixels
 
 __all__ = ["thumbnail"]
 
 _SIZE: Final = (320, 240)
 _MOST_PIXELS: Final = 64_000_000
-_FORMATS: Final = ("JPEG", "PNG", "GIF", "WEBP")
+_FORMATS: Final = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")
+_PLAIN: Final = ("L", "RGB", "RGBA")
 
 
 def thumbnail(source: Any) -> bytes:
-    """Return a small PNG of a picture.
+    """Return a small PNG of a picture, the right way up and with nothing of its metadata.
 
     Args:
-        source: the bytes of an image file, or a PIL image.
+        source: the bytes of an image file, a PIL image, or pixels.
 
     Returns:
-        The PNG; nothing where Pillow is not installed, or the picture is damaged or too large.
+        The PNG; nothing where Pillow (for HEIC, pi-heif) is not installed, or the picture is damaged or too
+        large.
 
     """
     try:
-        from PIL import Image  # noqa: PLC0415 -- an extra
-    except ImportError:
-        return b""
-    try:
-        if isinstance(source, bytes):
-            if read_header(source).pixels > _MOST_PIXELS:
-                return b""
-            opened = Image.open(BytesIO(source), formats=_FORMATS)
-            opened.draft(None, _SIZE)
-            picture: Image.Image = opened
-        else:
-            picture = source.copy()
-        picture.thumbnail(_SIZE)
-        if picture.mode not in ("L", "RGB", "RGBA"):
-            picture = picture.convert("RGB")
+        from PIL import ImageOps  # noqa: PLC0415 -- an extra
+
+        picture = _opened(source)
+        if picture.width * picture.height > _MOST_PIXELS:
+            return b""
+        picture.draft(None, _SIZE)
+        upright = ImageOps.exif_transpose(picture)
+        upright.thumbnail(_SIZE)
+        if upright.mode not in _PLAIN:
+            upright = upright.convert("RGBA" if "A" in upright.mode else "RGB")
+        upright.info = {}  # save() would write what it holds
         out = BytesIO()
-        picture.save(out, "PNG")
-    except (InputError, OSError, ValueError, SyntaxError):  # damage; whoever sends it is told
+        upright.save(out, "PNG")
+    except Exception:  # noqa: BLE001 -- a decoder may raise anything; whoever sends the picture is told
         return b""
     return out.getvalue()
+
+
+def _opened(source: Any) -> Any:
+    """Return a picture that is the caller's own, not yet decoded where it is a file."""
+    from PIL import Image  # noqa: PLC0415 -- an extra
+
+    if isinstance(source, Pixels):
+        return Image.frombuffer(source.mode, source.size, source.data, "raw", source.mode, 0, 1)
+    if not isinstance(source, bytes):
+        return source.copy()
+    if convertible(source) == "image/heic":
+        from pi_heif import (  # type: ignore[import-untyped]  # noqa: PLC0415 -- an extra, untyped
+            HeifImageFile,
+        )
+
+        return HeifImageFile(BytesIO(source))
+    return Image.open(BytesIO(source), formats=_FORMATS)

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from hookline.errors import InputError
 from hookline.models import ModelFacts
-from hookline.values.pictures.pdf import pages_of
+from hookline.values.pictures.pdf import is_pdf, pages_of
 
 __all__ = ["TokenRange", "document_tokens", "image_tokens", "page_tokens", "text_tokens"]
 
@@ -14,7 +14,6 @@ __all__ = ["TokenRange", "document_tokens", "image_tokens", "page_tokens", "text
 # range; measured in October 2026: 1,600 for a scan, 2,350 for a page of prose, 2,480 for a table.
 _PAGE: Final = (1_500, 3_000)
 _BYTES_A_TOKEN: Final = (5, 2.5)  # of UTF-8, over languages and tokenizers
-_PDF_WITHIN: Final = 1024  # readers accept leading bytes before %PDF-
 
 
 @frozen
@@ -71,7 +70,7 @@ def document_tokens(data: bytes, facts: ModelFacts) -> TokenRange:
         InputError: the pages cannot be counted, or the model takes no images.
 
     """
-    if b"%PDF-" not in data[:_PDF_WITHIN]:
+    if not is_pdf(data):
         return text_tokens(len(data))
     if facts.vision is None:
         raise InputError(f"{facts.id} takes no PDFs: it cannot see")

@@ -92,6 +92,8 @@ class Audit:
             )
         try:
             self.log.open()
+        except InputError as error:  # it names the file
+            raise ConfigError(f"audit: {error}") from error
         except _FAILURES as error:
             raise ConfigError(f"audit: {self.path} cannot be used: {error}") from error
 

@@ -15,9 +15,10 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from hookline import ConfigError
+from hookline import ConfigError, InputError
 from hookline.plugin import secure_file
 from hookline_plugins.policy.audit.chain import START, Chain, Sealed
+from hookline_plugins.policy.audit.logs import NO_LOG
 
 if sys.platform == "win32":  # pragma: no cover -- fcntl is of POSIX
     import msvcrt
@@ -100,9 +101,10 @@ class JSONLinesLog:
 
     def records(self) -> Iterator[Sealed]:
         """See ``Log.records``."""
-        for path in (*self._older(), Path(self.path)):
-            if not path.exists():
-                continue
+        files = [path for path in (*self._older(), Path(self.path)) if path.exists()]
+        if not files:
+            raise InputError(NO_LOG.format(self.path))
+        for path in files:
             with path.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):

@@ -1,14 +1,18 @@
 """What keeps sealed records: a table of SQLite."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, Protocol
 
 from attrs import field, frozen
 
+from hookline import InputError
 from hookline_plugins.policy.audit.chain import START, Chain, Sealed
 from hookline_plugins.storage.database import Database, Layout
 
-__all__ = ["Log", "SQLiteLog"]
+__all__ = ["NO_LOG", "Log", "SQLiteLog"]
+
+NO_LOG: Final = "audit: there is no log at {}; it is begun with the first turn"
 
 
 class Log(Protocol):
@@ -24,7 +28,12 @@ class Log(Protocol):
         ...
 
     def records(self) -> Iterator[Sealed]:
-        """Yield all records, the first one first."""
+        """Yield all records, the first one first.
+
+        Raises:
+            InputError: there is no log here; a path that is wrong must not look like one that is whole.
+
+        """
         ...
 
     def open(self) -> None:
@@ -96,6 +105,8 @@ class SQLiteLog:
 
     def records(self) -> Iterator[Sealed]:
         """See ``Log.records``."""
+        if self.path and not Path(self.path).exists():
+            raise InputError(NO_LOG.format(self.path))
         with self._file.connection() as db:
             for number, seal, record in db.execute(
                 "SELECT number, seal, CAST(record AS BLOB) FROM record ORDER BY number"

@@ -62,6 +62,7 @@ def record_of(
         "verdicts": [each.to_dict() for each in turn.trace.verdicts],
         "notes": [f"{plugin}: {text}" for plugin, text in turn.trace.notes],
         "plugins": turn.plugins,
+        "policies": turn.policies,
         "digests": {
             "request": digest(body) if body is not None else None,
             "reply": digest(_reply_bytes(reply)) if reply is not None else None,

@@ -1,11 +1,13 @@
 """The plugin ``redact``: personal data and secrets stay here, and placeholders go out in their place.
 
-Read `kinds` for what is known, `recognise` for how it is found, `placeholders` for what stands in its place.
+Read `kinds` for what is known, `recognise` for how it is found, `placeholders` for what stands in its place,
+`rewriting` for where; `seams`, `files` and `leftovers` for what is no text of its own.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
+from weakref import WeakKeyDictionary
 
 from attrs import field, frozen
 
@@ -20,9 +22,13 @@ from hookline import (
     hookimpl,
 )
 from hookline.plugin import Layer, Principal, StreamFilter, TurnState
-from hookline.values import CitationsDelta, ContentBlockDelta, Event
-from hookline_plugins.policy.redact.leftovers import leftovers
-from hookline_plugins.policy.redact.placeholders import Found, Placeholders
+from hookline.values import Base64Source
+from hookline_plugins.policy.redact.files import as_base64, from_base64, look_into
+from hookline_plugins.policy.redact.leftovers import media, texts
+from hookline_plugins.policy.redact.placeholders import Placeholders
+from hookline_plugins.policy.redact.restoring import Restoring
+from hookline_plugins.policy.redact.rewriting import counted, holds, labelled, rewritten
+from hookline_plugins.policy.redact.seams import recut
 
 if TYPE_CHECKING:
     from hookline_plugins.policy.redact.recognise import Recognition
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Redact"]
 
 _EVERYBODY: Final = "*"
+_UPLOAD: Final = "upload"
 _WHO: Final = ("user", "team", "tenant")
 _EXTRA: Final = {
     "re2": "google-re2",
@@ -76,8 +83,13 @@ class Redact:
     words: tuple[str, ...] = ()
     restore_for: tuple[str, ...] = (_EVERYBODY,)
     finders: Mapping[str, Any] = field(factory=dict)
-    _known: "Recognition | MissingExtra" = field(init=False, repr=False)
+    _recognition_or_missing: "Recognition | MissingExtra" = field(init=False, repr=False)
+    # What images and documents are without their metadata; None stands for: as they were.
+    _known: WeakKeyDictionary[Base64Source, Base64Source | None] = field(
+        factory=WeakKeyDictionary, init=False, repr=False
+    )
     _sent = TurnState(Placeholders)
+    _media = TurnState(tuple[str, ...])
     _noted = TurnState(set[str])
 
     def __attrs_post_init__(self) -> None:
@@ -89,7 +101,7 @@ class Redact:
                     f"redact: restore_for holds {who!r}; write user:NAME, team:NAME, tenant:NAME, "
                     "tag:KEY=VALUE, or * for everybody"
                 )
-        object.__setattr__(self, "_known", self._recognition())
+        object.__setattr__(self, "_recognition_or_missing", self._recognition())
 
     def _recognition(self) -> "Recognition | MissingExtra":
         try:
@@ -108,9 +120,10 @@ class Redact:
             MissingExtra: a package for that is not installed.
 
         """
-        if isinstance(self._known, MissingExtra):
-            raise self._known
-        return self._known
+        found = self._recognition_or_missing
+        if isinstance(found, MissingExtra):
+            raise found
+        return found
 
     @hookimpl
     def open(self) -> None:
@@ -118,25 +131,53 @@ class Redact:
         self.recognition  # noqa: B018 -- raises
 
     @hookimpl
+    async def resolve_images(self, turn: Turn, request: Request) -> Request | None:
+        """Look into a file before it is uploaded; what is masked in one stays so for good."""
+        if turn.surface != _UPLOAD:
+            return None
+        counts: Counter[str] = Counter()
+
+        async def look(block: Any) -> Any:
+            content = await self._looked_into(turn, block.source, block.media_type or "", counts)
+            return block if content == block.source else block.evolve(source=content)
+
+        changed = await request.map_media(look, turn.io)
+        self._note(turn, counts, "masked")
+        return changed
+
+    @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Let the request go on without what must not leave."""
-        changed, placeholders = self._redacted(request)
-        if placeholders.counts:
-            self._note(turn, placeholders.counts)
+        placeholders = Placeholders()
+        request = await self._without_metadata(turn, recut(request, self.recognition.find))
+        replaces = self.action == "replace"
+        changed = rewritten(request, self.recognition, placeholders, replaces=replaces)
+        if self.action == "block" and placeholders.counts:
+            raise holds("the request", placeholders.counts)
+        self._note(turn, placeholders.counts, "masked" if self.action == "mask" else "replaced")
         self._sent[turn] = placeholders
+        self._media[turn] = tuple(media(changed))
         return await call_next(changed)
 
     @hookimpl
-    def check_request(self, request: Request) -> None:
-        """Refuse what holds something where nothing can be put in its place."""
-        for path, text in leftovers(request):
-            found = self.recognition.find(text)
-            if found:
+    def check_request(self, turn: Turn, request: Request) -> None:
+        """Refuse what holds something where nothing can be put in its place, or came in behind `send`."""
+        said = self._sent[turn].said
+        name = "the file's name" if turn.surface == _UPLOAD else "the custom_id"
+        for path, text in ((name, turn.name), *texts(request)):
+            if text not in said and (found := self.recognition.find(text)):
                 raise PolicyViolation(
-                    f"{path} holds {_counted(Counter(each.kind for each in found))}, where no "
+                    f"{path} holds {counted(Counter(each.kind for each in found))}, where no "
                     "placeholder can stand; take it out",
                     rule=found[0].kind,
                 )
+        if turn.surface != _UPLOAD and any(
+            data not in self._media[turn] for data in media(request)
+        ):
+            raise PolicyViolation(
+                "an image or document came in behind the plugin redact, which has not looked into it",
+                rule="redact",
+            )
 
     @hookimpl
     def filter_stream(self, turn: Turn) -> StreamFilter | None:
@@ -144,94 +185,68 @@ class Redact:
         if self.action != "replace" or not self._may_see(turn.principal):
             return None
         placeholders: Placeholders = self._sent[turn]
-        return _Restoring(placeholders) if placeholders else None
+        return Restoring(placeholders) if placeholders else None
 
     def masked(self, text: str) -> str:
         """Return a text with the name of its kind in the place of each find."""
-        return self._with_labels(text, self.recognition.find(text))
+        return labelled(text, self.recognition.find(text), self.recognition.labels)
 
-    def _with_labels(self, text: str, found: tuple[Found, ...]) -> str:
-        for each in reversed(found):
-            text = f"{text[: each.start]}[{self.recognition.labels[each.kind]}]{text[each.end :]}"
-        return text
+    async def _without_metadata(self, turn: Turn, request: Request) -> Request:
+        """Look into images and documents, each once as long as it lives."""
+        counts: Counter[str] = Counter()
 
-    def _redacted(self, request: Request) -> tuple[Request, Placeholders]:
-        placeholders = Placeholders()
+        async def look(block: Any) -> Any:
+            source = getattr(block, "source", None)
+            if not isinstance(source, Base64Source):
+                return block
+            new = self._known.get(source, source)
+            if new is source:
+                data = from_base64(source.data)
+                if data is None:
+                    raise PolicyViolation(
+                        "base64 that is none cannot be looked into", rule="redact"
+                    )
+                content = await self._looked_into(turn, data, source.media_type, counts)
+                new = None if content == data else source.evolve(data=as_base64(content))
+                self._known[source] = new
+            return block if new is None else block.evolve(source=new)
 
-        def say(text: str) -> str:
-            found = self.recognition.find(text)
-            if self.action == "replace":
-                return placeholders.replaced(text, found, self.recognition.labels)
-            if not found:
-                return text
-            placeholders.counts.update(each.kind for each in found)
-            return self._with_labels(text, found)
+        if all(isinstance(message.content, str) for message in request.messages):
+            return request
+        return await request.map_media(look, turn.io)
 
-        # What stays the same from turn to turn first, so that it keeps its numbers.
-        changed = request.map_text(say, where="tools").map_text(say, where="system")
-        changed = _other_texts(changed, say).map_text(
-            say, where=("messages", "tool_results", "documents", "tool_inputs")
-        )
-        if self.action == "block" and placeholders.counts:
-            kinds = placeholders.counts
-            raise PolicyViolation(
-                f"the request holds {_counted(kinds)}, which may not leave; take it out",
-                rule=next(iter(kinds)),
-            )
-        return changed, placeholders
+    async def _looked_into(
+        self, turn: Turn, data: bytes, media_type: str, counts: Counter[str]
+    ) -> bytes:
+        """Return a file without metadata, and without what its text must not hold."""
+        looked = await turn.io.run_blocking(look_into, data, media_type)
+        if looked.text is None:
+            if self.action == "block":
+                raise PolicyViolation(
+                    f"a file of the type {media_type or 'unknown'} cannot be looked into, and so "
+                    "may not leave (PDFs want the extra pdf)",
+                    rule="redact",
+                )
+            turn.trace.note(self.name, f"a file of the type {media_type} was not looked into")
+            return looked.data
+        found = self.recognition.find(looked.text)
+        if not found:
+            return looked.data
+        kinds = Counter(each.kind for each in found)
+        if self.action == "block" or not looked.plain:
+            raise holds(f"a file of the type {media_type}", kinds)
+        counts.update(kinds)
+        return self.masked(looked.text).encode()
 
-    def _note(self, turn: Turn, counts: Counter[str]) -> None:
-        text = f"{_counted(counts)} {'masked' if self.action == 'mask' else 'replaced'}"
+    def _note(self, turn: Turn, counts: Counter[str], what: str) -> None:
+        text = f"{counted(counts)} {what}"
         noted: set[str] = self._noted[turn]
-        if text not in noted:  # every attempt comes by
+        if counts and text not in noted:  # every attempt comes by
             noted.add(text)
             turn.trace.note(self.name, text)
 
     def _may_see(self, principal: Principal) -> bool:
         return any(_is(principal, who) for who in self.restore_for)
-
-
-class _Restoring(StreamFilter):
-    """Restores values in text, in the input of tools, and in what citations quote."""
-
-    sees = "deltas"
-
-    def __init__(self, placeholders: Placeholders) -> None:
-        self._restored = placeholders.restored
-        self._texts = StreamFilter.deltas(
-            placeholders.restored,
-            look_behind=placeholders.longest,
-            kinds=("text", "input_json"),
-        )
-
-    def begin(self, prefill: str, *, whole: bool) -> None:
-        self._texts.begin(prefill, whole=whole)
-
-    def feed(self, event: Event) -> Any:
-        if isinstance(event, ContentBlockDelta) and isinstance(event.delta, CitationsDelta):
-            citation = event.delta.citation
-            quoted = getattr(citation, "cited_text", None)
-            if isinstance(quoted, str) and (said := self._restored(quoted)) != quoted:
-                cited = event.delta.evolve(citation=citation.evolve(cited_text=said))
-                return (event.evolve(delta=cited),)
-        return self._texts.feed(event)
-
-
-def _other_texts(request: Request, say: Any) -> Request:
-    """Rewrite the texts that are the caller's own and no part of the conversation."""
-    changes: dict[str, Any] = {}
-    if request.metadata:
-        metadata = {
-            key: say(value) if isinstance(value, str) else value
-            for key, value in request.metadata.items()
-        }
-        if metadata != request.metadata:
-            changes["metadata"] = metadata
-    if request.stop_sequences:
-        sequences = tuple(map(say, request.stop_sequences))
-        if sequences != request.stop_sequences:
-            changes["stop_sequences"] = sequences
-    return request.evolve(**changes) if changes else request
 
 
 def _is(principal: Principal, who: str) -> bool:
@@ -242,12 +257,3 @@ def _is(principal: Principal, who: str) -> bool:
         key, _, value = name.partition("=")
         return str(principal.tags.get(key)) == value
     return bool(getattr(principal, group) == name)
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    """Return counts in words: ``2 mail, 1 card``."""
-    return ", ".join(f"{count} {kind}" for kind, count in _items(counts))
-
-
-def _items(counts: Mapping[str, int]) -> Iterable[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,19 +1,21 @@
-"""What a request holds beside the texts that can be rewritten: ids, addresses, results of the API's own tools."""
+"""All texts of a request that is about to leave, those included that nobody can rewrite."""
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, Final
 
+import attrs
+
 from hookline import Request
-from hookline.values import TextBlock
+from hookline.values import Base64Source, Block, TextBlock
 from hookline.wire import unstructure
 
-__all__ = ["leftovers"]
+__all__ = ["media", "texts"]
 
 # Signed, encrypted or encoded, or a credential that is meant for whoever gets it.
 _OPAQUE: Final = frozenset(
     {
         "authorization_token",
-        "data",
         "encrypted_content",
         "encrypted_index",
         "encrypted_stdout",
@@ -25,42 +27,81 @@ _OPAQUE: Final = frozenset(
         "tool_use_id",
     }
 )
-_FIELDS: Final = (
-    "tools",
-    "tool_choice",
-    "output_config",
-    "container",
-    "mcp_servers",
-    "context_management",
-    "diagnostics",
-    "fallbacks",
+_CODED: Final = frozenset({"base64", "redacted_thinking"})  # types whose ``data`` is no text
+_READ: Final = frozenset(
+    {"model", "max_tokens", "messages", "system", "betas", "fallback_credit_token"}
 )
+_FIELDS: Final = tuple(
+    each.name
+    for each in attrs.fields(Request)
+    if each.name not in _READ and not each.name.startswith("_")
+)
+_values: Final = attrgetter(*_FIELDS)
 
 
-def leftovers(request: Request) -> Iterator[tuple[str, str]]:
-    """Yield path and text of every string that `Request.map_text` may not have reached.
+def texts(request: Request) -> Iterator[tuple[str, str]]:
+    """Yield path and text of every string of a request.
 
     Args:
         request: as it is about to be sent.
 
     """
     for number, message in enumerate(request.messages):
-        for place, block in enumerate(message.blocks):
-            if not isinstance(block, TextBlock) or block.citations:
-                yield from _strings(unstructure(block), f"$.messages[{number}].content[{place}]")
-    for name in _FIELDS:
-        value = getattr(request, name)
-        if value is not None:
-            plain = [unstructure(each) for each in value] if name == "tools" else value
+        path = f"$.messages[{number}]"
+        if isinstance(message.content, str):
+            yield f"{path}.content", message.content
+        else:
+            yield from _blocks(message.content, f"{path}.content")
+        for value in (message.output_config, message.extra):
+            if value:
+                yield from _strings(value, path)
+    if isinstance(request.system, str):
+        yield "$.system", request.system
+    elif request.system:
+        yield from _blocks(request.system, "$.system")
+    for name, value in zip(_FIELDS, _values(request), strict=True):
+        if value is not None and value.__class__ is not bool:
+            several = isinstance(value, tuple)
+            plain = list(map(_plain, value)) if several else _plain(value)
             yield from _strings(plain, f"$.{name}")
+
+
+def media(request: Request) -> Iterator[str]:
+    """Yield the data of every image and document that goes along in base64."""
+    for message in request.messages:
+        waiting: list[Any] = [message.content]
+        while waiting:
+            content = waiting.pop()
+            for block in () if isinstance(content, str) else content or ():
+                source = getattr(block, "source", None)
+                if isinstance(source, Base64Source):
+                    yield source.data
+                waiting += [
+                    inner
+                    for inner in (getattr(block, "content", None), getattr(source, "content", None))
+                    if isinstance(inner, tuple)
+                ]
+
+
+def _blocks(blocks: tuple[Block, ...], path: str) -> Iterator[tuple[str, str]]:
+    for place, block in enumerate(blocks):
+        if isinstance(block, TextBlock) and not block.citations and not block.extra:
+            yield f"{path}[{place}]", block.text
+        else:
+            yield from _strings(unstructure(block), f"{path}[{place}]")
+
+
+def _plain(value: Any) -> Any:
+    return unstructure(value) if attrs.has(type(value)) else value
 
 
 def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):
+        coded = value.get("type") in _CODED
         for key, item in value.items():
-            if key not in _OPAQUE:
+            if key not in _OPAQUE and not (coded and key == "data"):
                 yield f"{path}.*", key
                 yield from _strings(item, f"{path}.{key}")
     elif isinstance(value, list | tuple):

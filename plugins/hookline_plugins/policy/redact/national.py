@@ -16,22 +16,24 @@ __all__ = ["COUNTRIES", "NationalId"]
 _ALONE: Final = r"(?<![\w-])(?:{})(?![\w-])"
 
 
-def _standing_alone(pattern: str) -> re.Pattern[str]:
-    return re.compile(_ALONE.format(pattern))
-
-
 @frozen
 class NationalId:
     """One id of one country.
 
     Attributes:
         module: that checks it, in the library ``stdnum``: ``"ssn"``.
-        pattern: how it is written.
+        written: how, as a pattern that Python and RE2 both take.
+        pattern: the same, standing alone.
 
     """
 
     module: str
-    pattern: re.Pattern[str] = field(converter=_standing_alone)
+    written: str
+    pattern: re.Pattern[str] = field(init=False)
+
+    @pattern.default
+    def _standing_alone(self) -> re.Pattern[str]:
+        return re.compile(_ALONE.format(self.written))
 
     def check_of(self, country: str) -> Callable[[str], bool]:
         """Return what says whether a text is such an id."""

@@ -41,12 +41,14 @@ class Placeholders:
     Attributes:
         counts: how many finds there were of each kind.
         longest: characters of the longest placeholder.
+        said: texts as they leave.
 
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.longest = 0
+        self.said: set[str] = set()
         self._of_value: dict[tuple[str, str], str] = {}
         self._values: dict[str, str] = {}
         self._burnt: set[str] = set()

@@ -2,19 +2,23 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 import re2
 from attrs import frozen
 
 from hookline import ConfigError
-from hookline_plugins.policy.redact.kinds import KINDS, Finder, finder_of
+from hookline_plugins.policy.redact.kinds import KINDS, Finder
 from hookline_plugins.policy.redact.national import COUNTRIES
 from hookline_plugins.policy.redact.placeholders import Found
 
-__all__ = ["Recogniser", "Recognition", "own_pattern", "recogniser", "recognition", "word_list"]
+__all__ = ["Recogniser", "Recognition", "own_pattern", "recogniser", "recognition", "words_pattern"]
 
+_MEMORY: Final = 64 << 20  # bytes for the automaton of all hints
 _REMEMBERED: Final = 2048  # texts: a conversation brings the same ones along, turn after turn
+_REMEMBERED_LONG: Final = 16
+_LONG: Final = 10_000  # characters
 
 
 Recogniser = Callable[[str], tuple[Found, ...]]
@@ -50,16 +54,19 @@ def recognition(
     """
     own = dict(finders)
     own |= {name: own_pattern(name, pattern) for name, pattern in patterns.items()}
+    hints = dict(patterns)
     if words:
-        own["words"] = word_list(words)
+        hints["words"] = words_pattern(words)
+        own["words"] = own_pattern("words", hints["words"])
     labels = {name: kind.label for name, kind in KINDS.items()} | {n: _label(n) for n in own}
-    return Recognition(recogniser(kinds or KINDS, countries, own), labels)
+    return Recognition(recogniser(kinds or KINDS, countries, own, hints), labels)
 
 
 def recogniser(
     kinds: Iterable[str],
     countries: Sequence[str] = (),
     own: Mapping[str, Finder] | None = None,
+    hints: Mapping[str, str] = MappingProxyType({}),
 ) -> Recogniser:
     """Return what recognises some kinds, and remembers the texts that it has seen last.
 
@@ -67,6 +74,8 @@ def recogniser(
         kinds: names of built-in kinds.
         countries: ISO codes, for national ids and phone numbers.
         own: further finders by the name of their kind.
+        hints: patterns of which a text holds a match wherever these finders find something; who has
+            none is always asked.
 
     Raises:
         ConfigError: there is no such kind or country.
@@ -77,19 +86,56 @@ def recogniser(
         for name in given:
             if name not in known:
                 raise ConfigError(f"redact: there is no {what} {name!r}; known: {', '.join(known)}")
-    finders: dict[str, Finder] = dict(own or {})
-    finders |= {name: finder_of(name, codes) for name in KINDS if name in set(kinds)}
+    asked = [(name, find, hints.get(name, "")) for name, find in (own or {}).items()]
+    asked += [
+        (name, kind.finder(codes), kind.hint(codes))
+        for name, kind in KINDS.items()
+        if name in set(kinds)
+    ]
+    asked = [each for each in asked if each[0] != "national_id" or codes]
+    hinted = _hinted([hint for _, _, hint in asked])
 
     def recognise(text: str) -> tuple[Found, ...]:
         spans = [
-            (start, place, end, kind)
-            for place, (kind, find) in enumerate(finders.items())
-            for start, end in find(text)
+            (start, place, end, asked[place][0])
+            for place in hinted(text)
+            for start, end in asked[place][1](text)
             if start < end
         ]
         return _apart(spans) if spans else ()
 
-    return lru_cache(maxsize=_REMEMBERED)(recognise)
+    short = lru_cache(maxsize=_REMEMBERED)(recognise)
+    long = lru_cache(maxsize=_REMEMBERED_LONG)(recognise)
+    return lambda text: short(text) if len(text) <= _LONG else long(text)
+
+
+def _hinted(hints: Sequence[str]) -> Callable[[str], Sequence[int]]:
+    """Return what says, in one pass over a text, which finders may find something there."""
+    always = [place for place, hint in enumerate(hints) if not hint]
+    places = [place for place, hint in enumerate(hints) if hint]
+    if not places:
+        return lambda _text: always
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    together = re2.Set.SearchSet(options)
+    for place in places:
+        together.Add(hints[place])
+    try:
+        together.Compile()
+    except re2.error as error:
+        raise ConfigError(
+            f"redact: the patterns together are more than RE2 holds in {_MEMORY >> 20} MB"
+        ) from error
+
+    def hinted(text: str) -> Sequence[int]:
+        try:
+            found = together.Match(text)
+        except UnicodeEncodeError:  # half a surrogate pair: everybody is asked
+            return range(len(hints))
+        return sorted((*always, *(places[number] for number in found))) if found else always
+
+    return hinted
 
 
 def _apart(spans: list[tuple[int, int, int, str]]) -> tuple[Found, ...]:
@@ -129,8 +175,8 @@ def own_pattern(name: str, pattern: str) -> Finder:
     return lambda text: [match.span() for match in compiled.finditer(text)]
 
 
-def word_list(words: Sequence[str]) -> Finder:
-    """Return the finder of words and phrases, in upper and lower case alike, with any white space.
+def words_pattern(words: Sequence[str]) -> str:
+    """Return the pattern of words and phrases, in upper and lower case alike, with any white space.
 
     Raises:
         ConfigError: one of them is blank.
@@ -139,7 +185,7 @@ def word_list(words: Sequence[str]) -> Finder:
     if any(not word.strip() for word in words):
         raise ConfigError("redact: a word is blank")
     phrases = sorted((_phrase(word) for word in words), key=len, reverse=True)
-    return own_pattern("words", f"(?i)(?:{'|'.join(phrases)})")
+    return f"(?i)(?:{'|'.join(phrases)})"
 
 
 def _phrase(word: str) -> str:

@@ -1,16 +1,17 @@
 """The checks: for each key of a rule what it refuses, and how that is said."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from hashlib import blake2b
+from operator import attrgetter, itemgetter
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from hookline.plugin import estimate
+from hookline.values import EMPTY
 from hookline_plugins.policy.rules.keys import (
     Attachments,
     Choice,
@@ -19,14 +20,16 @@ from hookline_plugins.policy.rules.keys import (
     Models,
     Most,
     Names,
+    Rule,
     SystemText,
 )
-from hookline_plugins.policy.rules.outgoing import Outgoing, host_of
+from hookline_plugins.policy.rules.outgoing import Medium, Outgoing, host_of
 from hookline_plugins.policy.rules.reading import DAYS, minutes
 
-__all__ = ["CHECKS", "Broken", "Check", "allowed", "checks_of", "hashed_user", "matches"]
+__all__ = ["CHECKS", "Bench", "Broken", "allowed", "hashed_user", "matches"]
 
 _HASHED: Final = re.compile(r"h_[0-9a-f]{40}")
+_MOST_KEPT: Final = 256  # facts of a key
 _SERVERS_CHOICE: Final = "default"  # of ``fallbacks``: models that nobody here knows
 
 
@@ -44,7 +47,25 @@ class Broken:
     evidence: str = ""
 
 
-Check: TypeAlias = Callable[[Any, Outgoing, datetime], Broken | None]
+_Verdicts: TypeAlias = tuple[tuple[int, Broken], ...]
+
+
+@frozen
+class Key:
+    """How a key of a rule judges.
+
+    Attributes:
+        check: gets what the rule says, and the fact; returns what is broken.
+        fact: what is judged, of all that is known of a request.
+        uploads: whether an upload, which asks no model, is judged as well.
+        kept: whether equal facts are judged alike, so that a judgement may be kept.
+
+    """
+
+    check: Callable[[Any, Any], Broken | None]
+    fact: Callable[[Outgoing], Any]
+    uploads: bool = False
+    kept: bool = True
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
@@ -66,16 +87,15 @@ def hashed_user(user_id: str) -> str:
     return "h_" + blake2b(user_id.encode(), digest_size=20, person=b"hookline user").hexdigest()
 
 
-def _models(names: Models, out: Outgoing, _now: datetime) -> Broken | None:
-    for model in out.models:
-        facts = out.turn.models.get(model)
-        known_as = (model,) if facts is None else (model, facts.id, *facts.aliases)
+def _models(names: Models, models: tuple[tuple[str, ...], ...]) -> Broken | None:
+    for known_as in models:
+        model, full, aliases = known_as[0], known_as[1:2], known_as[2:]
         unknown = model == _SERVERS_CHOICE and not matches(model, names.allow or ())
         if unknown or not allowed(names, *known_as):
             return Broken(f"the model {model} is not allowed{_instead(names)}", f"model {model}")
-        if names.pin and facts is not None and model in facts.aliases:
+        if names.pin and model in aliases:
             return Broken(
-                f"name the model by its full id, {facts.id}, not {model}", f"model {model}"
+                f"name the model by its full id, {full[0]}, not {model}", f"model {model}"
             )
     return None
 
@@ -84,46 +104,37 @@ def _instead(names: Names) -> str:
     return f"; use {', '.join(names.allow)}" if names.allow else ""
 
 
-def _max_tokens(most: Most, out: Outgoing, _now: datetime) -> Broken | None:
-    asked = out.request.max_tokens
+def _max_tokens(most: Most, asked: int) -> Broken | None:
     if asked <= most.max:
         return None
     return Broken(f"max_tokens may be {most.max} at most, not {asked}", f"max_tokens {asked}")
 
 
-def _effort(choice: Choice, out: Outgoing, _now: datetime) -> Broken | None:
-    efforts = [out.effort]
-    efforts += [  # of messages that change it in mid-conversation
-        str(message.output_config["effort"])
-        for message in out.request.messages
-        if message.output_config is not None and "effort" in message.output_config
-    ]
-    for effort in filter(None, efforts):
+def _effort(choice: Choice, efforts: tuple[str, ...]) -> Broken | None:
+    for effort in efforts:
         if effort not in choice.allow:
             return Broken(f"the effort may be {' or '.join(choice.allow)}, not {effort}")
     return None
 
 
-def _thinking(choice: Choice, out: Outgoing, _now: datetime) -> Broken | None:
-    kind = (out.request.thinking or {}).get("type")
+def _thinking(choice: Choice, kind: str | None) -> Broken | None:
     if kind is None or kind in choice.allow:
         return None
     return Broken(f"thinking may be {' or '.join(choice.allow)}, not {kind}")
 
 
-def _context(bounds: Context, out: Outgoing, _now: datetime) -> Broken | None:
+def _context(bounds: Context, out: Outgoing) -> Broken | None:
     count = len(out.request.messages)
     if bounds.max_messages is not None and count > bounds.max_messages:
         return Broken(f"a conversation may have {bounds.max_messages} messages, not {count}")
     if bounds.max_tokens is not None:
-        tokens = estimate(out.request)
+        tokens = out.tokens
         if tokens > bounds.max_tokens:
             return Broken(f"the input may have about {bounds.max_tokens} tokens, not {tokens:.0f}")
     return None
 
 
-def _attachments(bounds: Attachments, out: Outgoing, _now: datetime) -> Broken | None:
-    media = out.media
+def _attachments(bounds: Attachments, media: tuple[Medium, ...]) -> Broken | None:
     if bounds.max_count is not None and len(media) > bounds.max_count:
         return Broken(f"{bounds.max_count} images and documents at most, not {len(media)}")
     for medium in media:
@@ -141,28 +152,28 @@ def _attachments(bounds: Attachments, out: Outgoing, _now: datetime) -> Broken |
     return None
 
 
-def _image_hosts(names: Names, out: Outgoing, _now: datetime) -> Broken | None:
-    for host in out.image_hosts:
+def _image_hosts(names: Names, hosts: tuple[str, ...]) -> Broken | None:
+    for host in hosts:
         if not allowed(names, host):
             return Broken(f"images and documents may not come from {host}", f"host {host}")
     return None
 
 
-def _system(wanted: SystemText, out: Outgoing, _now: datetime) -> Broken | None:
-    if wanted.require in "\n".join(out.texts["system"]):
+def _system(wanted: SystemText, texts: Sequence[str]) -> Broken | None:
+    if wanted.require in "\n".join(texts):
         return None
     return Broken("the system prompt lacks a text that is required")
 
 
-def _tools(names: Names, out: Outgoing, _now: datetime) -> Broken | None:
-    for tool in out.tools:
+def _tools(names: Names, tools: tuple[str, ...]) -> Broken | None:
+    for tool in tools:
         if not allowed(names, tool):
             return Broken(f"the tool {tool} is not allowed", f"tool {tool}")
     return None
 
 
-def _server_tools(names: Names, out: Outgoing, _now: datetime) -> Broken | None:
-    for known_as in out.server_tools:
+def _server_tools(names: Names, tools: tuple[tuple[str, ...], ...]) -> Broken | None:
+    for known_as in tools:
         if not allowed(names, *known_as):
             return Broken(
                 f"the tool {known_as[-1]} of the API is not allowed", f"tool {known_as[-1]}"
@@ -170,37 +181,34 @@ def _server_tools(names: Names, out: Outgoing, _now: datetime) -> Broken | None:
     return None
 
 
-def _mcp_servers(names: Names, out: Outgoing, _now: datetime) -> Broken | None:
-    for host in out.mcp_hosts:
+def _mcp_servers(names: Names, hosts: tuple[str, ...]) -> Broken | None:
+    for host in hosts:
         if not allowed(names, host):
             return Broken(f"the MCP server {host or '?'} is not allowed", f"host {host}")
     return None
 
 
-def _betas(names: Names, out: Outgoing, _now: datetime) -> Broken | None:
-    for beta in out.betas:
+def _betas(names: Names, betas: tuple[str, ...]) -> Broken | None:
+    for beta in betas:
         if not allowed(names, beta):
             return Broken(f"the beta {beta} is not allowed", f"beta {beta}")
     return None
 
 
-def _destinations(names: Names, out: Outgoing, _now: datetime) -> Broken | None:
-    address = out.turn.destination.base_url
+def _destinations(names: Names, address: str) -> Broken | None:
     if allowed(names, address, *filter(None, (host_of(address),))):
         return None
     return Broken(f"requests may not go to {host_of(address) or address}")
 
 
-def _inference_geo(names: Names, out: Outgoing, _now: datetime) -> Broken | None:
-    geo = out.request.inference_geo or "default"
+def _inference_geo(names: Names, geo: str) -> Broken | None:
     if allowed(names, geo):
         return None
     told = f"; say inference_geo={' or '.join(names.allow)}" if names.allow else ""
     return Broken(f"the model may not run in {geo!r}{told}")
 
 
-def _user_id(wanted: str, out: Outgoing, _now: datetime) -> Broken | None:
-    user_id = (out.request.metadata or {}).get("user_id")
+def _user_id(wanted: str, user_id: Any) -> Broken | None:
     if wanted == "forbid" and user_id is not None:
         return Broken("metadata.user_id is not sent")
     if wanted == "require" and not user_id:
@@ -210,7 +218,7 @@ def _user_id(wanted: str, out: Outgoing, _now: datetime) -> Broken | None:
     return None
 
 
-def _hours(window: Hours, _out: Outgoing, now: datetime) -> Broken | None:
+def _hours(window: Hours, now: datetime) -> Broken | None:
     here = now.astimezone(ZoneInfo(window.zone))
     at, begin, end = here.hour * 60 + here.minute, minutes(window.from_), minutes(window.to)
     within = begin <= at < end if begin < end else at >= begin or at < end
@@ -221,30 +229,78 @@ def _hours(window: Hours, _out: Outgoing, now: datetime) -> Broken | None:
     return Broken(f"only from {window.from_} to {window.to} ({window.zone}){days}")
 
 
-CHECKS: Final[Mapping[str, tuple[Check, bool]]] = {
-    "models": (_models, False),
-    "max_tokens": (_max_tokens, False),
-    "effort": (_effort, False),
-    "thinking": (_thinking, False),
-    "context": (_context, False),
-    "attachments": (_attachments, True),
-    "image_hosts": (_image_hosts, True),
-    "system": (_system, False),
-    "tools": (_tools, False),
-    "server_tools": (_server_tools, False),
-    "mcp_servers": (_mcp_servers, False),
-    "betas": (_betas, True),
-    "destinations": (_destinations, True),
-    "inference_geo": (_inference_geo, False),
-    "user_id": (_user_id, False),
-    "hours": (_hours, True),
+def _user_id_of(out: Outgoing) -> Any:
+    return (out.request.metadata or EMPTY).get("user_id")
+
+
+CHECKS: Final[Mapping[str, Key]] = {
+    "models": Key(_models, attrgetter("known_models")),
+    "max_tokens": Key(_max_tokens, attrgetter("request.max_tokens")),
+    "effort": Key(_effort, attrgetter("efforts")),
+    "thinking": Key(_thinking, lambda out: (out.request.thinking or EMPTY).get("type")),
+    "context": Key(_context, lambda out: out, kept=False),
+    "attachments": Key(_attachments, attrgetter("media"), uploads=True),
+    "image_hosts": Key(_image_hosts, attrgetter("image_hosts"), uploads=True),
+    "system": Key(_system, lambda out: out.texts["system"], kept=False),
+    "tools": Key(_tools, attrgetter("tools")),
+    "server_tools": Key(_server_tools, attrgetter("server_tools")),
+    "mcp_servers": Key(_mcp_servers, attrgetter("mcp_hosts")),
+    "betas": Key(_betas, attrgetter("betas"), uploads=True),
+    "destinations": Key(_destinations, attrgetter("turn.destination.base_url"), uploads=True),
+    "inference_geo": Key(_inference_geo, lambda out: out.request.inference_geo or "default"),
+    "user_id": Key(_user_id, _user_id_of),
+    "hours": Key(_hours, lambda _: datetime.now(UTC), uploads=True, kept=False),
 }
-"""By key: what judges it, and whether an upload, which asks no model, is judged by it too."""
+"""What judges each key."""
 
 
-def checks_of(rule: Any) -> Iterator[tuple[Check, Any, bool]]:
-    """Yield each check that a rule asks for, with what it is to be judged by."""
-    for name, (check, uploads) in CHECKS.items():
-        wanted = getattr(rule, name)
-        if wanted is not None:
-            yield check, wanted, uploads
+class Bench:
+    """Rules of one kind, judged together: of each key the fact once, and equal facts not again.
+
+    Args:
+        rules: they, in their order.
+        keys: that judge; the others are left out.
+
+    """
+
+    def __init__(self, rules: Sequence[Rule], keys: Iterable[str] = CHECKS) -> None:
+        self._tables: list[tuple[Key, list[tuple[int, Any]], dict[Any, _Verdicts]]] = []
+        for name in keys:
+            asking = [(place, getattr(rule, name)) for place, rule in enumerate(rules)]
+            asking = [(place, wanted) for place, wanted in asking if wanted is not None]
+            if asking:
+                self._tables.append((CHECKS[name], asking, {}))
+
+    def __bool__(self) -> bool:
+        return bool(self._tables)
+
+    def broken(self, out: Outgoing, *, upload: bool) -> list[tuple[int, Broken]]:
+        """Return the places of the rules that are broken, in order, and what each says first.
+
+        Whomever they are for: that costs more to find out, and is seldom asked.
+
+        Args:
+            out: what is about to leave.
+            upload: whether that is a file.
+
+        """
+        found: dict[int, Broken] = {}
+        for key, asking, kept in self._tables:
+            if upload and not key.uploads:
+                continue
+            fact = key.fact(out)
+            verdicts = kept.get(fact) if key.kept else None
+            if verdicts is None:
+                verdicts = _verdicts(key, asking, fact)
+                if key.kept:
+                    if len(kept) >= _MOST_KEPT:
+                        kept.clear()
+                    kept[fact] = verdicts
+            for place, broken in verdicts:
+                found.setdefault(place, broken)
+        return sorted(found.items(), key=itemgetter(0)) if found else []
+
+
+def _verdicts(key: Key, asking: Iterable[tuple[int, Any]], fact: Any) -> _Verdicts:
+    judged = [(place, key.check(wanted, fact)) for place, wanted in asking]
+    return tuple([(place, broken) for place, broken in judged if broken is not None])

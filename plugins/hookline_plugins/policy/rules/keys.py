@@ -196,6 +196,8 @@ class Scope:
         tags: ``name``, or ``name=value``, both patterns.
         models: patterns of the model asked.
         surfaces: ``send``, ``stream``, ``count_tokens``, ``batch``, ``upload``, ``explain``.
+        environments: patterns of the environment (``production``), which the policy names:
+            ``lock = {"plugins.rules.environment" = "production"}``. Where it names none, the rule holds.
 
     """
 
@@ -204,6 +206,7 @@ class Scope:
     tags: tuple[str, ...] | None = None
     models: tuple[str, ...] | None = None
     surfaces: tuple[str, ...] | None = None
+    environments: tuple[str, ...] | None = None
 
 
 @frozen(kw_only=True)

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from hookline import Request
+from hookline.plugin import estimate
 from hookline.turn import Turn
 from hookline.values import (
+    EMPTY,
     Attachment,
     Base64Source,
     Block,
@@ -88,6 +90,16 @@ class Outgoing:
         return tuple(dict.fromkeys(found))
 
     @cached_property
+    def known_models(self) -> tuple[tuple[str, ...], ...]:
+        """The names that each model goes by: as it was asked, its full id, its aliases."""
+        table = self.turn.models
+        return tuple([
+            (model,) if facts is None else (model, facts.id, *facts.aliases)
+            for model in self.models
+            for facts in (table.get(model),)
+        ])  # fmt: skip
+
+    @cached_property
     def tools(self) -> tuple[str, ...]:
         """Names of the caller's tools, those added in mid-conversation included."""
         found = [tool.name for tool in self.request.tools or () if isinstance(tool, Tool)]
@@ -125,14 +137,22 @@ class Outgoing:
         ]
         return tuple(dict.fromkeys(named))
 
-    @property
-    def effort(self) -> str:
-        """The effort that the model will make."""
-        given = (self.request.output_config or {}).get("effort")
-        if given is not None:
-            return str(given)
-        facts = self.turn.models.get(self.request.model)
-        return (facts.effort_default or "") if facts is not None else ""
+    @cached_property
+    def efforts(self) -> tuple[str, ...]:
+        """The efforts that the model is to make: in the beginning, and from some message on."""
+        request = self.request
+        given = [request.output_config, *(message.output_config for message in request.messages)]
+        efforts = [str(each["effort"]) for each in given if each and each.get("effort")]
+        if not (request.output_config or EMPTY).get("effort"):
+            facts = self.turn.models.get(request.model)
+            if facts is not None and facts.effort_default:
+                efforts.insert(0, facts.effort_default)
+        return tuple(efforts)
+
+    @cached_property
+    def tokens(self) -> float:
+        """About how many tokens the input has."""
+        return estimate(self.request)
 
     @cached_property
     def media(self) -> tuple[Medium, ...]:

@@ -1,6 +1,7 @@
 """All texts of a request and of a reply, by part: whatever leaves or arrives stands in one of them."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 import attrs
@@ -19,10 +20,12 @@ Texts: TypeAlias = dict[Part, list[str]]
 _READ: Final = frozenset(
     {"model", "max_tokens", "messages", "system", "tools", "mcp_servers", "betas"}
 )
-_OTHERS: Final = tuple(
-    each.name
-    for each in attrs.fields(Request)
-    if each.name not in _READ and not each.name.startswith("_")
+_others: Final = attrgetter(
+    *(
+        each.name
+        for each in attrs.fields(Request)
+        if each.name not in _READ and not each.name.startswith("_")
+    )
 )
 
 
@@ -45,11 +48,14 @@ def texts_of_request(turn: Turn, request: Request) -> Texts:
         texts["prefill"].append(last.text)
     if turn.prefill is not None:
         texts["prefill"].append(turn.prefill.text)
-    servers = tuple(strings(request.mcp_servers or ()))
-    texts["tools"].extend((*strings(request.tools or ()), *servers))
-    texts["urls"].extend(servers)
-    others = [getattr(request, name) for name in _OTHERS]
-    texts["metadata"].extend(strings([each for each in others if each is not None]))
+    if request.tools:
+        texts["tools"].extend(strings(request.tools))
+    if request.mcp_servers:
+        servers = tuple(strings(request.mcp_servers))
+        texts["tools"].extend(servers)
+        texts["urls"].extend(servers)
+    others = [each for each in _others(request) if each is not None]
+    texts["metadata"].extend(strings(others))
     texts["headers"].extend((*request.betas, *turn.betas, *strings(turn.headers)))
     if turn.name:
         texts["names"].append(turn.name)
@@ -60,7 +66,9 @@ def texts_of_reply(reply: Reply) -> Texts:
     """Return every text that the caller gets, as one part."""
     response = reply.response
     found: Texts = {"reply": []}
-    if reply.prefill is not None:
+    if reply.earlier:  # what no step holds by itself may stand across two of them
+        found["reply"].append(reply.text)
+    elif reply.prefill is not None:
         found["reply"].append(reply.prefill.text)
     for block in response.content:
         found["reply"].extend(text for _, text in pieces_of(block, "reply"))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from hookline.errors import ConfigError, MissingExtra
-from hookline_plugins.policy.rules.disguises import folded, seen_through
+from hookline_plugins.policy.rules.disguises import HIDING, folded, seen_through
 from hookline_plugins.policy.rules.keys import Part
 
 __all__ = ["Hit", "Patterns", "longest", "reach_of", "word_pattern"]
@@ -16,6 +16,8 @@ __all__ = ["Hit", "Patterns", "longest", "reach_of", "word_pattern"]
 _MEMORY: Final = 128 << 20  # bytes for the automaton; RE2 makes its states as it needs them
 _SHOWN: Final = 60
 _EDGE: Final = r"[^\p{L}\p{N}]"
+# What says where a text begins or ends, and not only a line: it is not looked for in several texts at once.
+_OF_WHOLE_TEXTS: Final = re.compile(r"\\[AzZ]|\(\?[a-zA-Z]*-")
 _GAP: Final = 64  # characters of white space within a phrase that a stream is held back for
 
 
@@ -63,6 +65,9 @@ def reach_of(words: Sequence[str]) -> int:
 class Patterns:
     """A set of patterns, each looked for in some parts only.
 
+    All are looked for in one pass, together with what may hide something. Nearly every text holds
+    neither, and then that pass, over all parts at once, was all that it took.
+
     Args:
         wanted: each pattern with the parts it is for; None is all of them.
 
@@ -74,6 +79,9 @@ class Patterns:
 
     def __init__(self, wanted: Sequence[tuple[str, frozenset[str] | None]]) -> None:
         self._parts = [parts for _, parts in wanted]
+        self._everywhere = any(parts is None for parts in self._parts)
+        self._somewhere: frozenset[str] = frozenset().union(*filter(None, self._parts))
+        self._at_once = not any(_OF_WHOLE_TEXTS.search(pattern) for pattern, _ in wanted)
         self._single: list[Any] = []
         self._all: Any = None
         if not wanted:
@@ -94,7 +102,15 @@ class Patterns:
                     f"{pattern[:_SHOWN]!r} is no pattern that RE2 takes ({why}); it knows neither "
                     "look-around nor back references"
                 ) from error
-        together.Compile()
+        for pattern in HIDING:
+            together.Add(pattern)
+        try:
+            together.Compile()
+        except engine.error as error:
+            raise ConfigError(
+                f"the {len(wanted)} patterns together are more than RE2 holds in "
+                f"{_MEMORY >> 20} MB; write shorter repetitions"
+            ) from error
         self._all = together
 
     def __bool__(self) -> bool:
@@ -102,7 +118,7 @@ class Patterns:
 
     def wants(self, part: str) -> bool:
         """Say whether some pattern is for a part."""
-        return any(parts is None or part in parts for parts in self._parts)
+        return self._everywhere or part in self._somewhere
 
     def search(self, texts: Mapping[Part, Sequence[str]]) -> Iterator[Hit]:
         """Yield where patterns are found, each at most once a part.
@@ -115,22 +131,47 @@ class Patterns:
         """
         if self._all is None:
             return
-        for part, pieces in texts.items():
-            if not pieces:
+        asked = {part: pieces for part, pieces in texts.items() if pieces and self.wants(part)}
+        if self._at_once:
+            readings = [text for pieces in asked.values() for text in _readings(pieces)]
+            if not self._found("\n".join(readings)):
+                return
+        for part, pieces in asked.items():
+            yield from self._in_part(part, pieces)
+
+    def _in_part(self, part: Part, pieces: Sequence[str]) -> Iterator[Hit]:
+        known: set[int] = set()
+        hiding = False
+        for text in _readings(pieces):
+            found = self._found(text)
+            hiding = hiding or any(number >= self._hidden for number in found)
+            yield from self._hits(found, part, text, known)
+        if hiding:
+            # What is hidden may be split as well; that it ends with a piece, is nothing to it.
+            hidden = list(seen_through(pieces, urls=part == "urls"))
+            if not self._at_once or any(n < self._hidden for n in self._found("\n".join(hidden))):
+                for text in hidden:
+                    yield from self._hits(self._found(text), part, text, known)
+
+    def _hits(self, found: Iterable[int], part: Part, text: str, known: set[int]) -> Iterator[Hit]:
+        for number in found:
+            if number in known or number >= self._hidden:
                 continue
-            found: set[int] = set()
-            for text in _readings(pieces, urls=part == "urls"):
-                for number in self._found(text):
-                    parts = self._parts[number]
-                    if number not in found and (parts is None or part in parts):
-                        found.add(number)
-                        yield self._hit(number, part, text)
+            parts = self._parts[number]
+            if parts is None or part in parts:
+                known.add(number)
+                yield self._hit(number, part, text)
+
+    @property
+    def _hidden(self) -> int:
+        """The number of the first pattern that finds no word, but what may hide one."""
+        return len(self._single)
 
     def _found(self, text: str) -> Sequence[int]:
         try:
             return self._all.Match(text) or ()
         except UnicodeEncodeError:  # half a surrogate pair, which is no letter
-            return self._all.Match(_whole(text)) or ()
+            return (*(self._all.Match(_whole(text)) or ()), self._hidden)
 
     def _hit(self, number: int, part: str, text: str) -> Hit:
         single = self._single[number]
@@ -143,11 +184,8 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _readings(pieces: Sequence[str], *, urls: bool) -> Iterable[str]:
-    whole = list(pieces) if len(pieces) == 1 else ["\n".join(pieces), "".join(pieces)]
-    yield from whole
-    # What is hidden may be split as well; that it ends with a piece, is nothing to it.
-    yield from seen_through(whole, urls=urls)
+def _readings(pieces: Sequence[str]) -> Sequence[str]:
+    return (pieces[0],) if len(pieces) == 1 else ("\n".join(pieces), "".join(pieces))
 
 
 def longest(pattern: str) -> int | None:

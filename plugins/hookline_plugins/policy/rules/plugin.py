@@ -1,7 +1,6 @@
 """The plugin: where rules judge, and what becomes of a verdict."""
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from hookline.turn import Turn
 from hookline_plugins.policy.rules.blocks import input_texts
 from hookline_plugins.policy.rules.conditions import Condition, Setting
 from hookline_plugins.policy.rules.findings import findings
-from hookline_plugins.policy.rules.judging import Broken, Check, allowed, checks_of, hashed_user
+from hookline_plugins.policy.rules.judging import Bench, Broken, allowed, hashed_user
 from hookline_plugins.policy.rules.keys import Forbid, Rule
 from hookline_plugins.policy.rules.outgoing import Outgoing
 from hookline_plugins.policy.rules.parts import Texts, texts_of_reply
@@ -37,7 +36,6 @@ class _Judged:
 
     rule: Rule
     applies: Applies
-    checks: tuple[tuple[Check, Any, bool], ...]
 
 
 def _list(rules: Iterable[Any]) -> tuple[Any, ...]:
@@ -50,6 +48,7 @@ class Rules:
 
     Attributes:
         rules: ``[[rule]]`` tables, as a policy file has them; see the reference of rules for their keys.
+        environment: in which this runs, for rules that are for some environments.
 
     """
 
@@ -60,8 +59,10 @@ class Rules:
     told = TurnState(set[str])
 
     rules: tuple[Any, ...] = field(default=(), converter=_list)
+    environment: str = ""
     _judged: tuple[_Judged, ...] = field(init=False, repr=False)
-    _hosts: tuple[_Judged, ...] = field(init=False, repr=False)
+    _bench: Bench = field(init=False, repr=False)
+    _hosts: Bench = field(init=False, repr=False)
     _bringing: tuple[_Judged, ...] = field(init=False, repr=False)
     _forbidding: tuple[_Judged, ...] = field(init=False, repr=False)
     _patterns: Patterns = field(init=False, repr=False)
@@ -76,7 +77,7 @@ class Rules:
         for rule, table in zip(rules, tables, strict=True):
             with_place = table.where if isinstance(table, RuleTable) else None
             condition = _placed(with_place, ("when",), Condition, rule.when) if rule.when else None
-            judged.append(_Judged(rule, applies(rule, condition), tuple(checks_of(rule))))
+            judged.append(_Judged(rule, applies(rule, condition, self.environment)))
             if rule.forbid is not None:
                 _placed(with_place, ("forbid",), Patterns, [(_pattern(rule.forbid), None)])
             if rule.tool_input is not None:
@@ -85,7 +86,8 @@ class Rules:
         inputs = [each for each in judged if each.rule.tool_input is not None]
         known: dict[str, Any] = {
             "_judged": tuple(judged),
-            "_hosts": tuple(each for each in judged if each.rule.image_hosts is not None),
+            "_bench": Bench(rules),
+            "_hosts": Bench(rules, ("image_hosts",)),
             "_bringing": tuple(each for each in judged if _brings(each.rule)),
             "_forbidding": tuple(forbidding),
             "_patterns": Patterns(
@@ -121,16 +123,15 @@ class Rules:
     def inject_prefill(self, turn: Turn, request: Request) -> None:
         """Refuse images of hosts that are not allowed before anybody fetches them."""
         if self._hosts:
-            self._refuse(
-                turn, request, _broken(self._hosts, Outgoing(turn, request)), "inject_prefill"
-            )
+            broken = self._broken(self._hosts, Outgoing(turn, request))
+            self._refuse(turn, request, broken, "inject_prefill")
 
     @hookimpl
     def check_request(self, turn: Turn, request: Request) -> None:
         """Judge exactly what leaves."""
         self.asked[turn][:] = [request]
         out = Outgoing(turn, request)
-        broken = list(_broken(self._judged, out))
+        broken = self._broken(self._bench, out)
         if self._patterns:
             broken += self._said(out.texts)
         if broken:
@@ -189,13 +190,18 @@ class Rules:
         return [
             (each.rule.id, *in_words(each.rule))
             for each in self._judged
-            if each.rule.for_ is None or in_scope(each.rule.for_, principal, model, None)
+            if each.rule.for_ is None
+            or in_scope(each.rule.for_, principal, model, None, self.environment)
         ]
 
     def _request(self, turn: Turn) -> Request | None:
         """Return what was judged last in a turn, or what its step began with."""
         asked = self.asked[turn]
         return asked[0] if asked else turn.request
+
+    def _broken(self, bench: Bench, out: Outgoing) -> list[tuple[_Judged, Broken]]:
+        broken = bench.broken(out, upload=out.turn.surface == _UPLOAD)
+        return [(self._judged[place], found) for place, found in broken]
 
     def _said(self, texts: Texts) -> list[tuple[_Judged, Broken]]:
         return [
@@ -246,18 +252,6 @@ class Rules:
         if key not in self.told[turn]:
             self.told[turn].add(key)
             turn.trace.verdicts.append(verdict)
-
-
-def _broken(judged: Iterable[_Judged], out: Outgoing) -> Iterator[tuple[_Judged, Broken]]:
-    """Yield what is broken, whomever it is for: that costs more to find out, and is seldom asked."""
-    upload = out.turn.surface == _UPLOAD
-    now = datetime.now(UTC)
-    for each in judged:
-        for check, wanted, uploads in each.checks:
-            broken = check(wanted, out, now) if uploads or not upload else None
-            if broken is not None:
-                yield each, broken
-                break
 
 
 def _placed(

@@ -14,7 +14,13 @@ __all__ = ["Applies", "applies", "in_scope", "sampled"]
 Applies = Callable[[Turn, str, Setting], bool]
 
 
-def in_scope(scope: Scope, principal: Principal, model: str | None, surface: str | None) -> bool:
+def in_scope(
+    scope: Scope,
+    principal: Principal,
+    model: str | None,
+    surface: str | None,
+    environment: str = "",
+) -> bool:
     """Say whether a scope fits.
 
     Args:
@@ -22,6 +28,7 @@ def in_scope(scope: Scope, principal: Principal, model: str | None, surface: str
         principal: on whose behalf.
         model: that is asked; None where any is meant.
         surface: the door; None where any is meant.
+        environment: in which this runs; empty where nobody knows.
 
     """
     tags = [(str(name), str(value)) for name, value in principal.tags.items()]
@@ -29,6 +36,11 @@ def in_scope(scope: Scope, principal: Principal, model: str | None, surface: str
         (scope.users is None or matches(principal.user, scope.users))
         and (scope.teams is None or matches(principal.team, scope.teams))
         and (scope.models is None or model is None or matches(model, scope.models))
+        and (
+            scope.environments is None
+            or not environment
+            or matches(environment, scope.environments)
+        )
         and (scope.surfaces is None or surface is None or surface in scope.surfaces)
         and (
             scope.tags is None
@@ -51,19 +63,20 @@ def sampled(rule: Rule, turn: Turn) -> bool:
     return share < rule.sample
 
 
-def applies(rule: Rule, condition: Condition | None) -> Applies:
+def applies(rule: Rule, condition: Condition | None, environment: str = "") -> Applies:
     """Return what says whether a rule is for a turn.
 
     Args:
         rule: the rule.
         condition: its ``when``, compiled.
+        environment: in which this runs.
 
     """
     scope = rule.for_
 
     def asked(turn: Turn, model: str, setting: Setting) -> bool:
         return (
-            (scope is None or in_scope(scope, turn.principal, model, turn.surface))
+            (scope is None or in_scope(scope, turn.principal, model, turn.surface, environment))
             and sampled(rule, turn)
             and (condition is None or condition.holds(setting))
         )

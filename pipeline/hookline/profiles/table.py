@@ -1,8 +1,4 @@
-"""What each kind of server can do that speaks the Messages API: a table, ``profiles.toml``.
-
-A destination names its profile (``server="llama.cpp"``), or the profile is guessed by its host; what
-nobody knows is ``generic``. Whatever depends on the kind of server asks here and nowhere else.
-"""
+"""The table itself, ``profiles.toml``: read once, immutable, added to by plugins."""
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,8 +32,11 @@ class Profile:
         answers: response headers, and how their values begin, by which it names itself.
         claude: Whether a Claude id can only mean Claude there.
         all_rules: Whether every rule of Anthropic's API holds, and not only those that all share.
-        prefill: ``"model"`` goes by the facts of the model, and takes an unknown one to continue;
-            ``"native"``: a final assistant message is continued, whatever the model is called.
+        needs_key: Whether nothing is answered without one of Anthropic's credentials.
+        files: Whether files can be uploaded, and named by id in messages.
+        prefill: ``"model"`` goes by the facts of the model; a Claude that nobody knows is told, and
+            another model is taken to continue; ``"native"``: a final assistant message is continued,
+            whatever the model is called.
         repeats_prefill: ``"never"``, or ``"learned"`` where builds differ.
         trailing_space: Whether a final assistant message may end in white space.
         output_config: Whether ``output_config.format`` is honoured.
@@ -45,6 +44,9 @@ class Profile:
         documents: Whether ``document`` blocks are read.
         url_sources: Whether images and documents may be links.
         count_tokens: Whether tokens can be counted.
+        retries_500: Whether a status of 500 may pass by itself; False where bad input is answered so.
+        silence: Seconds that a stream may well be silent, since no pings are sent while the prompt is
+            read; 0 for the setting ``read_timeout``.
         image_types: Media types of images that can be read.
         max_image: Base64 characters of one image at most; 0 where nothing is known.
         max_body: Bytes of one request at most; 0 where nothing is known.
@@ -56,6 +58,8 @@ class Profile:
     answers: Mapping[str, str] = field(factory=dict)
     claude: bool = False
     all_rules: bool = False
+    needs_key: bool = False
+    files: bool = False
     prefill: Literal["model", "native"] = "model"
     repeats_prefill: Literal["never", "learned"] = "learned"
     trailing_space: bool = False
@@ -64,7 +68,11 @@ class Profile:
     documents: bool = True
     url_sources: bool = True
     count_tokens: bool = True
-    image_types: tuple[str, ...] = field(default=(), converter=_names)
+    retries_500: bool = True
+    silence: float = 0.0
+    image_types: tuple[str, ...] = field(
+        default=("image/jpeg", "image/png", "image/gif", "image/webp"), converter=_names
+    )
     max_image: int = 0
     max_body: int = 0
 
@@ -75,14 +83,26 @@ class Profile:
 
     def named_by(self, headers: Mapping[str, str]) -> bool:
         """Tell whether a server names itself so in the headers of its answers."""
-        return any(headers.get(name, "").startswith(value) for name, value in self.answers.items())
+        return any(
+            name in headers and headers[name].startswith(value)
+            for name, value in self.answers.items()
+        )
 
 
 @frozen
 class ProfileTable:
-    """An immutable list of profiles."""
+    """An immutable list of profiles.
+
+    Args:
+        profiles: the profiles; a later one replaces an earlier one of the same name.
+
+    """
 
     profiles: tuple[Profile, ...]
+
+    def __attrs_post_init__(self) -> None:
+        by_name = {profile.name: profile for profile in self.profiles}
+        object.__setattr__(self, "profiles", tuple(by_name.values()))
 
     def require(self, name: str) -> Profile:
         """Return the profile called ``name``.
@@ -101,18 +121,35 @@ class ProfileTable:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
         raise ConfigError(f"there is no server profile {name!r}; {hint}")
 
-    def guess(self, base_url: str) -> Profile:
-        """Return the profile that a base URL tells; ``generic`` if it tells none."""
+    def guess(self, base_url: str, called: str = "") -> Profile:
+        """Return the profile that a base URL tells.
+
+        Args:
+            base_url: where a server is.
+            called: the profile that it has named itself by, if it has. A host on the internet is known for
+                sure; what runs on a port of this machine, a server knows better.
+
+        Returns:
+            The profile; ``generic`` if nothing tells it.
+
+        """
         if base_url.startswith(_SIMULATOR):
             return self.require(_SIMULATED)
         parts = urlsplit(base_url)
         host = (parts.hostname or "").lower()
-        found = (each for each in self.profiles if each.at(host, parts.port))
-        return next(found, None) or self.require(_UNKNOWN)
+        # The newest first: a plugin's profile of a host is there because the table's did not do.
+        found = next((each for each in reversed(self.profiles) if each.at(host, parts.port)), None)
+        if called and (found is None or host in _THIS_MACHINE):
+            return self.require(called)
+        return found or self.require(_UNKNOWN)
 
     def named_by(self, headers: Mapping[str, str]) -> Profile | None:
         """Return the profile that a server claims by the headers of its answers, or None."""
         return next((each for each in self.profiles if each.named_by(headers)), None)
+
+    def with_profiles(self, *profiles: Profile) -> "ProfileTable":
+        """Return a table that also holds ``profiles``; one of a known name replaces it."""
+        return ProfileTable((*self.profiles, *profiles))
 
     def __iter__(self) -> Iterator[Profile]:
         return iter(self.profiles)
@@ -136,19 +173,18 @@ def _profile(server: str, base_url: str) -> Profile:
 
 
 def profile_of(destination: Destination) -> Profile:
-    """Return what the server at a destination can do, by its name or else by its host.
+    """Return what the table that ships with Hookline says of a destination.
+
+    Within a turn, ``turn.profile`` also knows the profiles of plugins, and what has been learned.
 
     Args:
         destination: where a request goes.
 
     Returns:
-        Its profile; ``generic`` where nothing is known.
+        Its profile, by its name or else by its host; ``generic`` where nothing is known.
 
     Raises:
         ConfigError: it names a profile that there is not.
-
-    Example:
-        >>> profile_of(turn.destination).output_config
 
     """
     return _profile(destination.server, destination.base_url)

@@ -529,7 +529,7 @@ def test_another_model_is_told_in_the_prompt(
         return http(200, message(text, model="ants-7b"))
 
     server = loopback(answer)
-    line = {**server.line, "model": "ants-7b"}
+    line = {**server.line, "model": "ants-7b", "config": INSTRUCTED}
     for streamed in (False, True):
         assert run.outcome(streamed, line=line, output=Egg).output == Egg(
             "egg", dt.date(2026, 11, 24)
