@@ -66,6 +66,51 @@ def test_a_server_that_refuses_the_key(examined: Any, monkeypatch: pytest.Monkey
     assert "sk-ant-canary" not in str(found)
 
 
+def test_what_a_server_shows_of_itself(
+    examined: Any, monkeypatch: pytest.MonkeyPatch, loopback: Any, http: Any, sse: Any,
+    message: Any, deltas: Any, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """It repeats a prefill in whole answers only, and says that it is llama.cpp."""
+    named = {"server": "llama.cpp"}
+
+    def answer(request: Any) -> Any:
+        if request.path.startswith("/v1/models"):
+            return http(200, {"data": []}, named)
+        if request.json.get("stream"):
+            head = {"content-type": "text/event-stream", **named}
+            return http(200, sse(*deltas(" lazy")), head)
+        return http(200, message(request.json["messages"][-1]["content"] + " lazy"), named)
+
+    server = loopback(answer)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+    monkeypatch.setenv("HOOKLINE_MODEL", "ants-7b")
+    code, found = examined()
+    assert code == 0
+    assert found["server"]["what"].endswith("it lists no models")
+    assert found["profile"]["what"] == (
+        "llama.cpp, by the headers of its answers; it is without documents, output_config, files"
+    )
+    assert "repeats none in streams" in found["prefill"]["what"]
+    assert main(["doctor"]) == 0
+    shown = " ".join(capfd.readouterr().out.split())
+    assert "repeats a prefill in whole answers (by an answer to a prefill)" in shown
+
+
+@pytest.mark.parametrize(
+    ("server", "how"), [("vllm", "by the setting"), ("", "guessed by the host")]
+)
+def test_what_kind_of_server_it_is(
+    examined: Any, monkeypatch: pytest.MonkeyPatch, loopback: Any, http: Any, server: str, how: str
+) -> None:
+    there = loopback(lambda request: http(404, {}))
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", there.url)
+    monkeypatch.setenv("HOOKLINE_SERVER", server)
+    _, found = examined()
+    assert found["profile"]["what"].startswith(f"{server or 'generic'}, {how}")
+    assert ("HOOKLINE_SERVER" in (found["profile"]["fix"] or "")) == (not server)
+    assert ("prefill" in found) == bool(server)  # a Claude at an unknown server repeats nothing
+
+
 def test_the_clock_may_be_a_little_off() -> None:
     now = datetime(2026, 11, 27, 12, tzinfo=UTC)
     (good,) = _clock("Fri, 27 Nov 2026 12:01:00 GMT", now)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import click
 from attrs import frozen
@@ -23,6 +23,10 @@ from hookline.cli.survey import survey
 from hookline.config import Settings
 from hookline.errors import APIError, ConfigError, HooklineError, TransportError
 from hookline.policy import load_policy, policy_settings
+
+if TYPE_CHECKING:
+    from hookline.pipeline import Pipeline
+    from hookline.send_options.options import SendOptions
 
 __all__ = ["doctor"]
 
@@ -42,6 +46,7 @@ _EXTRAS: Final = {
     "author": ("jinja2", "`hookline new-plugin` cannot write"),
 }
 _PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+_TELLING: Final = "The quick brown fox jumps over the"
 _COLOURS: Final = {"good": "green", "note": "yellow", "finding": "bold red"}
 
 
@@ -81,8 +86,8 @@ class Found:
 def doctor(config: str | None, *, offline: bool, as_json: bool) -> int:
     """Look for what is wrong with this installation; each finding comes with its fix.
 
-    Looks at versions, extras, settings, credentials, proxies, plugins, the clock and the server. Exit
-    code 1 says that there are findings.
+    Looks at versions, extras, settings, credentials, proxies, plugins, the clock, the server and what kind of
+    one it is; a local one is asked for two tokens, which shows whether it repeats a prefill. Exit code 1 says that there are findings.
     """
     found = [*_versions(), *_extras()]
     try:
@@ -94,7 +99,7 @@ def doctor(config: str | None, *, offline: bool, as_json: bool) -> int:
     else:
         found.append(Found("settings", "good", "they can be read"))
         looks: list[Callable[[Settings, str | None], Iterator[Found]]] = [_credentials, _plugins]
-        looks += [_proxies, *(() if offline else (_server,))]
+        looks += [_proxies, *(() if offline else (_server, _profile))]
         for look in looks:
             found += look(settings, config)
     if as_json:
@@ -218,9 +223,52 @@ def _server(settings: Settings, config: str | None) -> Iterator[Found]:
     except HooklineError as error:
         yield Found("server", "note", f"it was not asked: {error}")
     else:
-        yield Found(
-            "server", "good", f"{settings.base_url} answers; it has models ({page.data[0].id} …)"
+        has = f"it has models ({page.data[0].id} …)" if page.data else "it lists no models"
+        yield Found("server", "good", f"{settings.base_url} answers; {has}")
+
+
+def _profile(settings: Settings, config: str | None) -> Iterator[Found]:
+    """Tell what kind of server it is, and let one of an uncertain kind show its habits."""
+    from hookline.pipeline import Pipeline  # noqa: PLC0415 -- only where the server is asked
+
+    with Pipeline(config=config, timeout=_SECONDS, disable=[]) as line:
+        claude = line.profile.claude and line.model_table.is_claude(settings.model)
+        if line.profile.repeats_prefill == "learned" and not claude:
+            try:
+                _asked(line)
+            except HooklineError as error:
+                what = f"whether {settings.model} continues a prefill is not known: {error}"
+                yield Found("prefill", "note", what, "name the server's model: HOOKLINE_MODEL")
+        how = "by the setting" if settings.server else "guessed by the host"
+        for lesson in line.servers.lessons:
+            if lesson.name == "name":
+                how = lesson.how
+            else:
+                yield Found("prefill", "good", str(lesson))
+        profile = line.profile
+    lacks = [
+        what
+        for what, there in (
+            ("documents", profile.documents),
+            ("links", profile.url_sources),
+            ("output_config", profile.output_config),
+            ("counts of tokens", profile.count_tokens),
+            ("files", profile.files),
         )
+        if not there
+    ]
+    without = f"; it is without {', '.join(lacks)}" if lacks else ""
+    state: State = "note" if profile.name == "generic" else "good"
+    fix = "name it if it is one that is known: HOOKLINE_SERVER" if state == "note" else ""
+    yield Found("profile", state, f"{profile.name}, {how}{without}", fix)
+
+
+def _asked(line: "Pipeline") -> None:
+    """Let the server continue words that nobody says by chance, whole and streamed, for one token each."""
+    options: SendOptions = {"prefill": _TELLING, "max_tokens": 1}
+    line.send("Say a sentence.", **options)
+    with line.stream("Say a sentence.", **options) as stream:
+        _ = stream.reply  # which reads it to its end
 
 
 def _refusal(settings: Settings, error: APIError) -> Iterator[Found]:

@@ -18,7 +18,6 @@ from attrs.converters import optional
 
 from hookline import InputError, Progress, Request, Turn, hookimpl
 from hookline.plugin import option
-from hookline.profiles import profile_of
 from hookline.values import (
     Attachment,
     Base64Source,
@@ -68,8 +67,8 @@ class Images:
     """Resolve images and documents, in messages and in tool results.
 
     Args:
-        urls: what happens to ``https:`` URLs: ``"pass"`` lets the API fetch them, ``"fetch"``
-            fetches them here and sends the bytes. ``http:`` URLs are fetched here or not at all.
+        urls: what happens to ``https:`` URLs: ``"pass"`` lets the API fetch them, where it is one that
+            does; ``"fetch"`` fetches them here and sends the bytes. ``http:`` URLs are fetched here or not at all.
         allow_hosts: ``"host"`` or ``"host:port"`` entries that may be fetched from although they are
             not public, not ``https`` or on another port.
         roots: directories below which local files must lie; None for anywhere, since it is the
@@ -87,8 +86,8 @@ class Images:
             ``"sheet"`` sends up to nine frames side by side in one picture.
         on_error: what a bad image does to a message: ``"raise"`` refuses the message and names all
             bad ones, ``"skip"`` leaves the image out, ``"describe"`` puts words in its place.
-        max_bytes: the largest image, in characters of base64 (the API's own limit; Bedrock and
-            Google Cloud take half of it).
+        max_bytes: the largest image, in characters of base64 (the API's own limit; of Bedrock and
+            Google Cloud it is known that they take half of it).
         max_total_bytes: all images and documents of a request together, in characters of base64;
             where they have more, images are made smaller, the oldest first.
         max_document_bytes: the largest PDF, in bytes after base64 encoding, or text, in bytes.
@@ -161,7 +160,7 @@ class Images:
             if self._needs_work(each.block, plan)
         }
         work = list(reversed(todo.items()))
-        fetched = sum(1 for _, each in work if url_to_fetch(self, each.block))
+        fetched = sum(1 for _, each in work if url_to_fetch(self, each.block, links=plan.links))
         if fetched > self.max_fetches:
             raise InputError(
                 f"the request has {fetched} URLs to fetch, and max_fetches allows {self.max_fetches}"
@@ -201,16 +200,17 @@ class Images:
 
     def _plan(self, turn: Turn, request: Request, media: list[Placed]) -> Plan:
         images = sum(1 for each in media if isinstance(each.block, Image | ImageBlock))
-        facts = turn.models.get(request.model)
+        facts, profile = turn.models.get(request.model), turn.profile
         return Plan(
             fit=self.fit,
             side=side_for(images),
-            base64=self.max_bytes,
+            base64=min(self.max_bytes, profile.max_image or self.max_bytes),
             pixels=self.max_pixels,
             vision=facts.vision if facts is not None else None,
             strip=self.metadata == "strip",
             sheet=self.animation == "sheet",
-            types=profile_of(turn.destination).image_types,
+            types=profile.image_types,
+            links=profile.url_sources,
         )
 
     def _needs_work(self, block: Block, plan: Plan) -> bool:
@@ -220,7 +220,7 @@ class Images:
         if isinstance(source, Base64Source) and isinstance(block, ImageBlock):
             header = self._sent.get(source)
             return header is None or not plan.keeps(header)
-        return bool(url_to_fetch(self, block)) or data_url_of(block) is not None
+        return bool(url_to_fetch(self, block, links=plan.links)) or data_url_of(block) is not None
 
     async def _lightened(
         self, media: list[Placed], resolver: Resolver

@@ -34,6 +34,7 @@ class Plan:
         strip: whether metadata is taken out.
         sheet: whether an animation becomes a sheet of several frames.
         types: media types that the server reads; empty where it reads what the API does.
+        links: whether the server fetches URLs.
 
     """
 
@@ -45,6 +46,7 @@ class Plan:
     strip: bool = True
     sheet: bool = False
     types: tuple[str, ...] = ()
+    links: bool = True
 
     @property
     def raw(self) -> int:

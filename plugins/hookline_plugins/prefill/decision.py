@@ -83,7 +83,7 @@ def continues(turn: Turn, request: Request) -> bool | None:
     if facts is not None:
         return facts.prefill
     registered = turn.models.get(request.model)
-    if registered is not None and registered.line is None:
+    if registered is not None and registered.line is None and registered.confirmed("prefill"):
         return registered.prefill
     return None if _may_be_claude(turn, request.model) else True
 
