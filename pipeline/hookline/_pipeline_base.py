@@ -57,6 +57,7 @@ _CARRIED_OUT_BY: Final = {
     "prefill": "prefill",
     "tools": "tools",
     "output": "output",
+    "places_breakpoints": "prompt_cache",
     "resumed": "tools",
 }
 
@@ -103,6 +104,7 @@ class PipelineBase:
         client: Any = None,
         http: str | None = None,
         server: str | None = None,
+        cache_breakpoints: str | None = None,
         ca_bundle: str | None = None,
         context: Mapping[str, Any] | None = None,
         principal: Principal | None = None,
@@ -133,6 +135,7 @@ class PipelineBase:
             unknown_models=unknown_models,
             http=http,
             server=server,
+            cache_breakpoints=cache_breakpoints,
             ca_bundle=ca_bundle,
             disable=disable,
         )
@@ -291,14 +294,7 @@ class PipelineBase:
         resumed: Resumed | None = None,
     ) -> tuple[Turn, Request]:
         """Turn what a caller wants into a turn and its first request."""
-        call = prepare(
-            self.settings,
-            self.model_table,
-            self._blank,
-            message,
-            given,
-            strict=self.profile.all_rules,
-        )
+        call = self._prepared(message, given)
         if surface != "explain":  # which sends nothing
             self._require_credentials()
         options = call.options
@@ -324,29 +320,20 @@ class PipelineBase:
         )
         return turn, call.request
 
-    def _begin_again(
-        self,
-        surface: str,
-        pending: Any,
-        decisions: Any,
-        given: Mapping[str, Any],
-        conversation: "ConversationBase | None" = None,
-    ) -> tuple[Turn, Request]:
-        """Turn a reply that waited for decisions into a turn that goes on there."""
-        from hookline.send_options.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
+    def _check_options(self, options: Mapping[str, Any]) -> None:
+        """Refuse, where they are written, options that every turn of a conversation would refuse."""
+        self._prepared("…", options)
 
-        unknown = ", ".join(sorted(given.keys() - MAY_BE_GIVEN))
-        if unknown:
-            raise InputError(
-                f"resume takes {', '.join(sorted(MAY_BE_GIVEN))}, not {unknown}: the rest was decided "
-                "when the turn began"
-            )
-        where = resumed(pending, decisions)
-        if conversation is not None:
-            conversation.require_own(where.reply.messages)
-        given = {"messages": where.reply.request.messages, **given}
-        turn, _ = self._begin(surface, None, given, conversation, resumed=where)
-        return turn, where.reply.request
+    def _prepared(self, message: Input, given: Mapping[str, Any]) -> Call:
+        """Check what a caller wrote, and make the request it describes."""
+        return prepare(
+            self.settings,
+            self.model_table,
+            self._blank,
+            message,
+            given,
+            strict=self.profile.all_rules,
+        )
 
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
         """Return a new turn; ``known`` is what its caller knows of it."""

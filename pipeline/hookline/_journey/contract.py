@@ -5,12 +5,13 @@ of the contract it was written, ``contract = ">=1,<2"``, and on which surfaces i
 ``surfaces = ("send", "stream")``.
 """
 
+import functools
 import inspect
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
 
@@ -61,6 +62,7 @@ HOOKS: Final[dict[str, str]] = {
 SURFACES: Final = ("send", "stream", "count_tokens", "batch", "upload", "explain")
 """The doors by which a turn comes in: what ``turn.surface`` may be."""
 
+_ANY: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _MUST_BE_DEF: Final = frozenset({"stream", "register"})
 _NOT_FOR_OBSERVERS: Final = frozenset({"onion", "check", "conclude"})
 _NOT_IN_SHADOW: Final = frozenset({"onion", "conclude"})
@@ -179,8 +181,8 @@ def marked(plugin: "Plugin") -> dict[str, Callable[..., Any]]:
         if attribute.startswith("__"):
             continue
         member = inspect.getattr_static(thing, attribute, None)
-        function = inspect.unwrap(member) if callable(member) else None
-        options = getattr(function, "hookline_impl", None)
+        function = inspect.unwrap(member) if _may_be_marked(member) else None
+        options = _mark_of(member) if function is not None else None
         if options is None:
             # Many a class has a method called open or close for purposes of its own.
             named = attribute in HOOKS and HOOKS[attribute] != "life"
@@ -190,8 +192,9 @@ def marked(plugin: "Plugin") -> dict[str, Callable[..., Any]]:
                     "put @hookimpl above it (from hookline import hookimpl)"
                 )
             continue
-        _check_implementation(plugin, options["specname"] or attribute, function, options)
-        found[attribute] = _as_function(getattr(thing, attribute), options)
+        hook = options["specname"] or attribute
+        _check_implementation(plugin, hook, function, options)
+        found[attribute] = _as_function(plugin, hook, getattr(thing, attribute), options)
     if not found:
         raise ConfigError(
             f"plugin {name!r} implements no hook; mark its methods with @hookimpl "
@@ -200,16 +203,45 @@ def marked(plugin: "Plugin") -> dict[str, Callable[..., Any]]:
     return found
 
 
-def _as_function(member: Any, options: Any) -> Callable[..., Any]:
-    """Return a marked callable as pluggy wants it."""
-    if inspect.isfunction(member) or inspect.ismethod(member):
+def _may_be_marked(member: Any) -> bool:
+    return callable(member) or isinstance(member, classmethod | functools.partialmethod)
+
+
+def _mark_of(member: Any) -> Any:
+    """Return what ``@hookimpl`` left on a member, or on what it wraps; None if it is not marked."""
+    marked = inspect.unwrap(member, stop=lambda each: _mark_on(each) is not None)
+    return _mark_on(marked)
+
+
+def _mark_on(thing: Any) -> Any:
+    options = getattr(thing, "hookline_impl", None)
+    return options if isinstance(options, dict) else None
+
+
+def _as_function(plugin: "Plugin", hook: str, member: Any, options: Any) -> Callable[..., Any]:
+    """Return a marked callable as pluggy wants it: a function, or a method, that has the mark."""
+    if (inspect.isfunction(member) or inspect.ismethod(member)) and _mark_on(member) is not None:
         return member
+    known = inspect.signature(getattr(hookspecs, hook)).parameters
+    taken: list[str] = []
+    for parameter in inspect.signature(member).parameters.values():
+        if parameter.name in known:
+            taken.append(parameter.name)
+        elif parameter.default is parameter.empty and parameter.kind not in _ANY:
+            raise ConfigError(_unknown_parameter(plugin, hook, parameter.name, known))
 
-    def hook(*arguments: Any) -> Any:
-        return member(*arguments)
+    def call(*arguments: Any) -> Any:
+        return member(**dict(zip(taken, arguments, strict=True)))
 
-    vars(hook).update(__signature__=inspect.signature(member), hookline_impl=options)
-    return hook
+    async def call_async(*arguments: Any) -> Any:
+        return await member(**dict(zip(taken, arguments, strict=True)))
+
+    later = inspect.iscoroutinefunction(member) or inspect.iscoroutinefunction(
+        getattr(member, "__call__", None)  # noqa: B004 -- the method of an object is what is asked for
+    )
+    function: Any = call_async if later else call
+    vars(function).update(hookline_impl=options, takes=tuple(taken))
+    return cast("Callable[..., Any]", function)
 
 
 def _check_implementation(plugin: "Plugin", hook: str, function: Any, options: Any) -> None:
@@ -245,8 +277,12 @@ def mismatch(plugin: "Plugin", error: pluggy.PluginValidationError) -> str:
         known = inspect.signature(getattr(hookspecs, hook)).parameters
         for parameter in inspect.signature(function).parameters.values():
             if parameter.default is inspect.Parameter.empty and parameter.name not in known:
-                return (
-                    f"plugin {plugin.name!r}, hook {hook!r}: there is no parameter "
-                    f"{parameter.name!r}; take any of {', '.join(known)}, by these names"
-                )
+                return _unknown_parameter(plugin, hook, parameter.name, known)
     return f"plugin {plugin.name!r}: {error}"
+
+
+def _unknown_parameter(plugin: "Plugin", hook: str, name: str, known: Iterable[str]) -> str:
+    return (
+        f"plugin {plugin.name!r}, hook {hook!r}: there is no parameter {name!r}; "
+        f"take any of {', '.join(known)}, by these names"
+    )

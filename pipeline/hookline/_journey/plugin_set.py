@@ -218,7 +218,9 @@ class PluginSet:
         parameters = tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
         for impl in sorted(getattr(manager.hook, hook).get_hookimpls(), key=rank):
             plugin = by_name[impl.plugin_name]
-            call = _by_position(impl.function, impl.argnames, parameters)
+            # pluggy reads code only; what is no function says by itself what it takes.
+            taken = getattr(impl.function, "takes", impl.argnames)
+            call = _by_position(impl.function, taken, parameters)
             yield Implementation(
                 plugin=plugin.name,
                 hook=hook,

@@ -11,7 +11,9 @@
 `ModelFacts`, `Profile`                 what is known of a model, of a kind of server
 `Continue`, `Verdict`                   one more step; what a check or a shadow said
 `watched`, `Relay`, `close`, `discard`  a stream on its way through a ``send`` hook
-`price`, `estimate`, `retry_after`      what usage costs; about how many tokens; how long to wait
+`whole`                                 the same, read to its end
+`price`, `retry_after`                  what usage costs; how long to wait
+`estimate`, `estimate_message`          about how many tokens
 `check_url`                             whether a URL may be fetched at all
 `read_file`, `write_file`               the one door for local files
 `secure_file`, `cache_folder`           a file that only its owner may read, for others to open; where
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from hookline.hookspecs import Layer, hookimpl
     from hookline.models import ModelFacts, price
     from hookline.plugin.book import Book
-    from hookline.plugin.estimate import estimate
-    from hookline.plugin.relay import Relay, StreamOutcome, close, discard, watched
+    from hookline.plugin.estimate import estimate, estimate_message
+    from hookline.plugin.relay import Relay, StreamOutcome, close, discard, watched, whole
     from hookline.plugin.state import ConversationState, TurnState
     from hookline.profiles import Profile
     from hookline.reply import Outcome
@@ -65,6 +67,7 @@ __all__ = [
     "close",
     "discard",
     "estimate",
+    "estimate_message",
     "hookimpl",
     "option",
     "price",
@@ -72,6 +75,7 @@ __all__ = [
     "retry_after",
     "secure_file",
     "watched",
+    "whole",
     "write_file",
 ]
 
@@ -87,8 +91,15 @@ __getattr__, __dir__ = face(
         "hookline.hookspecs": ("Layer", "hookimpl"),
         "hookline.models": ("ModelFacts", "price"),
         "hookline.plugin.book": ("Book",),
-        "hookline.plugin.estimate": ("estimate",),
-        "hookline.plugin.relay": ("Relay", "StreamOutcome", "close", "discard", "watched"),
+        "hookline.plugin.estimate": ("estimate", "estimate_message"),
+        "hookline.plugin.relay": (
+            "Relay",
+            "StreamOutcome",
+            "close",
+            "discard",
+            "watched",
+            "whole",
+        ),
         "hookline.plugin.state": ("ConversationState", "TurnState"),
         "hookline.profiles": ("Profile",),
         "hookline.reply": ("Outcome",),

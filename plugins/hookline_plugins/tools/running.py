@@ -10,7 +10,7 @@ from attrs import field, frozen
 from hookline import ToolUseBlock, Turn
 from hookline.values.tools.events import ToolProgress
 
-__all__ = ["Function", "Job", "is_async", "within"]
+__all__ = ["Function", "Job", "called", "is_async", "within"]
 
 
 @frozen(kw_only=True)
@@ -48,6 +48,19 @@ async def within(job: Job, awaitable: Any) -> Any:
     """
     seconds = job.seconds
     return await (awaitable if seconds is None else job.turn.io.bounded(awaitable, seconds))
+
+
+async def called(job: Job, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """Call what may be ``def`` or ``async def`` within a tool's time; a ``def`` runs in a thread.
+
+    Raises:
+        TimeoutError: the time was up.
+
+    """
+    if is_async(function):
+        return await within(job, function(*given, **named))
+    result = await job.turn.io.outwait(partial(function, *given, **named), seconds=job.seconds)
+    return await within(job, result) if inspect.isawaitable(result) else result
 
 
 @frozen
