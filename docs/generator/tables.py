@@ -12,7 +12,7 @@ import attrs
 from generator import signatures
 from generator.prose import cell, fence, inline, markdown, table
 from generator.source import definition
-from hookline._journey.versions import CHANGES
+from hookline._versions import CHANGES
 from hookline.config import Settings, facts_of
 from hookline.models import ModelFacts, load_models
 from hookline_plugins.policy.rules.keys import PARTS

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTRACT", "Layer", "hookimpl", "hookspec"]
 
-CONTRACT: Final = "1.0"
+CONTRACT: Final = "1.1"
 """The version of the hooks. A plugin may say for which it was written: ``contract = ">=1,<2"``. The
 first number changes where a plugin may have to, the second where there is something new.
 """

@@ -11,7 +11,7 @@ from attrs import frozen
 from benchmarks.many_plugins import built
 from benchmarks.many_plugins import install as install_many
 from hookline import ConfigError, Pipeline, PluginWarning, StreamFilter, hookimpl
-from hookline._journey.versions import CHANGES
+from hookline._versions import CHANGES
 from hookline.cli import main
 from hookline.hookspecs import CONTRACT
 from support.distributions import install
@@ -153,7 +153,7 @@ def test_a_plugin_for_another_contract_is_told_what_to_do(wanted: str, said: str
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize(("wanted", "told"), [("<1", True), ("==0.9", True), (">=2", False)])
+@pytest.mark.parametrize(("wanted", "told"), [("<1", True), ("==0.9", True), ("==1.0", False), (">=2", False)])
 def test_an_older_plugin_is_told_what_has_changed_since(wanted: str, told: bool) -> None:
     class Other:
         contract = wanted
@@ -165,6 +165,7 @@ def test_an_older_plugin_is_told_what_has_changed_since(wanted: str, told: bool)
     with pytest.raises(ConfigError) as caught:
         Pipeline(base_url="sim:", plugins=[Other()])
     assert (CHANGES["1.0"] in str(caught.value)) == told
+    assert (CHANGES["1.1"] in str(caught.value)) == (wanted != ">=2")
     assert list(CHANGES)[-1] == CONTRACT, "whoever changes the contract says what has changed"
 
 
@@ -196,7 +197,7 @@ def test_another_failed_import_is_no_matter_of_versions(imported: str, project: 
     assert "another version" not in str(caught.value)
 
 
-@pytest.mark.parametrize("wanted", [">=1,<2", "==1.0", "<=1", ">0.9"])
+@pytest.mark.parametrize("wanted", [">=1,<2", f"=={CONTRACT}", "<=1.9", ">0.9"])
 def test_a_plugin_for_this_contract_takes_part(wanted: str) -> None:
     class Fitting:
         contract = wanted

@@ -24,7 +24,7 @@ from hookline._journey.required import (
     held,
 )
 from hookline._journey.trust import check_switch, may_enforce
-from hookline._journey.versions import new_home
+from hookline._versions import new_home
 from hookline.config import Origin, Settings, nearest
 from hookline.errors import ConfigError, HooklineError, PluginWarning
 from hookline.policy import NO_POLICY, Policy

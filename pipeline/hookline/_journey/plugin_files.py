@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
-from hookline._journey.versions import new_home
+from hookline._versions import new_home
 from hookline.errors import ConfigError
 
 __all__ = ["FilePlugin", "is_file_reference", "plugins_in", "split_reference"]

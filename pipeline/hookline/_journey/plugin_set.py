@@ -21,7 +21,7 @@ from hookline._journey.contract import (
     surfaces_of,
 )
 from hookline._journey.plugin_order import declared, hook_order, in_order
-from hookline._journey.versions import check_contract
+from hookline._versions import check_contract
 from hookline.errors import ConfigError, PluginError
 
 __all__ = ["HOOKS", "Implementation", "Plugin", "PluginSet", "Role", "examine"]

@@ -24,6 +24,7 @@ CHANGES: Final[Mapping[str, str]] = {
         "plugins that ask for one more step the first wins; values are imported from `hookline.values`, what "
         "hooks are made of from `hookline.plugin`"
     ),
+    "1.1": "`register_profiles` is new; `register_tools` takes a name or glob and a route, too",
 }
 """What changed for plugins, by the version of the contract that changed it, oldest first."""
 
