@@ -153,7 +153,9 @@ def test_a_plugin_for_another_contract_is_told_what_to_do(wanted: str, said: str
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize(("wanted", "told"), [("<1", True), ("==0.9", True), ("==1.0", False), (">=2", False)])
+@pytest.mark.parametrize(
+    ("wanted", "told"), [("<1", True), ("==0.9", True), ("==1.0", False), (">=2", False)]
+)
 def test_an_older_plugin_is_told_what_has_changed_since(wanted: str, told: bool) -> None:
     class Other:
         contract = wanted
