@@ -207,7 +207,8 @@ def found_by_tests(mutant: Mutant, folder: Path) -> bool:
     path.write_text(mutant.source, encoding="utf-8")
     command = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not conforms"]
     try:
-        return _fails([sys.executable, *command, "--rootdir", str(copy), str(copy)], copy)
+        tests = copy / "tests" / "house" / "test_cookbook.py"
+        return _fails([sys.executable, *command, "--rootdir", str(copy), str(tests)], copy)
     finally:
         path.write_text(original, encoding="utf-8")
 
