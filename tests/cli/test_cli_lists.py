@@ -133,6 +133,7 @@ def test_the_standard_plugins(capfd: pytest.CaptureFixture[str]) -> None:
     for each in shown["plugins"]:  # described by its docstring, on and off alike
         assert len(each["about"].split()) > 2
         assert each["about"] in out
+        assert " ".join(each["hooks"]) in out
 
 
 def test_one_plugin(capfd: pytest.CaptureFixture[str]) -> None:
@@ -142,6 +143,20 @@ def test_one_plugin(capfd: pytest.CaptureFixture[str]) -> None:
     assert "option urls = " in out
     assert main(["plugins", "images", "--json"]) == 0
     assert "urls" in json.loads(capfd.readouterr().out)["options"]
+
+
+def test_options_are_shown_with_their_defaults(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "mine.toml"
+    settings.write_text("[plugins.retry]\nattempts = 7\n")
+    assert main(["plugins", "show", "retry", "--config", str(settings)]) == 0
+    out = capfd.readouterr().out
+    assert re.search(r"option attempts = 7 \(default \d\)", out)
+    assert re.search(r"option quota = .* \(the default\)", out)
+    assert main(["plugins", "show", "retry", "--json"]) == 0
+    shown = json.loads(capfd.readouterr().out)
+    assert shown["defaults"]["attempts"] == shown["options"]["attempts"]
 
 
 def test_plugins_that_are_off(

@@ -34,6 +34,12 @@ def reply() -> Any:
         return line.send("Hello")
 
 
+def test_json_tells_the_order_too(reply: Any) -> None:
+    shown = reply.trace.to_dict()["timeline"]
+    assert shown == [line for line in reply.trace.render().splitlines() if not line.startswith(" ")]
+    assert reply.to_dict()["trace"]["timeline"] == shown
+
+
 def test_the_timeline_is_in_the_order_of_what_happened(reply: Any) -> None:
     lines = [line for line in reply.trace.render().splitlines() if not line.startswith("    ")]
     lines = [line for line in lines if not line.startswith("note · retry")]

@@ -196,6 +196,20 @@ def _options(found: Found) -> dict[str, Any]:
     }
 
 
+def _defaults(found: Found) -> dict[str, Any]:
+    """Return the defaults of the options that have one."""
+    thing = found.plugin.object if found.plugin else None
+    if thing is None or not attrs.has(type(thing)):
+        return {}
+    return {
+        each.alias: each.default.factory() if hasattr(each.default, "factory") else each.default
+        for each in attrs.fields(type(thing))
+        if each.init
+        and each.default is not attrs.NOTHING
+        and not getattr(each.default, "takes_self", False)
+    }
+
+
 def _described(looked: Survey, found: Found) -> dict[str, Any]:
     return {
         "name": found.name,
@@ -210,6 +224,7 @@ def _described(looked: Survey, found: Found) -> dict[str, Any]:
         "reason": found.reason or None,
         "broken": found.broken,
         "options": {name: _plain(value) for name, value in _options(found).items()},
+        "defaults": {name: _plain(value) for name, value in _defaults(found).items()},
     }
 
 
@@ -238,7 +253,7 @@ def _layer(found: Found) -> str:
 
 def _print_all(looked: Survey) -> None:
     print_table(
-        ("NAME", "ENABLED", "ROLE", "LAYER", "FROM", "DOES"),
+        ("NAME", "ENABLED", "ROLE", "LAYER", "FROM", "DOES", "HOOKS"),
         [
             (
                 found.name,
@@ -247,10 +262,11 @@ def _print_all(looked: Survey) -> None:
                 _layer(found),
                 f"{found.distribution} {found.version}",
                 _about(found),
+                " ".join(looked.hooks_of(found)),
             )
             for found in looked.found
         ],
-        wrapped=("DOES",),
+        wrapped=("DOES", "HOOKS"),
     )
     screen = console()
     for found in looked.found:
@@ -279,5 +295,8 @@ def _print_one(looked: Survey, found: Found) -> None:
         names = _order(looked)[hook]
         place = f": {' → '.join(names)}" if found.name in names else ""
         screen.print(styled((f"hook {hook}", "cyan"), (place, "")))
+    defaults = _defaults(found)
     for name, value in _options(found).items():
-        screen.print(styled((f"option {name}", "cyan"), (f" = {value!r}", "")))
+        default = repr(defaults[name]) if name in defaults else "none"
+        shown = "the default" if default == repr(value) else f"default {default}"
+        screen.print(styled((f"option {name}", "cyan"), (f" = {value!r} ({shown})", "")))

@@ -262,13 +262,14 @@ class Trace:
         return "\n".join(self._lines())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the whole trace as JSON-ready values."""
+        """Return the whole trace as JSON-ready values; ``timeline`` has a line for each thing, in order."""
         return {
             "changes": [change.to_dict(self.shown) for change in self.changes],
             "attempts": [attempt.to_dict() for attempt in self.attempts],
             "verdicts": [verdict.to_dict() for verdict in self.verdicts],
             "notes": [{"plugin": plugin, "text": text} for plugin, text in self.notes],
             "tool_errors": [error.to_dict() for error in self.tool_errors],
+            "timeline": [_headline(each) for each in self.timeline],
         }
 
     def to_html(self, title: str = "Hookline trace") -> str:
