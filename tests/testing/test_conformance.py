@@ -2,8 +2,11 @@
 
 import asyncio
 import itertools
+import os
 import random
 import re
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -409,6 +412,35 @@ def test_one_that_hangs_or_ends_the_process_costs_one_line(
     assert main(["check-plugin", "bad.py", "--timeout", "6"]) == code
     out, err = capfd.readouterr()
     assert said in (out if code == 1 else err)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs sessions")
+@pytest.mark.parametrize("hangs", [True, False])
+def test_what_a_plugin_starts_does_not_outlive_the_check(
+    tmp_path: Any, capfd: pytest.CaptureFixture[str], hangs: bool
+) -> None:
+    (tmp_path / "starts.py").write_text(
+        "import pathlib, subprocess, sys, time\n"
+        "from hookline import hookimpl\n"
+        "command = [sys.executable, '-c', 'import time; time.sleep(600)']\n"
+        "started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "pathlib.Path('pid').write_text(str(started.pid))\n"
+        + ("time.sleep(600)\n" if hangs else "raise RuntimeError('broken')\n")
+    )
+    assert main(["check-plugin", "starts.py", "--timeout", "6"]) == 2
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 10
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(pid)
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process runs; one that has ended, and that nobody has asked after, does not."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def test_a_name_that_is_not_there_is_unreadable(capfd: pytest.CaptureFixture[str]) -> None:

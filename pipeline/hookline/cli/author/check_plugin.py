@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -69,6 +71,14 @@ def check_plugin(
     return _RIGHT if all(report.right for report in reports) else _FINDINGS
 
 
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Kill a process and those that it has started, where there are sessions; it alone elsewhere."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):  # all of them have ended
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+
+
 @define
 class _Run:
     """A run of the suite in another process."""
@@ -96,9 +106,11 @@ class _Run:
             try:
                 out, _ = process.communicate(timeout=self.seconds)
             except subprocess.TimeoutExpired:
-                process.kill()
+                _end(process)
                 out, _ = process.communicate()
                 self._ended = f"it was not done after {self.seconds:g} seconds"
+            finally:
+                _end(process)  # and what the plugin has started and left behind
             self._lines = [json.loads(line) for line in out.splitlines() if line.endswith("}")]
             self.unreadable = next(
                 (each["unreadable"] for each in self._lines if "unreadable" in each), ""
