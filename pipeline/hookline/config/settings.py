@@ -48,7 +48,8 @@ class Settings:
         connect_timeout: seconds until a connection stands, TLS included.
         write_timeout: seconds between two pieces of a request that the network takes.
         read_timeout: seconds of silence in a stream, whose pings count; a plain answer, which is
-            silent until it is complete, may take what the turn has.
+            silent until it is complete, may take what the turn has. Where nobody sets it, kinds of
+            servers that are known to be silent for longer are given more (``Profile.silence``).
         always_stream: whether plain calls are sent as streams too, which only the network sees. A
             server then learns that a call was given up, and silence is noticed.
         max_connections: connections to one address at most; further calls wait for one.

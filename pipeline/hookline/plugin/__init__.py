@@ -16,7 +16,8 @@
 `estimate`, `estimate_message`          about how many tokens
 `check_url`                             whether a URL may be fetched at all
 `read_file`, `write_file`               the one door for local files
-`secure_file`                           a file that only its owner may read, for others to open
+`secure_file`, `cache_folder`           a file that only its owner may read, for others to open; where
+                                        what can be made again is kept
 ======================================  ==============================================================
 """
 
@@ -27,7 +28,7 @@ from hookline._faces import face
 if TYPE_CHECKING:
     from hookline._api.retry_after import retry_after
     from hookline._fetch.url_grammar import check_url
-    from hookline._files import read_file, secure_file, write_file
+    from hookline._files import cache_folder, read_file, secure_file, write_file
     from hookline._journey.plugin_set import Plugin
     from hookline.config import option
     from hookline.filters import StreamFilter
@@ -61,6 +62,7 @@ __all__ = [
     "StreamOutcome",
     "TurnState",
     "Verdict",
+    "cache_folder",
     "check_url",
     "close",
     "discard",
@@ -83,7 +85,7 @@ __getattr__, __dir__ = face(
         "hookline._api.retry_after": ("retry_after",),
         "hookline._fetch.url_grammar": ("check_url",),
         "hookline._journey.plugin_set": ("Plugin",),
-        "hookline._files": ("read_file", "secure_file", "write_file"),
+        "hookline._files": ("cache_folder", "read_file", "secure_file", "write_file"),
         "hookline.config": ("option",),
         "hookline.filters": ("StreamFilter",),
         "hookline.hookspecs": ("Layer", "hookimpl"),

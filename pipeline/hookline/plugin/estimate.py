@@ -6,7 +6,7 @@ from hookline.models import ModelFacts
 from hookline.values.blocks import Block, DocumentBlock, ImageBlock, TextBlock, ToolResultBlock
 from hookline.values.messages import Message, Request
 from hookline.values.pictures.survey import surveyed
-from hookline.wire.codec import encode_message, unstructure
+from hookline.wire.codec import encode_message, encode_request, unstructure
 from hookline.wire.json import dumps
 
 __all__ = ["estimate", "estimate_message"]
@@ -25,6 +25,8 @@ def estimate(request: Request, facts: ModelFacts | None = None) -> float:
         facts: of its model; with them an image counts as the API counts it, a PDF by its pages.
 
     """
+    if all(isinstance(message.content, str) for message in request.messages):
+        return len(encode_request(request)) / _BYTES_A_TOKEN
     system, tools = request.system or (), request.tools or ()
     apart = tools if isinstance(system, str) else (*system, *tools)
     size = sum([len(dumps(unstructure(part))) for part in apart])

@@ -182,7 +182,7 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
     hint = f"did you mean {near!r}? " if near else ""
     raise InputError(
         f"unknown model {model!r}; {hint}`hookline models` lists those that Hookline knows. For a "
-        'newer one set unknown_models = "allow", or add its facts with register_models'
+        'newer one set unknown_models = "allow", or tell its facts: [models."…"] in hookline.toml'
     )
 
 

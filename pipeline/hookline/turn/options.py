@@ -67,9 +67,9 @@ class BoundTool:
     """A tool and what runs it.
 
     Attributes:
-        name: what the model calls it.
-        definition: sent to the model; None if the caller's request defines it.
-        function: what takes the input.
+        name: what the model calls it, or a glob.
+        definition: sent to the model; None if something else defines it.
+        function: what takes the input; or a route to it, which the plugin ``tools`` reads.
         origin: where it comes from, for an error's text.
 
     """

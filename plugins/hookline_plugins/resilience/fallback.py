@@ -152,6 +152,8 @@ class Fallback:
         """Send to the request's model, then to the others, until one answers."""
         if not turn.asks_model:
             return await call_next(request)
+        for address in self._addresses:  # now, and not in an outage
+            turn.servers.profile(address)
         tried = _Tried(turn.prefill)
         own = turn.destination
         order = self._order(own)
