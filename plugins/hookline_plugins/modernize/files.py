@@ -186,7 +186,8 @@ def written(text: Text, changed: Sequence[tuple[Entry, Mapping[str, Any]]]) -> b
     lines = text.data.split(b"\n")
     for entry, body in changed:
         value = _put(loads_unique(lines[entry.line - 1]), entry.keys, body)
-        lines[entry.line - 1] = json.dumps(value, ensure_ascii=False).encode()
+        ending = b"\r" if lines[entry.line - 1].endswith(b"\r") else b""
+        lines[entry.line - 1] = json.dumps(value, ensure_ascii=False).encode() + ending
     return b"\n".join(lines)
 
 

@@ -68,7 +68,7 @@ def modernized(
     move = successors.move_of(request.model, wanted.models, chosen=wanted.model, today=wanted.today)
     old = successors.known_as(request.model, wanted.models)
     request, changes = _moved(request, move, wanted)
-    facts = wanted.models.get(request.model)
+    facts = _claude(request.model, wanted.models)
     moved = facts is not None and facts is not old
     case = Case(facts=facts, made_for=old, moved=moved, version=wanted.version)
     request, more = applied(rules, request, case)
@@ -77,8 +77,14 @@ def modernized(
 
 def asked_in_words(request: Request, wanted: Wanted) -> tuple[Request, tuple[Change, ...]]:
     """Apply the rules whose result is for the wire only: what is asked for in words."""
-    case = Case(facts=wanted.models.get(request.model), version=wanted.version)
+    case = Case(facts=_claude(request.model, wanted.models), version=wanted.version)
     return applied(WISHES, request, case)
+
+
+def _claude(model: str, models: ModelTable) -> ModelFacts | None:
+    """Return the facts of a model of Claude's; of others nothing is known that could be a rule."""
+    facts = models.get(model)
+    return facts if facts is not None and facts.line is not None else None
 
 
 def _moved(

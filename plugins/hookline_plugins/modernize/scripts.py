@@ -22,6 +22,10 @@ _VERBS: Final = frozenset({"create", "stream", "parse", "count_tokens", "tool_ru
 _HEADER: Final = "anthropic-beta"
 _ANYTHING: Final = "…"  # stands for a text that is not known
 _SPEAKERS: Final = {"HUMAN_PROMPT": "\n\nHuman:", "AI_PROMPT": "\n\nAssistant:"}
+_MOST_NODES: Final = (
+    20_000  # read for one request: a name may stand for others, and those for others
+)
+_MOST_DEEP: Final = 60
 _GONE: Final = "Text Completions are gone, facts 0"
 # What a call is filled up with where nothing is known.
 _BLANKS: Final[Mapping[str, Any]] = {
@@ -58,6 +62,8 @@ class _Script:
         wanted: what its requests shall be valid for.
         named: what each name is bound to, where that is once.
         seen: nodes that a request was made of.
+        left: how many nodes may still be read for the request at hand.
+        deep: how deep inside of each other the nodes are that are being read.
         places: what was found.
 
     """
@@ -66,6 +72,8 @@ class _Script:
     named: dict[str, ast.expr]
     claude: bool
     seen: set[int] = field(factory=set)
+    left: int = _MOST_NODES
+    deep: int = 0
     places: list[Place] = field(factory=list)
 
 
@@ -216,6 +224,7 @@ def _judge(node: ast.expr, arguments: Mapping[str, ast.expr], script: _Script) -
 def _body(arguments: Mapping[str, ast.expr], script: _Script) -> dict[str, Any]:
     """Return the request that a call makes, with what is not known filled in or left out."""
     body: dict[str, Any] = {}
+    script.left = _MOST_NODES
     for name, node in arguments.items():
         try:
             body[name] = _value(node, script)
@@ -244,10 +253,20 @@ def _value(node: ast.AST, script: _Script) -> Any:
     """Return the value that stands there.
 
     Raises:
-        _Unknown: it does not.
+        _Unknown: it does not, or has no end.
 
     """
-    node = _followed(node, script)
+    script.left -= 1
+    script.deep += 1
+    try:
+        if script.left < 0 or script.deep > _MOST_DEEP:
+            raise _Unknown
+        return _read(_followed(node, script), script)
+    finally:
+        script.deep -= 1
+
+
+def _read(node: ast.AST, script: _Script) -> Any:
     match node:
         case ast.Constant(value=str() | int() | float() | None as value):
             return value

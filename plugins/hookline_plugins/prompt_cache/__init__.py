@@ -82,14 +82,10 @@ class PromptCache:
         kept = self.memory[turn].kept
         if kept is None or self.guard == "off" or self.aside[turn] or turn.step in self.told[turn]:
             return
-        facts = turn.models.get(request.model)
-        own = turn.request or request
-        found = spoiled(
-            kept, request, own, now=turn.io.now(), facts=facts, changes=turn.trace.changes
-        )
+        found = spoiled(kept, request, turn)
         if found is None:
             return
-        text = f"{found}; {_cost(found, facts)}"
+        text = f"{found}; {_cost(found, turn.models.get(request.model))}"
         if self.guard == "refuse" and found.edits:
             raise CacheSpoiled(
                 f"{text}. Leave what stands before the breakpoint as it was, or set [plugins.prompt_cache] "
@@ -107,8 +103,8 @@ class PromptCache:
             return
         memory = self.memory[turn]
         cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
-        own = turn.request or request
-        memory.kept = Kept.of(request, own, cached, turn.io.now()) if cached else None
+        known = cached and given_spots(request)  # others keep what nobody has marked
+        memory.kept = Kept.of(request, turn, cached) if known else None
 
     def _placed(self, turn: Turn, request: Request, facts: ModelFacts) -> Request:
         grows = (
@@ -134,14 +130,13 @@ class PromptCache:
     ) -> str:
         """Return in words what the breakpoints will do."""
         spots = given_spots(request)
-        read, written = 0.0, tokens_to(request, spots[-1], facts) * factor
+        read, written = 0, tokens_to(request, spots[-1], facts) * factor
         kept = self.memory[turn].kept
-        if kept is not None and reads(kept, request, turn.io.now()):
-            read = float(kept.tokens)
-            before = tokens_to(kept.request, given_spots(kept.request)[-1], facts) * factor
-            written = max(0.0, written - before)
+        if kept is not None:
+            read, before = reads(kept, request, turn.io.now(), facts)
+            written = max(0.0, written - before * factor)
         hourly = any(spot.ttl == HOURLY for spot in spots)
-        text = f"breakpoints after {', '.join(map(str, new))}: about {read:,.0f} tokens read and "
+        text = f"breakpoints after {', '.join(map(str, new))}: about {read:,} tokens read and "
         text += f"{written:,.0f} written"
         now = worth(facts, read=read, written=written, hourly=hourly)
         later = worth(facts, read=read + written, written=0, hourly=hourly)

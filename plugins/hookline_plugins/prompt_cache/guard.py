@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from hookline import Block, Message, Request
+from hookline import Block, Message, Request, Turn
 from hookline.models import ModelFacts
 from hookline.trace import Change
 from hookline_plugins.prompt_cache.breakpoints import HOURLY, Spot, given_spots, tokens_to
@@ -28,6 +28,7 @@ class Kept:
     Attributes:
         request: as it left.
         own: as the three transforms had left it.
+        began: as the caller had begun it.
         tokens: up to its last breakpoint, by the API's own count.
         until: the second of the turn's clock up to which it is kept.
 
@@ -35,14 +36,18 @@ class Kept:
 
     request: Request
     own: Request
+    began: Request
     tokens: int
     until: float
 
     @classmethod
-    def of(cls, request: Request, own: Request, tokens: int, now: float) -> "Kept":
-        """Return what is kept of a request that has just been answered."""
+    def of(cls, request: Request, turn: Turn, tokens: int) -> "Kept":
+        """Return what is kept of a request of a turn that has just been answered."""
         ttl = given_spots(request)[-1:]
-        return cls(request, own, tokens, now + _LIVES.get(ttl[0].ttl if ttl else None, _LIFE))
+        life = _LIVES.get(ttl[0].ttl if ttl else None, _LIFE)
+        own = turn.request or request
+        began = turn.trace.changes[0].before if turn.trace.changes else own
+        return cls(request, own, began, tokens, turn.io.now() + life)
 
 
 @frozen
@@ -70,50 +75,49 @@ class Spoiled:
         return f"{self.where} was changed by {by} before the cache breakpoint"
 
 
-def reads(kept: Kept, request: Request, now: float) -> bool:
-    """Say whether a request begins with what is kept, so that it is read and not written."""
-    return now < kept.until and _edited(kept.request, request) is None
+def reads(kept: Kept, request: Request, now: float, facts: ModelFacts | None) -> tuple[int, float]:
+    """Return how many of the kept tokens a request begins with, and by how many they were estimated."""
+    if now >= kept.until:
+        return 0, 0.0
+    whole, still = _still(kept, _edited(kept.request, request), facts)
+    return (round(kept.tokens * still / whole) if whole else 0), still
 
 
-def spoiled(
-    kept: Kept,
-    request: Request,
-    own: Request,
-    *,
-    now: float,
-    facts: ModelFacts | None,
-    changes: Sequence[Change],
-) -> Spoiled | None:
+def _still(kept: Kept, where: str | None, facts: ModelFacts | None) -> tuple[float, float]:
+    """Return an estimate of all that was kept, and of what is kept before an edit."""
+    spots = given_spots(kept.request)
+    sizes = [tokens_to(kept.request, spot, facts) for spot in spots]
+    if where is None:
+        return max(sizes), max(sizes)
+    before = [size for spot, size in zip(spots, sizes, strict=True) if _before(spot, where)]
+    return max(sizes), max(before, default=0.0)
+
+
+def spoiled(kept: Kept, request: Request, turn: Turn) -> Spoiled | None:
     """Return the edit that makes the API forget, or None where there is none, or nothing was kept.
 
     Args:
         kept: of the last request.
         request: about to leave.
-        own: the same as the three transforms left it.
-        now: the turn's clock.
-        facts: its model.
-        changes: of this turn so far.
+        turn: that sends it.
 
     """
-    if now >= kept.until or not kept.tokens:
+    if turn.io.now() >= kept.until or not kept.tokens:
         return None
     where = _edited(kept.request, request)
     if where is None:
         return None
-    tokens = _written_anew(kept, request, where, facts)
-    return Spoiled(where, tokens, _culprit(kept.own, own, changes))
+    tokens = _written_anew(kept, request, where, turn.models.get(request.model))
+    return Spoiled(where, tokens, _culprit(kept, turn.request or request, turn.trace.changes))
 
 
 def _written_anew(kept: Kept, request: Request, where: str, facts: ModelFacts | None) -> int:
     """Return about how many tokens stand where they stood and are written again."""
-    spots = given_spots(kept.request)
-    whole = tokens_to(kept.request, spots[-1], facts)
-    still = max(
-        (tokens_to(kept.request, spot, facts) for spot in spots if _before(spot, where)),
-        default=0.0,
-    )
-    last = evolve(spots[-1], index=min(spots[-1].index, len(request.messages) - 1))
-    now = tokens_to(request, last if last.section == _MESSAGES else spots[-1], facts)
+    whole, still = _still(kept, where, facts)
+    last = given_spots(kept.request)[-1]
+    if last.section == _MESSAGES:
+        last = evolve(last, index=min(last.index, len(request.messages) - 1))
+    now = tokens_to(request, last, facts)
     share = (min(whole, now) - still) / whole if whole else 0.0
     return round(kept.tokens * max(0.0, share))
 
@@ -203,12 +207,13 @@ def _same_message(one: Message, other: Message) -> bool:
     return one.role == other.role and _same(one.blocks, other.blocks)
 
 
-def _culprit(before: Request, own: Request, changes: Sequence[Change]) -> str | None:
+def _culprit(kept: Kept, own: Request, changes: Sequence[Change]) -> str | None:
     """Return the plugin after which what was edited is no longer what it was.
 
-    Where the transforms left all of it as it was, that was a ``send`` hook. Where it never was what it
-    was, the caller has brought something else.
+    Where the transforms left all of it as it was, that was a ``send`` hook. Where it never was what it was
+    although the caller has begun as before, it was the plugin that changed it last. Else it was the caller.
     """
+    before = kept.own
     count = len(before.messages)
     while count and before.messages[count - 1].role == "assistant":  # a prefill, which has grown
         count -= 1
@@ -219,6 +224,9 @@ def _culprit(before: Request, own: Request, changes: Sequence[Change]) -> str | 
     for change in changes:
         if _part_is_same(before, change.before, where):
             culprit = None if _part_is_same(before, change.after, where) else change.plugin
+    if culprit is None and changes and _part_is_same(kept.began, changes[0].before, where):
+        touched = [each for each in changes if not _part_is_same(each.before, each.after, where)]
+        culprit = touched[-1].plugin if touched else None
     return culprit
 
 

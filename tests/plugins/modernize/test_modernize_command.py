@@ -277,6 +277,30 @@ def test_what_is_not_out_of_date_is_not_told(source: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "messages = [messages, messages]",
+        "a = b\nb = a\nmessages = [a]",
+        "a0 = []\n" + "".join(f"a{n + 1} = [a{n}, a{n}]\n" for n in range(60)) + "messages = a60",
+        "messages = " + "[" * 80 + "]" * 80,
+    ],
+)
+def test_names_without_an_end_are_not_followed_for_ever(source: str) -> None:
+    call = 'client.messages.create(model="claude-2", max_tokens=5, messages=messages, top_k=1)'
+    script = f"import anthropic\n{source}\n{call}\n"
+
+    assert "model" in {each.change.rule for each in places_in(script.encode(), WANTED)}
+
+
+def test_line_endings_of_windows_stay() -> None:
+    lines = [json.dumps(OLD), json.dumps(VALID), json.dumps(OLD), ""]
+    Path("a.jsonl").write_bytes("\r\n".join(lines).encode())
+
+    assert main(["modernize", "a.jsonl", "--in-place"]) == 3
+    assert Path("a.jsonl").read_bytes().count(b"\r\n") == 3
+
+
+@pytest.mark.parametrize(
     ("source", "found"),
     [
         ('MODELS = ["claude-2", "claude-haiku-5-5"]', {(1, "model")}),

@@ -20,6 +20,7 @@ from hookline import (
     hookimpl,
 )
 from hookline.models import load_models
+from hookline.simulator import Rule, Scenario, Simulator
 from hookline.testing import fake_time
 from hookline.values import CacheControl, Tool
 from hookline_plugins.prompt_cache import CacheSpoiled, PromptCache
@@ -245,6 +246,16 @@ def test_an_edit_is_told_with_who_did_it_and_what_it_costs(change: Any, where: s
     assert "USD 0.00" in told
 
 
+def test_a_plugin_that_says_something_else_each_time_is_named() -> None:
+    times = iter("12")
+    clock = Edit(lambda request: request.with_system(f"It is {next(times)} o'clock."))
+    clock.on = True
+    with auto(clock) as line:
+        chat = line.conversation(system=LONG)
+        chat.send("1")
+        assert "system was changed by the plugin 'edit'" in notes(chat.send("2"))[-1]
+
+
 def test_an_edit_on_the_wire_is_a_send_hooks() -> None:
     edit = EditOnTheWire(lambda request: request.with_system("It is noon."))
     with auto(edit) as line:
@@ -396,3 +407,13 @@ def test_whatever_is_there_the_simulator_takes_what_is_placed(
             tools=TOOLS if tools else [],
             cache_control=control,
         )
+
+
+def test_a_server_that_keeps_what_nobody_has_marked_is_not_guarded() -> None:
+    simulator = Simulator(Scenario.of(Rule(reply="x", usage={"cache_read_input_tokens": 900})))
+    edit = Edit(lambda request: request.with_system("It is noon."))
+    with line_of(edit, base_url=simulator) as line:
+        chat = line.conversation(system=LONG)
+        chat.send("1")
+        edit.on = True
+        assert notes(chat.send("2")) == []
