@@ -183,8 +183,7 @@ def _kept(request: Request, cut: Cut, facts: ModelFacts | None) -> tuple[Message
     before, after = request.messages[cut.start : cut.made], request.messages[cut.made :]
     if facts is None or not facts.prefix_binding or not before:
         return (*before, *after)
-    bare, _ = without_thoughts(request.evolve(messages=before))
-    return (*bare.messages, *after)
+    return (*without_thoughts(before), *after)
 
 
 def _factor_of(facts: ModelFacts | None) -> float:
