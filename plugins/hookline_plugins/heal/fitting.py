@@ -1,6 +1,6 @@
 """A sound history fitted to the model and the server that get it: what others took and these refuse."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from hashlib import blake2b
 from typing import Final
 
@@ -18,7 +18,7 @@ from hookline_plugins.heal.healing import as_user, heal, is_server_result
 from hookline_plugins.heal.repairs import Repair, Unhealable, told
 from hookline_plugins.heal.together import breakpoints, citations, images, shorter_last
 
-__all__ = ["fitted", "mark_of", "marks_in", "without_thoughts"]
+__all__ = ["fitted", "mark_of", "marks_in"]
 
 _PER_TURN: Final = "per-turn-control-"
 # facts 8.3: blocks of these are taken only with the tool that made them.
@@ -183,17 +183,6 @@ def _ending(
         )
         kept.pop()
     return kept
-
-
-def without_thoughts(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """Return messages without any thought, and sound without them."""
-    kept = [
-        message
-        if isinstance(message.content, str) or not any(map(is_thought, message.content))
-        else message.evolve(content=tuple(b for b in message.content if not is_thought(b)))
-        for message in messages
-    ]
-    return heal(kept).messages
 
 
 def marks_in(request: Request) -> frozenset[bytes]:
