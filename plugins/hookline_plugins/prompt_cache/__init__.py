@@ -11,7 +11,6 @@ from attrs import define, field, frozen, validators
 from hookline import CallNext, InputError, Request, Response, Turn, hookimpl
 from hookline.models import ModelFacts
 from hookline.plugin import ConversationState, TurnState, option
-from hookline.profiles import profile_of
 from hookline.trace import AttemptRecord
 from hookline_plugins.prompt_cache.breakpoints import HOURLY, Spot, given_spots, placed, tokens_to
 from hookline_plugins.prompt_cache.guard import Kept, Spoiled, reads, spoiled, worth
@@ -67,7 +66,7 @@ class PromptCache:
         self.aside[turn] = not _is_the_turn(turn, request)
         facts = turn.models.get(request.model)
         wanted = turn.options.places_breakpoints and not self.aside[turn]
-        if wanted and facts is not None and profile_of(turn.destination).claude:
+        if wanted and facts is not None and turn.profile.claude:
             request = self._placed(turn, request, facts)
         return await call_next(request)
 

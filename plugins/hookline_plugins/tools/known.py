@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hookline import Turn
-from hookline.profiles import profile_of
 from hookline.values import ServerTool, Tool, ToolSpec
 
 __all__ = ["NAMES", "defined", "is_claude", "type_for"]
@@ -45,9 +44,7 @@ _DATE: Final = re.compile(r"_(\d{4})(\d\d)(\d\d)$")
 
 def is_claude(turn: Turn, model: str) -> bool:
     """Say whether a model, at the turn's destination, knows these tools."""
-    facts = turn.models.get(model)
-    known = facts is not None and facts.line is not None
-    return profile_of(turn.destination).claude and (known or model.startswith("claude-"))
+    return turn.profile.claude and turn.models.is_claude(model)
 
 
 def type_for(turn: Turn, model: str, tool: str) -> str:
