@@ -4,8 +4,10 @@ from loguru import logger
 
 __all__ = ["log_failure"]
 
-# The custom of libraries: an application that wants these lines calls logger.enable("hookline").
+# The custom of libraries: an application that wants these lines calls logger.enable("hookline"). The plugins
+# are silenced here too: they are imported once a pipeline is made, perhaps after they were asked to speak.
 logger.disable("hookline")
+logger.disable("hookline_plugins")
 
 
 def log_failure(plugin: str, hook: str, error: BaseException) -> None:

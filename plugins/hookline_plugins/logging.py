@@ -13,9 +13,6 @@ from hookline.plugin import TurnState, option
 
 __all__ = ["Logging"]
 
-# The custom of libraries: an application that wants these lines enables them.
-logger.disable("hookline_plugins")
-
 _ANSWERED: Final = "attempt {number}: {status} after {seconds:.3f} s"
 _FAILED: Final = "attempt {number} failed after {seconds:.3f} s: {error}"
 

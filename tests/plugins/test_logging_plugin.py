@@ -82,3 +82,19 @@ def test_the_lines_are_readable(run: Any, logged: Any) -> None:
     assert "send to claude-haiku-4-5" in text
     assert "attempt 1: 200" in text
     assert "tokens, end_turn" in text
+
+
+ENABLED_EARLY = """
+from loguru import logger
+from hookline import Pipeline
+logger.enable("hookline_plugins")
+with Pipeline(base_url="sim:", model="claude-haiku-4-5") as line:
+    line.send("Hello")
+"""
+
+
+def test_it_speaks_though_it_was_enabled_before_there_was_a_pipeline() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENABLED_EARLY], capture_output=True, text=True, check=True
+    )
+    assert "turn begins" in done.stderr
