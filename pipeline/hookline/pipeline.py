@@ -58,6 +58,8 @@ class Pipeline(Turns):
             ``"httpcore2"`` or, in ``AsyncPipeline`` under asyncio, ``"aiohttp"``.
         server: the profile of the server at ``base_url``, ``"llama.cpp"`` for example; see
             ``hookline.profiles``. Without it, it is guessed by the host.
+        cache_breakpoints: ``"auto"`` places breakpoints for the API's prompt cache where they pay: after
+            tools, system prompt and the last long turn, four at most. A call may say otherwise.
         ca_bundle: a PEM file of certificate authorities to trust instead of the usual ones.
         context: your own facts, which plugins see in ``turn.context``. A call's ``context`` may add
             keys, and override none.
@@ -189,7 +191,11 @@ class Pipeline(Turns):
             **options: defaults for every turn of it (``system``, ``model``, ``tools`` …);
                 ``messages`` is where it begins.
 
+        Raises:
+            InputError: an option that there is not, or a value that no turn could take.
+
         """
+        self._check_options(options)
         return Conversation(self, options)
 
     def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
@@ -333,6 +339,7 @@ class AsyncPipeline(AsyncTurns):
 
     def conversation(self, **options: Unpack[SendOptions]) -> AsyncConversation:
         """Begin a conversation; see ``Pipeline.conversation``."""
+        self._check_options(options)
         return AsyncConversation(self, options)
 
     async def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:

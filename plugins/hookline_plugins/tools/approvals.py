@@ -8,17 +8,19 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
-from hookline import ConfigError, Tool
+from hookline import ConfigError, InputError, Tool
+from hookline.plugin import read_file, write_file
 from hookline.values import thaw
 
 __all__ = ["Approvals"]
+
+_MOST_BYTES: Final = 16 * 1024 * 1024
 
 
 @frozen
@@ -52,11 +54,11 @@ class Approvals:
             ConfigError: the file cannot be read.
 
         """
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not self.path.exists():
             return {}
-        except (OSError, ValueError) as error:
+        try:
+            found = json.loads(read_file(self.path, most=_MOST_BYTES))
+        except ValueError as error:  # an InputError, too
             raise ConfigError(
                 f"{self.path} cannot be read ({error}); repair it, or delete it to approve anew"
             ) from error
@@ -86,11 +88,11 @@ class Approvals:
         return True
 
     def _write(self, approvals: Mapping[str, Any]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(approvals, file, indent=1, sort_keys=True)
-        Path(name).replace(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_file(self.path, json.dumps(approvals, indent=1, sort_keys=True).encode())
+        except (OSError, InputError) as error:
+            raise ConfigError(f"{self.path} cannot be written: {error}") from error
 
 
 def _hash(tool: Tool) -> str:
