@@ -11,12 +11,6 @@ from loguru import logger
 if TYPE_CHECKING:
     import logging
 
-<<<<<<< HEAD
-# The custom of libraries: an application that wants these lines calls logger.enable("hookline"). The plugins
-# are silenced here too: they are imported once a pipeline is made, perhaps after they were asked to speak.
-logger.disable("hookline")
-logger.disable("hookline_plugins")
-=======
 __all__ = ["log_failure", "log_to_stdlib"]
 
 _OURS: Final = ("hookline", "hookline_plugins")
@@ -26,7 +20,6 @@ _AS_IT_COMES: Final = 0  # the number of the sink that loguru has before anybody
 # silenced here and at once: a plugin is imported late, and must not undo what the application has said.
 for _name in _OURS:
     logger.disable(_name)
->>>>>>> main
 
 
 def log_failure(plugin: str, hook: str, error: BaseException) -> None:
