@@ -156,7 +156,7 @@ class Output:
         if asked is None or reply.stop_reason in _UNFINISHED:
             return None
         _require_whole(reply)
-        text = _answer(reply, native=asked.way == "native")
+        text = _answer(reply, asked.way)
         try:
             return reply.evolve(output=asked.wanted.read(text))
         except DecodeError as error:
@@ -180,13 +180,17 @@ def _with_format(request: Request, wanted: "Wanted") -> Request:
     return request if config == request.output_config else request.evolve(output_config=config)
 
 
-def _answer(reply: Reply, *, native: bool) -> str:
-    """Return the JSON of a reply: its first text; elsewhere the first in which there is an object."""
+def _answer(reply: Reply, way: "Way | None") -> str:
+    """Return the JSON of a reply: its first text; elsewhere the first in which there is an object.
+
+    What was said to a tool comes after the words that led to it.
+    """
     texts = [b.text for b in reply.response.content if isinstance(b, TextBlock) and b.text]
     if reply.prefill is not None and not reply.earlier:
         # The opening of the JSON, which the model need not repeat.
         texts[:1] = [reply.prefill.text + "".join(texts[:1])]
-    found = None if native else next(filter(None, map(_json_in, texts)), None)
+    looked = reversed(texts) if way == "tool" else texts
+    found = None if way == "native" else next(filter(None, map(_json_in, looked)), None)
     return found or next(iter(texts), "")
 
 
