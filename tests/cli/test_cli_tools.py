@@ -91,3 +91,15 @@ def test_ask_offers_the_tools_of_an_mcp_server() -> None:
     broken = hookline("ask", "--mcp", f"{COMMAND} --broken", "Hello")
     assert broken.returncode != 0
     assert "does not start" in broken.stderr
+
+
+def test_a_table_in_the_folder_is_for_those_who_hand_it_over(tmp_path: Path) -> None:
+    (tmp_path / "hookline.toml").write_text(
+        '[plugins.tools.routes]\n"delete_*" = "deny"\n', encoding="utf-8"
+    )
+    shown = hookline("tools", "--config", "hookline.toml")
+    assert shown.returncode == 0
+    assert "delete_*" in shown.stdout
+    refused = hookline("tools")
+    assert refused.returncode == 2
+    assert "Hand the file over on purpose" in refused.stderr

@@ -34,6 +34,7 @@ class Found:
         enabled: whether a pipeline with these settings has it.
         reason: why not.
         broken: whether the reason is a fault.
+        bare: the plugin without its options, where only these are at fault: its commands may be given others.
 
     """
 
@@ -44,6 +45,7 @@ class Found:
     enabled: bool = True
     reason: str = ""
     broken: bool = False
+    bare: Plugin | None = field(default=None, repr=False)
 
 
 @frozen
@@ -126,9 +128,13 @@ def commands(taken: Collection[str]) -> tuple[Mapping[str, click.Command], list[
         looked = survey()
     except HooklineError as problem:
         return {}, [f"{problem}. Commands of plugins are missing"]
-    problems = [f"{each.reason}. Its commands are missing" for each in looked.found if each.broken]
+    broken = [each for each in looked.found if each.broken]
+    problems = [
+        each.reason if each.bare else f"{each.reason}. Its commands are missing" for each in broken
+    ]
+    sets = [looked.working, *(PluginSet([each.bare]) for each in broken if each.bare)]
     found: dict[str, click.Command] = {}
-    for implementation in looked.working.of("register_commands"):
+    for implementation in [each for plugins in sets for each in plugins.of("register_commands")]:
         added: list[Any] = []
         try:
             implementation.call(added.append)
@@ -165,11 +171,19 @@ def _look(
         plugin = made(each, settings, policy)
         reason = left_out(each, settings, asked, policy)
     except HooklineError as problem:
-        return Found(*facts, enabled=False, reason=str(problem), broken=True)
+        bare = _bare(each, policy)
+        return Found(*facts, enabled=False, reason=str(problem), broken=True, bare=bare)
     except (Exception, SystemExit) as problem:  # noqa: BLE001 -- a stranger's code
         reason = f"plugin {each.name!r} cannot be made ({type(problem).__name__}: {problem})"
         return Found(*facts, enabled=False, reason=reason, broken=True)
     return Found(*facts, plugin, enabled=not reason, reason=reason)
+
+
+def _bare(each: Installed | FilePlugin, policy: Policy) -> Plugin | None:
+    try:
+        return made(each, Settings(), policy)
+    except (Exception, SystemExit):  # noqa: BLE001 -- then it is not only its options
+        return None
 
 
 def _fitting(plugins: Iterable[Plugin]) -> tuple[PluginSet, Mapping[str, str]]:

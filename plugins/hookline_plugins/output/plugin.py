@@ -50,7 +50,7 @@ _MOST_STARTS: Final = 50  # each may be read to the end of the text in vain
 class _Asked:
     """What a turn asks for, and in which way it was last told; None before."""
 
-    wanted: "Wanted | None" = None
+    wanted: "Wanted"
     way: "Way | None" = None
 
 
@@ -72,7 +72,7 @@ class Output:
 
     last = True  # what other plugins make of the text is what is read
     rewrites_text = False
-    asked = TurnState(_Asked)
+    asked = TurnState["_Asked | None"](lambda: None)
 
     mode: Mode = field(default="auto", validator=in_(("auto", "native", "tool", "instructed")))
 
@@ -84,20 +84,20 @@ class Output:
             InputError: the API has no schema for the type, or something else is in the way.
 
         """
-        wanted = self._asked(turn).wanted
-        if wanted is None:
+        asked = self._asked(turn)
+        if asked is None:
             return None
         if (request.output_config or {}).get("format") is not None:
             raise InputError("give either output= or output_config={'format': …}, not both")
-        return _with_format(request, wanted)
+        return _with_format(request, asked.wanted)
 
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Tell the server at hand in the way that it understands."""
         asked = self._asked(turn)
-        if asked.wanted is None:
+        if asked is None:
             return await call_next(request)
-        from hookline_plugins.output import ways  # noqa: PLC0415 -- as above
+        from hookline_plugins.output import ways  # noqa: PLC0415 -- few turns have an output
 
         if self._way(turn, request) == "tool":
             try:
@@ -112,13 +112,15 @@ class Output:
             return await call_next(ways.in_words(request, asked.wanted))
         return await call_next(_with_format(request, asked.wanted))
 
-    def _asked(self, turn: Turn) -> _Asked:
+    def _asked(self, turn: Turn) -> _Asked | None:
         """Return what a turn asks for; one that goes on in another process begins without it."""
+        if turn.options.output is None:
+            return None
         asked = self.asked[turn]
-        if asked.wanted is None and turn.options.output is not None:
+        if asked is None:
             from hookline.schema import Output as Wanted  # noqa: PLC0415 -- few turns have an output
 
-            asked.wanted = Wanted.of(turn.options.output)
+            asked = self.asked[turn] = _Asked(Wanted.of(turn.options.output))
         return asked
 
     def _way(self, turn: Turn, request: Request) -> "Way":
@@ -136,8 +138,6 @@ class Output:
         from hookline_plugins.output.answering_tool import answer_as_text  # noqa: PLC0415 -- as above
         from hookline_plugins.output.ways import by_tool  # noqa: PLC0415 -- as above
 
-        if asked.wanted is None:
-            return await call_next(request)
         told, name = by_tool(turn, request, asked.wanted)
         asked.way = "tool"
         turn.trace.note("output", f"tool for {request.model}")
@@ -152,13 +152,13 @@ class Output:
             OutputError: it was refused or cut off, or is not what was asked for.
 
         """
-        wanted = self._asked(turn).wanted
-        if wanted is None or reply.stop_reason in _UNFINISHED:
+        asked = self._asked(turn)
+        if asked is None or reply.stop_reason in _UNFINISHED:
             return None
         _require_whole(reply)
-        text = _answer(reply, native=self.asked[turn].way == "native")
+        text = _answer(reply, asked.way)
         try:
-            return reply.evolve(output=wanted.read(text))
+            return reply.evolve(output=asked.wanted.read(text))
         except DecodeError as error:
             raise OutputError(
                 f"the reply is JSON of another shape: {error}", reason="mismatch", reply=reply
@@ -180,13 +180,17 @@ def _with_format(request: Request, wanted: "Wanted") -> Request:
     return request if config == request.output_config else request.evolve(output_config=config)
 
 
-def _answer(reply: Reply, *, native: bool) -> str:
-    """Return the JSON of a reply: its first text; elsewhere the first in which there is an object."""
+def _answer(reply: Reply, way: "Way | None") -> str:
+    """Return the JSON of a reply: its first text; elsewhere the first in which there is an object.
+
+    What was said to a tool comes after the words that led to it.
+    """
     texts = [b.text for b in reply.response.content if isinstance(b, TextBlock) and b.text]
     if reply.prefill is not None and not reply.earlier:
         # The opening of the JSON, which the model need not repeat.
         texts[:1] = [reply.prefill.text + "".join(texts[:1])]
-    found = None if native else next(filter(None, map(_json_in, texts)), None)
+    looked = reversed(texts) if way == "tool" else texts
+    found = None if way == "native" else next(filter(None, map(_json_in, looked)), None)
     return found or next(iter(texts), "")
 
 

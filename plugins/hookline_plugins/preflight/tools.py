@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from hookline import Block, Tool, ToolResultBlock, ToolUseBlock
+from hookline import Block, DecodeError, InputError, Tool, ToolResultBlock, ToolUseBlock
 from hookline.values import ServerTool
 from hookline_plugins.preflight.digest import Call, Digest
 from hookline_plugins.preflight.rules import Problem, Rule
@@ -29,6 +29,9 @@ TOOLSET: Final = Rule("toolset-name", "10.4", "Copy `toolset_name` from the tool
 NAMES: Final = Rule("tool-names", "10.1", "Give every tool a name of its own", shared=True)
 NAME: Final = Rule("tool-name", "10.1", "Use letters, digits, _ and - only, 128 at most")
 SCHEMA: Final = Rule("tool-schema", "10.1", 'Make the root of the schema {"type": "object"}')
+EXAMPLES: Final = Rule(
+    "tool-examples", "10.1", "Make every one of `input_examples` fit the tool's `input_schema`"
+)
 DEFERRED: Final = Rule("tool-deferred", "10.1", "Take `defer_loading` away from at least one tool")
 STRICT: Final = Rule("tool-strict", "11", "Set `strict` on 20 tools at most")
 # facts 10.2
@@ -55,7 +58,7 @@ SERVERS: Final = Rule(
 )
 
 RULES: Final = (
-    PAIRS, RESULTS_FIRST, FAILED, IDS, TOOLSET, NAMES, NAME, SCHEMA, DEFERRED, STRICT,
+    PAIRS, RESULTS_FIRST, FAILED, IDS, TOOLSET, NAMES, NAME, SCHEMA, EXAMPLES, DEFERRED, STRICT,
     CHOICE, CHOICE_NAME, FORCED, FORCED_THINKING, KIND, DOMAINS, ECHO, SERVERS,
 )  # fmt: skip
 
@@ -118,12 +121,7 @@ def _definitions(given: "Given") -> Iterator[Problem]:
             text = f"{given.facts.id} does not take {_type(tool)}"
             yield KIND.broken(f"tools.{index}.type", text)
         if isinstance(tool, Tool):
-            if not _NAME.fullmatch(tool.name):
-                yield NAME.broken(f"tools.{index}.name", f"{tool.name[:200]!r} is no tool name")
-            if tool.input_schema.get("type") != "object":
-                yield SCHEMA.broken(
-                    f"tools.{index}.input_schema", "the schema's root must be an object"
-                )
+            yield from _own(tool, f"tools.{index}")
         if _option(tool, "allowed_domains") and _option(tool, "blocked_domains"):
             yield DOMAINS.broken(
                 f"tools.{index}", "allowed_domains and blocked_domains exclude each other"
@@ -133,6 +131,25 @@ def _definitions(given: "Given") -> Iterator[Problem]:
     strict = sum(1 for tool in tools if _option(tool, "strict") is True)
     if strict > _MOST_STRICT:
         yield STRICT.broken("tools", f"{strict} tools are strict, {_MOST_STRICT} may be")
+
+
+def _own(tool: Tool, place: str) -> Iterator[Problem]:
+    if not _NAME.fullmatch(tool.name):
+        yield NAME.broken(f"{place}.name", f"{tool.name[:200]!r} is no tool name")
+    if tool.input_schema.get("type") != "object":
+        yield SCHEMA.broken(f"{place}.input_schema", "the schema's root must be an object")
+    if not tool.input_examples:
+        return
+    from hookline.schema import check_value  # noqa: PLC0415 -- few tools have examples
+
+    for number, example in enumerate(tool.input_examples):
+        try:
+            check_value(example, tool.input_schema, "property")
+        except DecodeError as error:
+            yield EXAMPLES.broken(f"{place}.input_examples.{number}", str(error))
+        except InputError as error:  # which judges nothing
+            yield SCHEMA.broken(f"{place}.input_schema", str(error))
+            return
 
 
 def _choice(given: "Given") -> Iterator[Problem]:

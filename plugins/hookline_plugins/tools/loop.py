@@ -4,6 +4,7 @@ The loop is ``post_process`` returning ``Continue``: the results go out as the n
 turn, under the same deadline, through the same images, send and policy stages.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -38,6 +39,14 @@ _FORCED: Final = ("any", "tool")
 _ABOVE_0: Final = option(above=0)
 _seconds: Any = optional(gt(0.0))
 _count: Any = optional(and_(instance_of(int), ge(1)))
+
+
+@frozen(eq=False)
+class _Ran:
+    """What has run of a turn that was resumed, by call id; one resumes it at a time."""
+
+    results: dict[str, ToolResultBlock] = field(factory=dict)
+    lock: Any = field(factory=threading.Lock)
 
 
 @frozen(eq=False)
@@ -76,9 +85,7 @@ class Tools:
     max_calls: int | None = field(default=None, validator=_count, metadata=_ABOVE_0)
     max_cost: float | None = field(default=None, validator=_seconds, metadata=_ABOVE_0)
     untrusted: Sequence[str] = ()
-    _ran: Book[tuple[Any, ...], dict[str, ToolResultBlock]] = field(
-        init=False, factory=Book, repr=False
-    )
+    _ran: Book[tuple[Any, ...], _Ran] = field(init=False, factory=Book, repr=False)
     _added: dict[int, tuple[BoundTool, Table]] = field(init=False, factory=dict, repr=False)
     _routed: Table = field(init=False, repr=False)
     _bounds: Bounds = field(init=False, repr=False)
@@ -154,10 +161,23 @@ class Tools:
             return None
         resumed = turn.options.resumed
         decisions = resumed.decisions if resumed and turn.step == 0 else None
-        ran: dict[str, ToolResultBlock] = {}
-        if decisions is not None:
-            _check_names(decisions, reply)
-            ran = self._ran.get(_identity(reply), dict)
+        if decisions is None:
+            return await self._step(turn, reply, None, {})
+        _check_names(decisions, reply)
+        ran = self._ran.get(_identity(reply), _Ran)
+        if not ran.lock.acquire(blocking=False):
+            raise InputError(
+                "this turn is being resumed already; wait for that, or for its failure"
+            )
+        try:
+            return await self._step(turn, reply, decisions, ran.results)
+        finally:
+            ran.lock.release()
+
+    async def _step(
+        self, turn: Turn, reply: Reply, decisions: Any, ran: dict[str, ToolResultBlock]
+    ) -> Reply | Continue | None:
+        calls = reply.tool_uses
         table = await self.table(turn, reply.request.model)
         self._check_bounds(turn, reply, len(calls))
         schemas = {

@@ -162,6 +162,12 @@ def test_other_refusals_are_the_callers(
     assert len(server.requests) == 1
 
 
+def test_words_before_the_call_are_not_the_answer(run: Any, sim: Sim, streamed: bool) -> None:
+    server = sim(Rule(reply='I thought of {"latin": "Formica", "legs": 5}.', tool_use=CALLED))
+    line = {"base_url": server, "config": BY_TOOL}
+    assert run.outcome(streamed, line=line, output=Ant).output == ANT
+
+
 def test_a_model_that_cannot_be_forced_is_told_to_call(blocking: Any, sim: Sim) -> None:
     server = sim(Rule(tool_use=CALLED))
     line = {"base_url": server, "config": BY_TOOL, "model": "claude-opus-5-5"}
@@ -172,7 +178,8 @@ def test_a_model_that_cannot_be_forced_is_told_to_call(blocking: Any, sim: Sim) 
 
 def test_a_model_that_writes_instead_of_calling_is_read_too(blocking: Any, sim: Sim) -> None:
     server = sim(Rule(reply=f"```json\n{json.dumps(SAID)}\n```"))
-    assert blocking.send(line={"base_url": server, "config": BY_TOOL}, output=Ant).output == ANT
+    line = {"base_url": server, "config": BY_TOOL}
+    assert blocking.send(line=line, output=Ant, tools=[weather]).output == ANT
 
 
 def test_the_tool_gives_way_to_another_of_its_name(blocking: Any, sim: Sim) -> None:

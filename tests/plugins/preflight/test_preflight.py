@@ -346,6 +346,17 @@ REFUSED = [
     ),
     case("beta-name", "betas.1", betas=("context-1m-2025-08-07", "context-1m")),
     case("tool-schema", "tools.0.input_schema", tools=[{**TOOL, "input_schema": {"type": "array"}}]),
+    case(
+        "tool-examples",
+        "tools.0.input_examples.1",
+        tools=[
+            {
+                "name": "count",
+                "input_schema": {"type": "object", "properties": {"to": {"type": "integer"}}},
+                "input_examples": [{"to": 3}, {"to": "three"}],
+            }
+        ],
+    ),
     case("tool-deferred", "tools", tools=[{**TOOL, "defer_loading": True}]),
     case(
         "tool-strict",
