@@ -26,8 +26,11 @@ from hookline import (
 from hookline.endpoints import BatchItem
 from hookline.simulator import Rule
 from hookline.values import (
+    Base64Source,
+    CacheControl,
     DocumentBlock,
     ImageBlock,
+    RedactedThinkingBlock,
     SearchResultBlock,
     TextBlock,
     TextSource,
@@ -97,6 +100,35 @@ PLACES: dict[str, dict[str, Any]] = {
     "beta": {"betas": ["project zephyr"]},
     "mcp server": {"mcp_servers": [{"name": SAID, "url": "https://a.example", "type": "url"}]},
     "a field of tomorrow": {"context_management": {"note": SAID}},
+    "a role": {"messages": [Message("user", "a"), Message(SAID, "b")]},
+    "the id of a call": {
+        "messages": [
+            Message("user", "a"),
+            Message("assistant", [ToolUseBlock("project_zephyr", "look_up", {})]),
+            Message("user", [ToolResultBlock("project_zephyr", "fine")]),
+            Message("assistant", "b"),
+        ]
+    },
+    "who called": {
+        "messages": [
+            Message("user", "a"),
+            Message("assistant", [ToolUseBlock("toolu_1", "n", {}, caller={"type": SAID})]),
+            Message("user", [ToolResultBlock("toolu_1", "fine")]),
+            Message("assistant", "b"),
+        ]
+    },
+    "a breakpoint of the cache": {"system": [TextBlock("a", cache_control=CacheControl(ttl=SAID))]},
+    "when to clear": {"messages": [Message("user", "a"), Message("system", "b", clear_at=SAID)]},
+    "a media type": {"images": [ImageBlock(Base64Source(SAID, "iVBORw0KGgo="))]},
+    "beside an address": {
+        "images": [ImageBlock(URLSource("https://a.example/a.png", extra={"note": SAID}))]
+    },
+    "a signature": {
+        "messages": [Message("user", "a"), Message("assistant", [ThinkingBlock("b", SAID), "c"])]
+    },
+    "what looks encrypted": {
+        "messages": [Message("user", "a"), Message("assistant", [RedactedThinkingBlock(SAID), "c"])]
+    },
     "an unknown block": {
         "messages": [
             Message("user", [UnknownBlock("novel", {"deep": [SAID]})]),
@@ -128,7 +160,7 @@ def refused(door: str, message: Any = "Hello", *, line: Any = None, **call: Any)
     options = {
         "base_url": "sim:",
         "model": MODEL,
-        "disable": ["preflight", "images"],
+        "disable": ["preflight", "images", "heal"],
         **(line or {}),
     }
     rule = ""
