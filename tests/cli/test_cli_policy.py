@@ -128,8 +128,18 @@ def test_test_compares_with_what_is_expected(capfd: pytest.CaptureFixture[str]) 
     assert main(["policy", "test", "cases.toml", "--json"]) == 1
     rows = json.loads(capfd.readouterr().out)
     assert [row["ok"] for row in rows] == [True, True, False]
-    for bad in ("", "[[case]]\nexpect = 'maybe'\n", "[[case]]\nexpect = 'allow'\n", "[[cases]]\n"):
-        Path("cases.toml").write_text(bad or "x")
+    ordinary = CASES.partition('[[case]]\nname = "codename"')[0]
+    for bad in (
+        "x",
+        "[[case]]\nexpect = 'maybe'\n",
+        "[[case]]\nexpect = 'allow'\n",
+        "[[cases]]\n",
+        f"{ordinary}surface = 'sned'\n",
+        f"{ordinary}context = 7\n",
+        f"{ordinary}principal = {{user = 7}}\n",
+        f"{ordinary}principal = {{users = 'ada'}}\n",
+    ):
+        Path("cases.toml").write_text(bad)
         assert main(["policy", "test", "cases.toml"]) == 2
 
 

@@ -354,3 +354,21 @@ def test_a_name_of_an_image_that_is_fetched_is_judged_in_a_tool_s_result(sim: An
     ):
         line.send("Hello", messages=history)
     assert server.calls == []
+
+
+def test_a_message_that_begins_with_it_is_not_delivered(
+    run: Any, loopback: Any, sse: Any, sse_head: bytes, deltas: Any
+) -> None:
+    start, *rest = deltas("Hello", end=True)
+    start["message"]["novel"] = {"deep": [SAID]}
+    server = loopback(lambda _: [sse_head, sse(start, *rest)])
+    told: list[Any] = []
+
+    async def body(line: Any) -> None:
+        with pytest.raises(PolicyViolation):
+            async with line.stream("Which?") as stream:
+                async for event in stream.events:
+                    told.append(event)
+
+    run(body, base_url=server.url, policy=policy())
+    assert told == []

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from base64 import b64encode
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,11 @@ from hookline import (
 from hookline.endpoints import BatchItem
 from hookline.simulator import Rule
 from hookline.values import (
+    Base64Source,
+    CacheControl,
     DocumentBlock,
     ImageBlock,
+    RedactedThinkingBlock,
     SearchResultBlock,
     TextBlock,
     TextSource,
@@ -97,6 +101,35 @@ PLACES: dict[str, dict[str, Any]] = {
     "beta": {"betas": ["project zephyr"]},
     "mcp server": {"mcp_servers": [{"name": SAID, "url": "https://a.example", "type": "url"}]},
     "a field of tomorrow": {"context_management": {"note": SAID}},
+    "a role": {"messages": [Message("user", "a"), Message(SAID, "b")]},
+    "the id of a call": {
+        "messages": [
+            Message("user", "a"),
+            Message("assistant", [ToolUseBlock("project_zephyr", "look_up", {})]),
+            Message("user", [ToolResultBlock("project_zephyr", "fine")]),
+            Message("assistant", "b"),
+        ]
+    },
+    "who called": {
+        "messages": [
+            Message("user", "a"),
+            Message("assistant", [ToolUseBlock("toolu_1", "n", {}, caller={"type": SAID})]),
+            Message("user", [ToolResultBlock("toolu_1", "fine")]),
+            Message("assistant", "b"),
+        ]
+    },
+    "a breakpoint of the cache": {"system": [TextBlock("a", cache_control=CacheControl(ttl=SAID))]},
+    "when to clear": {"messages": [Message("user", "a"), Message("system", "b", clear_at=SAID)]},
+    "a media type": {"images": [ImageBlock(Base64Source(SAID, "iVBORw0KGgo="))]},
+    "beside an address": {
+        "images": [ImageBlock(URLSource("https://a.example/a.png", extra={"note": SAID}))]
+    },
+    "a signature": {
+        "messages": [Message("user", "a"), Message("assistant", [ThinkingBlock("b", SAID), "c"])]
+    },
+    "what looks encrypted": {
+        "messages": [Message("user", "a"), Message("assistant", [RedactedThinkingBlock(SAID), "c"])]
+    },
     "an unknown block": {
         "messages": [
             Message("user", [UnknownBlock("novel", {"deep": [SAID]})]),
@@ -128,7 +161,7 @@ def refused(door: str, message: Any = "Hello", *, line: Any = None, **call: Any)
     options = {
         "base_url": "sim:",
         "model": MODEL,
-        "disable": ["preflight", "images"],
+        "disable": ["preflight", "images", "heal"],
         **(line or {}),
     }
     rule = ""
@@ -405,6 +438,49 @@ def test_wherever_the_deltas_are_cut_nothing_of_it_is_told(cuts: list[int], befo
         told += wanted.feed(ContentBlockStop(0))
     said = "".join(getattr(event.delta, "text", "") for event in told if hasattr(event, "delta"))
     assert "z" not in said
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\u{ord(each):04x}" for each in text)
+
+
+def coded(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+WAYS: dict[str, Any] = {
+    "as it is": str,
+    "capitals": str.upper,
+    "escapes": escaped,
+    "numbers": lambda text: "".join(f"&#{ord(each)};" for each in text),
+    "unseen letters": "\u200b".join,
+    "other letters": lambda text: text.replace("o", "\u043e").replace("e", "\u0435"),
+    "base64": coded,
+    "hex": lambda text: text.encode().hex(),
+    "base64 of escapes": lambda text: coded(escaped(text)),
+    "escapes of base64": lambda text: escaped(coded(text)),
+    "base64 of base64": lambda text: coded(coded(text)),
+    "numbers of escapes": lambda text: "".join(f"&#{ord(each)};" for each in escaped(text)),
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    way=st.sampled_from(sorted(WAYS)),
+    cuts=st.lists(st.floats(0, 1), max_size=3),
+    before=st.sampled_from(["", "Well, ", "Na schön, ", "a & b \\n ", "x" * 50 + " ", "so " * 900]),
+    url=st.booleans(),
+)
+def test_whatever_way_it_is_written_and_wherever_it_is_cut(
+    way: str, cuts: list[float], before: str, url: bool
+) -> None:
+    from hookline_plugins.policy.rules.patterns import Patterns, word_pattern
+
+    patterns = Patterns([(word_pattern(["project zephyr"]), None)])
+    text = f"{before}{WAYS[way]('project zephyr')} now."
+    ends = [0, *sorted(int(cut * len(text)) for cut in cuts), len(text)]
+    pieces = [text[begin:end] for begin, end in pairwise(ends)]
+    assert any(patterns.search({"urls" if url else "messages": pieces}))
 
 
 def test_across_the_end_of_the_prefill(run: Any, sim: Any, streamed: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from hookline._journey.contract import SURFACES
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import console, print_json, print_table, styled
 from hookline.cli.policy.judging import Judge, Judgement, cases
@@ -67,7 +68,12 @@ def policy() -> None:
 @click.argument("request", metavar="REQUEST.json")
 @_FILES
 @_who
-@click.option("--surface", default="send", metavar="DOOR", help="send, stream, batch, upload …")
+@click.option(
+    "--surface",
+    default="send",
+    type=click.Choice(SURFACES),
+    help="The door it would come in by; send by default.",
+)
 @CONFIG
 @JSON
 def check(  # noqa: PLR0917 -- click hands all of them over by name

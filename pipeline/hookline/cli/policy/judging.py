@@ -8,13 +8,14 @@ from typing import Any, Final, Literal, NoReturn
 from attrs import field, frozen
 
 from hookline._io import SyncIO, drive
+from hookline._journey.contract import SURFACES
 from hookline._journey.discovery import installed
 from hookline._journey.engine import Engine
 from hookline._journey.journey import rehearse
 from hookline._journey.made import made
 from hookline._journey.plugin_set import Plugin, PluginSet
 from hookline.cli.replay.recorded import principal_of, read_bytes, read_request, request_of
-from hookline.config import Settings
+from hookline.config import Settings, nearest
 from hookline.errors import ConfigError, InputError, PolicyViolation
 from hookline.models import load_models
 from hookline.policy import Guard, Policy, load_policy, policy_settings, read_policy_file
@@ -200,6 +201,11 @@ def _case(path: str, number: int, given: Mapping[str, Any]) -> Case:
         raise InputError(f"{where}: a case has no {', '.join(sorted(unknown))}")
     if given.get("expect") not in ("allow", "refuse"):
         raise InputError(f'{where}: expect must be "allow" or "refuse"')
+    surface, context = given.get("surface", "send"), given.get("context", {})
+    if surface not in SURFACES:
+        raise InputError(f"{where}: there is no surface {surface!r}; {nearest(surface, SURFACES)}")
+    if not isinstance(context, Mapping):
+        raise InputError(f"{where}: context is a table of the caller's facts")
     if ("request" in given) == ("file" in given):
         raise InputError(f"{where}: a case has a request or a file, and one of them")
     if "file" in given:
@@ -213,6 +219,6 @@ def _case(path: str, number: int, given: Mapping[str, Any]) -> Case:
         principal=principal_of(given.get("principal"), where),
         expect=given["expect"],
         rule=str(given.get("rule", "")),
-        surface=str(given.get("surface", "send")),
-        context=given.get("context", {}),
+        surface=surface,
+        context=context,
     )

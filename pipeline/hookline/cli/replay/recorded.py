@@ -6,6 +6,7 @@ and ``response``. So a line of a cassette is one too, and what ``hookline explai
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from attrs import evolve, frozen
@@ -153,10 +154,12 @@ def principal_of(given: Any, where: str) -> Principal:
         InputError: it is no table of user, team, tenant and tags.
 
     """
-    try:
-        return Principal(**(given or {}))
-    except TypeError as error:
-        raise InputError(f"{where}: a principal has user, team, tenant and tags") from error
+    with suppress(TypeError):  # names that a principal has not, or no table at all
+        principal = Principal(**(given or {}))
+        names = (principal.user, principal.team, principal.tenant)
+        if all(isinstance(name, str) for name in names) and isinstance(principal.tags, Mapping):
+            return principal
+    raise InputError(f"{where}: a principal has user, team and tenant, texts, and a table of tags")
 
 
 def read_bytes(path: str) -> bytes:

@@ -29,6 +29,7 @@ _OPAQUE: Final = frozenset(
     }
 )
 _CODED: Final = frozenset({"base64", "redacted_thinking"})  # types whose ``data`` is no text
+_ROLES: Final = frozenset({"user", "assistant", "system"})
 _NO_TEXT: Final = frozenset({NoneType, bool, int, float})
 _READ: Final = frozenset(
     {"model", "max_tokens", "messages", "system", "betas", "fallback_credit_token"}
@@ -54,7 +55,9 @@ def texts(request: Request) -> Iterator[tuple[str, str]]:
             yield f"{path}.content", message.content
         else:
             yield from _blocks(message.content, f"{path}.content")
-        for value in (message.output_config, message.extra):
+        if message.role not in _ROLES:
+            yield f"{path}.role", message.role
+        for value in (message.output_config, message.clear_at, message.extra):
             if value:
                 yield from _strings(value, path)
     if isinstance(request.system, str):

@@ -1,5 +1,6 @@
 """The texts of content blocks, each with the part of a request that it belongs to."""
 
+import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,7 +41,21 @@ Piece: TypeAlias = tuple[Part, str]
 _SEALED: Final = frozenset(
     {"signature", "encrypted_content", "encrypted_index", "fallback_credit_token"}
 )
-_RESULTS: Final = (ToolResultBlock, MCPToolResultBlock)
+_LOOKS_SEALED: Final = re.compile(r"[A-Za-z0-9+/=_-]{64,}")
+_USUAL: Final = frozenset(
+    {
+        "application/pdf",
+        "image/gif",
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "text/plain",
+    }
+)
+
+
+def _looks_sealed(value: Any) -> bool:
+    return isinstance(value, str) and _LOOKS_SEALED.fullmatch(value) is not None
 
 
 def strings(value: Any) -> list[str]:
@@ -61,7 +76,7 @@ def strings(value: Any) -> list[str]:
             waiting += item[::-1]
         elif kind is FrozenDict or kind is dict:
             for key, inner in reversed(item.items()):
-                if key not in _SEALED:
+                if key not in _SEALED or not _looks_sealed(inner):
                     waiting += (inner, key)
         elif kind is int or kind is float:
             found.append(str(item))
@@ -73,7 +88,8 @@ def strings(value: Any) -> list[str]:
 def _plainly(item: Any, kind: type) -> Any:
     """Return what is none of the plain kinds as one of them: a model as its fields, a subclass as itself."""
     if attrs.has(kind):
-        return [getattr(item, name) for name in _fields(kind)]
+        named = [(name, getattr(item, name)) for name in _fields(kind)]
+        return [each for name, each in named if name not in _SEALED or not _looks_sealed(each)]
     if isinstance(item, str):
         return str.__str__(item)
     if isinstance(item, Mapping):
@@ -83,8 +99,7 @@ def _plainly(item: Any, kind: type) -> Any:
 
 @cache
 def _fields(kind: type[Any]) -> tuple[str, ...]:
-    names = [each.name for each in attrs.fields(kind)]
-    return tuple([name for name in names if not name.startswith("_") and name not in _SEALED])
+    return tuple([each.name for each in attrs.fields(kind) if not each.name.startswith("_")])
 
 
 def input_texts(value: Any) -> Iterator[str]:
@@ -120,9 +135,14 @@ def pieces_of(block: Block, part: Part) -> Iterator[Piece]:
         part: that its plain text belongs to.
 
     """
-    yield from _READERS.get(type(block), _other)(block, part)
+    reader, others = _READERS.get(type(block), _UNKNOWN)
+    yield from reader(block, part)
     if block.extra:
         yield from _all(part, block.extra)
+    for name in others:
+        value = getattr(block, name)
+        if value is not None and not (name in _SEALED and _looks_sealed(value)):
+            yield from _all("reply" if part == "reply" else "metadata", value)
 
 
 def _all(part: Part, value: Any) -> Iterator[Piece]:
@@ -176,9 +196,10 @@ def _document(block: Any, part: Part) -> Iterator[Piece]:
 
 
 def _image(block: Any, _part: Part) -> Iterator[Piece]:
-    source = block.source
-    if not isinstance(source, Base64Source):
-        yield from _source(source, "documents")
+    if isinstance(block.source, Base64Source):  # a picture is no text
+        yield from _beside(block.source, "documents")
+    else:
+        yield from _source(block.source, "documents")
 
 
 def _source(source: Any, into: Part) -> Iterator[Piece]:
@@ -199,6 +220,17 @@ def _source(source: Any, into: Part) -> Iterator[Piece]:
                 yield from pieces_of(block, into)
     else:
         yield from _all(into, source)
+        return
+    yield from _beside(source, into)
+
+
+def _beside(source: Any, into: Part) -> Iterator[Piece]:
+    """Read what a source says beside its content."""
+    media_type = getattr(source, "media_type", None)
+    if media_type is not None and media_type not in _USUAL:
+        yield into, media_type
+    if source.extra:
+        yield from _all(into, source.extra)
 
 
 def _search_result(block: Any, part: Part) -> Iterator[Piece]:
@@ -209,8 +241,9 @@ def _search_result(block: Any, part: Part) -> Iterator[Piece]:
         yield from pieces_of(each, into)
 
 
-def _sealed(_block: Any, _part: Part) -> Iterator[Piece]:
-    return iter(())
+def _sealed(block: Any, part: Part) -> Iterator[Piece]:
+    if not _looks_sealed(block.data):
+        yield part, block.data
 
 
 def _upload(block: Any, _part: Part) -> Iterator[Piece]:
@@ -242,16 +275,32 @@ def _other(block: Any, part: Part) -> Iterator[Piece]:
     yield from _all("tool_results" if result else part, block)
 
 
-_READERS: Final[Mapping[type, Callable[[Any, Part], Iterator[Piece]]]] = {
-    TextBlock: _text,
-    ThinkingBlock: _thinking,
-    RedactedThinkingBlock: _sealed,
-    ToolUseBlock: _call,
-    ServerToolUseBlock: _call,
-    MCPToolUseBlock: _call,
-    **dict.fromkeys(_RESULTS, _result),
-    DocumentBlock: _document,
-    ImageBlock: _image,
-    SearchResultBlock: _search_result,
-    ContainerUploadBlock: _upload,
-}
+_Reader: TypeAlias = Callable[[Any, Part], Iterator[Piece]]
+_KNOWN: Final[tuple[tuple[type[Block], _Reader, str], ...]] = (
+    (TextBlock, _text, "text citations"),
+    (ThinkingBlock, _thinking, "thinking"),
+    (RedactedThinkingBlock, _sealed, "data"),
+    (ToolUseBlock, _call, "name input"),
+    (ServerToolUseBlock, _call, "name input"),
+    (MCPToolUseBlock, _call, "name input server_name"),
+    (ToolResultBlock, _result, "content"),
+    (MCPToolResultBlock, _result, "content"),
+    (DocumentBlock, _document, "source title context"),
+    (ImageBlock, _image, "source"),
+    (SearchResultBlock, _search_result, "source title content"),
+    (ContainerUploadBlock, _upload, "file_id"),
+)
+"""Who reads the blocks of a class, and the fields that it reads; all others are metadata."""
+
+_UNKNOWN: Final[tuple[_Reader, tuple[str, ...]]] = (_other, ())
+_READERS: Final = {
+    kind: (
+        reader,
+        tuple([
+            each.name
+            for each in attrs.fields(kind)
+            if each.name not in {"extra", *read.split()} and not each.name.startswith("_")
+        ]),
+    )
+    for kind, reader, read in _KNOWN
+}  # fmt: skip

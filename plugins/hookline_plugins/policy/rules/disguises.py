@@ -9,10 +9,12 @@ import re
 import unicodedata
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
+
+from attrs import frozen
 
 __all__ = ["HIDING", "folded", "seen_through"]
 
@@ -20,7 +22,7 @@ _ROUNDS: Final = 2  # base64 within escapes, escapes within base64
 _LONG: Final = 2000  # characters; in longer texts only longer words are taken for base64
 _ALIGNMENTS: Final = 4
 _SHIFTED: Final = 400  # characters; longer words are read from their beginning only
-_REMEMBERED: Final = 8000  # characters; of longer texts nothing is kept
+_SHORT: Final = 4000  # characters; longer texts are not remembered in such numbers
 _SPACE: Final = re.compile(r"\s")
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([ntr\"\\/]))")
 _SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r"}
@@ -80,20 +82,63 @@ def seen_through(pieces: Sequence[str], *, urls: bool = False) -> Iterator[str]:
         urls: whether they are addresses, which write letters in another way still.
 
     """
-    wholes = [pieces[0]] if len(pieces) == 1 else ["\n".join(pieces), "".join(pieces)]
-    known = set(wholes)
-    words = [word for piece in (*pieces, *_seams(pieces)) for word in _coded_words(piece)]
-    fresh: list[str] = []
+    seen = [_seen(piece, urls) for piece in pieces]
+    known = [list(pieces)]
+    for form in zip(*[each.forms for each in seen], strict=True):
+        written = list(form)
+        if written not in known:
+            known.append(written)
+            yield "\n".join(written)
+            if len(written) > 1:
+                yield "".join(written)
+    # A word that is split may be written otherwise where it is cut; then the whole text is looked at.
+    seams = [(seam, _seen(seam, urls)) for seam in _seams(pieces)]
+    if any(form != seam for seam, each in seams for form in each.forms):
+        yield from _look("".join(pieces), urls).forms
+    for _, each in seams:
+        yield from each.decoded
+    for each in seen:
+        yield from each.decoded
+
+
+@frozen
+class _Seen:
+    """What one text hides.
+
+    Attributes:
+        forms: the text with plain letters, without escapes, and both.
+        decoded: what its words stand for.
+
+    """
+
+    forms: tuple[str, ...]
+    decoded: tuple[str, ...]
+
+
+def _seen(text: str, urls: bool) -> _Seen:  # noqa: FBT001 -- a cache takes its arguments by place
+    return _seen_short(text, urls) if len(text) <= _SHORT else _seen_long(text, urls)
+
+
+def _look(text: str, urls: bool) -> _Seen:  # noqa: FBT001 -- as above
+    bare = _without_escapes(text, urls=urls)
+    barest = folded(_without_escapes(bare, urls=urls))
+    known = {text, bare, barest}
+    decoded: list[str] = []
+    words = [word for each in known for word in _coded_words(each)]
     for _ in range(_ROUNDS):
-        found: list[str] = []
-        for hidden in (*_written_otherwise(fresh or wholes, urls=urls), *_read(words)):
-            if hidden and hidden not in known:
-                known.add(hidden)
-                found.append(hidden)
-        if not found:
-            return
-        yield from found
-        fresh, words = found, [word for text in found for word in _coded_words(text)]
+        fresh: list[str] = []
+        for each in (hidden for word in words for hidden in _decoded(word)):
+            plain = folded(_without_escapes(each, urls=urls))
+            fresh += [new for new in dict.fromkeys((each, plain)) if new and new not in known]
+            known.update(fresh)
+        decoded += fresh
+        words = [word for each in fresh for word in _coded_words(each)]
+    return _Seen((folded(text), bare, barest), tuple(decoded))
+
+
+# A conversation brings the same texts along, turn after turn.
+_seen_short: Final = lru_cache(maxsize=512)(_look)
+_seen_long: Final = lru_cache(maxsize=16)(_look)
 
 
 def _seams(pieces: Sequence[str]) -> Iterator[str]:
@@ -113,35 +158,18 @@ def _seams(pieces: Sequence[str]) -> Iterator[str]:
         yield begun
 
 
-def _written_otherwise(texts: Iterable[str], *, urls: bool) -> Iterator[str]:
-    for text in texts:
-        if not text.isascii():
-            yield folded(text)
-        if "\\" in text:
-            yield _ESCAPE.sub(_unescaped, text)
-        if "&" in text:
-            yield html.unescape(text)
-        if urls and "%" in text:
-            yield unquote(text)
-
-
-def _read(words: Iterable[str]) -> Iterator[str]:
-    for word in words:
-        yield from _decoded(word)
+def _without_escapes(text: str, *, urls: bool) -> str:
+    if "\\" in text:
+        text = _ESCAPE.sub(_unescaped, text)
+    if "&" in text:
+        text = html.unescape(text)
+    return unquote(text) if urls and "%" in text else text
 
 
 def _coded_words(text: str) -> Sequence[str]:
     """Return the words of a text that may be code."""
-    return _coded_of_short(text) if len(text) <= _REMEMBERED else _coded(text)
-
-
-def _coded(text: str) -> tuple[str, ...]:
     words = (_LONG_CODED if len(text) > _LONG else _CODED).findall(text)
-    return tuple([word for word in words if not _ORDINARY.fullmatch(word)])
-
-
-# A conversation brings the same texts along, turn after turn.
-_coded_of_short: Final = lru_cache(maxsize=1024)(_coded)
+    return [word for word in words if not _ORDINARY.fullmatch(word)]
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -149,7 +177,6 @@ def _unescaped(match: re.Match[str]) -> str:
     return chr(int(code, 16)) if code else _SIMPLE.get(match[3], match[3])
 
 
-@lru_cache(maxsize=1024)
 def _decoded(word: str) -> tuple[str, ...]:
     found = [_text(bytes.fromhex(word))] if _HEX.fullmatch(word) else []
     word = word.rstrip("=").translate(_STANDARD)

@@ -16,6 +16,7 @@ __all__ = ["Texts", "texts_of_reply", "texts_of_request"]
 
 Texts: TypeAlias = dict[Part, list[str]]
 
+_ROLES: Final = frozenset({"user", "assistant", "system"})
 # Fields that are read one by one; every other one is metadata, those of tomorrow included.
 _READ: Final = frozenset(
     {"model", "max_tokens", "messages", "system", "tools", "mcp_servers", "betas"}
@@ -41,8 +42,11 @@ def texts_of_request(turn: Turn, request: Request) -> Texts:
     _add(texts, request.system, "system")
     for message in request.messages:
         _add(texts, message.content, "system" if message.role == "system" else "messages")
-        if message.output_config is not None or message.extra:
-            texts["metadata"].extend(strings((message.output_config, message.extra)))
+        if message.role not in _ROLES:
+            texts["metadata"].append(message.role)
+        beside = (message.output_config, message.clear_at, message.extra)
+        if any(beside):
+            texts["metadata"].extend(strings(beside))
     last = request.messages[-1] if request.messages else None
     if last is not None and last.role == "assistant":
         texts["prefill"].append(last.text)
@@ -73,6 +77,7 @@ def texts_of_reply(reply: Reply) -> Texts:
     for block in response.content:
         found["reply"].extend(text for _, text in pieces_of(block, "reply"))
     for value in (
+        response.stop_reason,
         response.stop_sequence,
         response.stop_details,
         response.container,

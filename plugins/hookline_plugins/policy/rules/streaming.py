@@ -70,14 +70,23 @@ class ReplyFilter(StreamFilter):
             self._whole_input()
         elif isinstance(event, ContentBlockStart):
             self._start(event)
-        elif kind is not MessageStart:
-            self._judge(list(strings(event)))
+        else:
+            self._judge_other(event)
         self._held.append((self._said, event))
         if isinstance(event, MessageStop):
             return self._release(self._said)
         if self._reach is None or self._input:
             return ()
         return self._release(self._said - self._reach)
+
+    def _judge_other(self, event: Event) -> None:
+        """Judge what is no content; of a message's start what it holds already, for its ids tell nothing."""
+        if isinstance(event, MessageStart):
+            message = event.message
+            beginning = (message.content, message.stop_details, message.container, message.extra)
+            self._judge(strings((beginning, event.extra)))
+        else:
+            self._judge(strings(event))
 
     def _say(self, kind: type, text: str) -> None:
         """Judge more of what is said, with what was said before it as far as that can matter."""
@@ -95,7 +104,7 @@ class ReplyFilter(StreamFilter):
         if text is not None:
             self._input.append(text)
         elif not isinstance(delta, SignatureDelta):
-            self._judge(list(strings(delta)))
+            self._judge(strings(delta))
 
     def _start(self, event: ContentBlockStart) -> None:
         """Judge what a block brings along; its text belongs to what is being said."""
@@ -103,7 +112,7 @@ class ReplyFilter(StreamFilter):
         for kind, name in _PLAIN.items():
             if block.type == name:
                 self._say(kind, getattr(block, name))
-        self._judge(list(strings(block)))
+        self._judge(strings(block))
 
     def _whole_input(self) -> None:
         """Judge a tool's input, once it is whole: before that, escapes may be cut anywhere."""
