@@ -1,5 +1,6 @@
 """What says who made a PDF goes, its pages stay."""
 
+import re
 import subprocess
 from io import BytesIO
 from pathlib import Path
@@ -73,6 +74,16 @@ def test_it_is_done_if_asked_for(resolve: Any) -> None:
 def test_what_cannot_be_read_is_refused(data: bytes, why: str, resolve: Any) -> None:
     with pytest.raises(InputError, match=why):
         resolve(Document(data), pdf_metadata="strip")
+
+
+def test_a_page_tree_that_lies_is_damage() -> None:
+    """Of its count of pages; the library says so in another way than of other damage."""
+    clean = without_metadata(telling())
+    counted = re.search(rb"/Count 1\b", clean)
+    assert counted is not None
+    lying = clean[: counted.start()] + b"/Count 7" + clean[counted.end() :]
+    with pytest.raises(InputError, match="the PDF is damaged"):
+        without_metadata(lying)
 
 
 def with_photo(photo: bytes, filters: Any) -> bytes:
