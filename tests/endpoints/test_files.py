@@ -121,6 +121,32 @@ def test_a_file_that_is_too_large_is_not_read(run: Any, tmp_path: Path) -> None:
         uploaded(run, path)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+def test_roots_hold_for_an_upload(run: Any, tmp_path: Path) -> None:
+    """As for images: below one of them, and by no link on the way."""
+    below, outside = tmp_path / "uploads", tmp_path / "secret.txt"
+    below.mkdir()
+    (below / "ant.txt").write_bytes(b"ants")
+    outside.write_bytes(b"secret")
+    (below / "link.txt").symlink_to(outside)
+    (below / "hard.txt").hardlink_to(outside)
+    assert uploaded(run, below / "ant.txt", roots=[below]).filename == "ant.txt"
+    assert uploaded(run, str(below / "ant.txt"), roots=["/nowhere", str(below)]).size_bytes == 4
+    for path, words in {
+        outside: "does not lie below",
+        below / ".." / "secret.txt": "does not lie below",
+        below / "link.txt": "symbolic links",
+        below / "hard.txt": "hard links",
+    }.items():
+        with pytest.raises(InputError, match=words):
+            uploaded(run, path, roots=[below])
+    with pytest.raises(InputError, match="does not lie below"):
+        uploaded(run, below / "ant.txt", roots=[])
+    for wrong in ("/srv", [5], 7):
+        with pytest.raises(InputError, match="roots= takes"):
+            uploaded(run, below / "ant.txt", roots=wrong)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
 def test_a_pipe_without_a_writer_does_not_hold_up_an_upload(run: Any, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -206,8 +206,8 @@ async def drained(chunks: AsyncGenerator[bytes, None]) -> None:
 _HINTS: Final = {
     "connect": " Is the server running, and is base_url right?",
     "pool": (
-        " No connection became free in time; allow more with a client= of your own, or send fewer"
-        " requests at once."
+        " No connection became free in time; allow more (the setting max_connections, or the limits"
+        " of a client= of your own), or send fewer requests at once."
     ),
 }
 

@@ -73,6 +73,7 @@ class AsyncFiles:
         media_type: str | None = None,
         filename: str | None = None,
         expires_in_seconds: int | None = None,
+        roots: Sequence[str | PathLike[str]] | None = None,
         **options: Unpack[CallOptions],
     ) -> File:
         """Upload a file; see `Files.upload`."""
@@ -84,7 +85,7 @@ class AsyncFiles:
             if io.now() >= deadline:
                 raise DeadlineExceeded("the reading of the file", timeout)
 
-        content, found = await io.run_blocking(_content, source, check)
+        content, found = await io.run_blocking(_content, source, _directories(roots), check)
         name = _sendable(found if filename is None else filename)
         kind = mimetypes.guess_type(name)[0] or _ANY_TYPE if media_type is None else media_type
         if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind):
@@ -155,14 +156,26 @@ def _sendable(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
-def _content(source: Any, check: Callable[[], None]) -> tuple[bytes, str]:
+def _directories(roots: Any) -> tuple[str, ...] | None:
+    """Return the directories that ``roots=`` names."""
+    if roots is None:
+        return None
+    named = list_of("roots", roots, "directories")
+    if not all(isinstance(each, str | PathLike) for each in named):
+        raise InputError("roots= takes paths of directories")
+    return tuple(map(fsdecode, named))
+
+
+def _content(
+    source: Any, roots: Sequence[str] | None, check: Callable[[], None]
+) -> tuple[bytes, str]:
     """Read what is to be uploaded, and find a name for it."""
     if isinstance(source, bytes | bytearray | memoryview):
         content, name = bytes(source), "file"
     elif isinstance(source, str | PathLike):
         name = Path(source).name
         try:
-            return read_file(source, most=_MOST_BYTES, check=check), name
+            return read_file(source, most=_MOST_BYTES, roots=roots, check=check), name
         except InputError as error:
             raise InputError(f"{fsdecode(source)}: {error}") from error
     elif callable(getattr(source, "read", None)):
@@ -220,6 +233,7 @@ class Files:
         media_type: str | None = None,
         filename: str | None = None,
         expires_in_seconds: int | None = None,
+        roots: Sequence[str | PathLike[str]] | None = None,
         **options: Unpack[CallOptions],
     ) -> File:
         """Upload a file of up to 500 MB.
@@ -229,6 +243,8 @@ class Files:
             media_type: its type; by default guessed from the name.
             filename: its name at the API; by default that of the path or the open file.
             expires_in_seconds: delete it after so long, 3,600 to 7,776,000; by default never.
+            roots: directories below which a path must lie, and no link on the way; None for anywhere.
+                For paths that somebody else names.
             **options: ``timeout`` (seconds) and ``betas``.
 
         Raises:
@@ -245,6 +261,7 @@ class Files:
                 media_type=media_type,
                 filename=filename,
                 expires_in_seconds=expires_in_seconds,
+                roots=roots,
                 **options,
             )
         )

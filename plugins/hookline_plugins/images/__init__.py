@@ -18,7 +18,6 @@ from attrs.converters import optional
 
 from hookline import InputError, Progress, Request, Turn, hookimpl
 from hookline.plugin import option
-from hookline.profiles import profile_of
 from hookline.values import (
     Attachment,
     Base64Source,
@@ -204,8 +203,7 @@ class Images:
 
     def _plan(self, turn: Turn, request: Request, media: list[Placed]) -> Plan:
         images = sum(1 for each in media if isinstance(each.block, Image | ImageBlock))
-        facts = turn.models.get(request.model)
-        profile = profile_of(turn.destination)
+        facts, profile = turn.models.get(request.model), turn.profile
         return Plan(
             fit=self.fit,
             side=side_for(images),
@@ -236,7 +234,7 @@ class Images:
             for each in media
             if isinstance(source := source_of(each.block), Base64Source)
         ]
-        body = profile_of(resolver.turn.destination).max_body
+        body = resolver.turn.profile.max_body
         most = min(self.max_total_bytes, body - _REST if body else self.max_total_bytes)
         excess = sum(sizes) - most
         lighter: dict[Source, Base64Source] = {}

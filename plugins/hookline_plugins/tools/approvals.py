@@ -1,24 +1,26 @@
 """What a user has approved of MCP servers: the hashes of their tools, kept from one run to the next.
 
 A server that describes a tool one way when it is looked at, and another way later, gives orders to the
-model. So the first description that is seen is pinned, and another one is refused.
+model. So the first description that is seen is pinned; another one is refused, or somebody is asked.
 """
 
 import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
-from hookline import ConfigError, Tool
+from hookline import ConfigError, InputError, Tool
+from hookline.plugin import read_file, write_file
 from hookline.values import thaw
 
 __all__ = ["Approvals"]
+
+_MOST_BYTES: Final = 16 * 1024 * 1024
 
 
 @frozen
@@ -52,11 +54,11 @@ class Approvals:
             ConfigError: the file cannot be read.
 
         """
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not self.path.exists():
             return {}
-        except (OSError, ValueError) as error:
+        try:
+            found = json.loads(read_file(self.path, most=_MOST_BYTES))
+        except ValueError as error:  # an InputError, too
             raise ConfigError(
                 f"{self.path} cannot be read ({error}); repair it, or delete it to approve anew"
             ) from error
@@ -64,25 +66,18 @@ class Approvals:
             raise ConfigError(f"{self.path} is no list of approvals; delete it to approve anew")
         return found
 
+    def changed(self, server: str, tools: Iterable[Tool]) -> tuple[Tool, ...]:
+        """Return the tools that are described in another way than when they were approved."""
+        pinned = self.read().get(server, {})
+        return tuple(tool for tool in tools if pinned.get(tool.name, _hash(tool)) != _hash(tool))
+
     def pin(self, server: str, tools: Iterable[Tool]) -> None:
-        """Approve what is seen for the first time; refuse what has changed since.
-
-        Raises:
-            ConfigError: a tool is described in another way than when it was approved.
-
-        """
+        """Approve tools as they are described now."""
         known = self.read()
         pinned = known.get(server, {})
-        seen = {tool.name: _hash(tool) for tool in tools}
-        changed = ", ".join(name for name in seen if pinned.get(name, seen[name]) != seen[name])
-        if changed:
-            raise ConfigError(
-                f"the MCP server {server!r} describes {changed} in another way than when it was "
-                "approved. If that is right, approve it anew: hookline tools approvals "
-                f"--forget {server!r}"
-            )
-        if seen.keys() - pinned.keys():
-            self._write({**known, server: {**pinned, **seen}})
+        approved = {**pinned, **{tool.name: _hash(tool) for tool in tools}}
+        if approved != pinned:
+            self._write({**known, server: approved})
 
     def forget(self, server: str) -> bool:
         """Drop what was approved of a server; return whether there was anything."""
@@ -93,11 +88,11 @@ class Approvals:
         return True
 
     def _write(self, approvals: Mapping[str, Any]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(approvals, file, indent=1, sort_keys=True)
-        Path(name).replace(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_file(self.path, json.dumps(approvals, indent=1, sort_keys=True).encode())
+        except (OSError, InputError) as error:
+            raise ConfigError(f"{self.path} cannot be written: {error}") from error
 
 
 def _hash(tool: Tool) -> str:

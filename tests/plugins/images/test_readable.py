@@ -76,7 +76,10 @@ def test_where_nothing_may_be_changed_it_is_refused() -> None:
         InputError, match=r"image/webp, and this server reads image/jpeg, image/png"
     ):
         sent(Image(webp()), config=config)
-    left = {"plugins": {"images": {"fit": "leave"}}}
+    left: dict[str, Any] = {"plugins": {"images": {"fit": "leave"}}}
+    with pytest.raises(InputError, match=r"reads no image/webp.*\(rule server-image-type\)"):
+        sent(Image(webp()), config=left)
+    left["plugins"]["preflight"] = {"rules_off": ["server-image-type"]}
     assert sent(Image(webp()), config=left)["media_type"] == "image/webp"
 
 
