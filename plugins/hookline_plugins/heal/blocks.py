@@ -1,7 +1,7 @@
 """One message by itself: blank text, half characters, blocks that no such message may hold."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from attrs import evolve
@@ -20,7 +20,7 @@ from hookline.values import (
 from hookline_plugins.heal.repairs import Unhealable
 from hookline_plugins.preflight.turns import HOLDER
 
-__all__ = ["Say", "is_thought", "mended"]
+__all__ = ["Say", "is_thought", "mended", "without_thoughts"]
 
 Say = Callable[[str, str], None]
 """Gets where and what: one repair."""
@@ -40,6 +40,22 @@ def is_thought(block: Block) -> bool:
     if isinstance(block, UnknownBlock):
         return block.type in (ThinkingBlock.type, RedactedThinkingBlock.type)
     return isinstance(block, ThinkingBlock | RedactedThinkingBlock)
+
+
+def without_thoughts(messages: Iterable[Message]) -> Iterator[Message]:
+    """Yield messages without their thinking; one that was nothing else is left out.
+
+    Args:
+        messages: of a history.
+
+    """
+    for message in messages:
+        if isinstance(message.content, str) or not any(map(is_thought, message.content)):
+            yield message
+            continue
+        kept = tuple(block for block in message.content if not is_thought(block))
+        if kept:  # an empty message would be refused
+            yield message.evolve(content=kept)
 
 
 def mended(message: Message, where: str, say: Say, *, stored: bool) -> Message | None:

@@ -4,12 +4,12 @@ Each rule looks at the facts of the model at hand and changes as little as it ca
 ``fallback`` go by the same rules.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from hookline import Message, Request
 from hookline.models import EFFORTS, ModelFacts
-from hookline.values import Block, RedactedThinkingBlock, ThinkingBlock, ToolChoice
+from hookline.values import ToolChoice
+from hookline_plugins.heal.blocks import is_thought, without_thoughts
 from hookline_plugins.modernize.rules import Case, Found, Rule
 from hookline_plugins.prefill.decision import with_instruction
 
@@ -61,7 +61,7 @@ def _foreign_thoughts(request: Request, case: Case) -> Found:
     """Drop thinking blocks: their signatures are another model's."""
     if not case.moved:
         return None
-    messages = tuple(_without_thoughts(request.messages))
+    messages = tuple(without_thoughts(request.messages))
     if len(messages) == len(request.messages) and all(map(_same, messages, request.messages)):
         return None
     told = ("messages", "thinking blocks of another model dropped")
@@ -70,22 +70,6 @@ def _foreign_thoughts(request: Request, case: Case) -> Found:
 
 def _same(one: Message, other: Message) -> bool:
     return one is other
-
-
-def _without_thoughts(messages: tuple[Message, ...]) -> Iterator[Message]:
-    for message in messages:
-        if message.role != "assistant" or isinstance(message.content, str):
-            yield message
-            continue
-        kept = tuple(block for block in message.content if not _is_thought(block))
-        if len(kept) == len(message.content):
-            yield message
-        elif kept:  # an empty message would be refused
-            yield message.evolve(content=kept)
-
-
-def _is_thought(block: Block) -> bool:
-    return isinstance(block, ThinkingBlock | RedactedThinkingBlock)
 
 
 def _thinking(request: Request, case: Case) -> Found:
@@ -145,7 +129,7 @@ def _in_tool_loop(request: Request) -> bool:
     if last is None or not any(block.type == "tool_result" for block in last.blocks):
         return False
     before = next((each for each in reversed(request.messages) if each.role == "assistant"), None)
-    return before is None or not _is_thought(before.blocks[0])
+    return before is None or not is_thought(before.blocks[0])
 
 
 def _quiet(request: Request, case: Case) -> Found:

@@ -14,7 +14,8 @@ from attrs import field, frozen, validators
 from hookline import CallNext, ConfigError, Message, Request, Response, Turn, hookimpl
 from hookline.models import ModelFacts
 from hookline.plugin import Book, ConversationState, Outcome, TurnState, estimate, option
-from hookline_plugins.heal.fitting import without_thoughts
+from hookline_plugins.heal.blocks import without_thoughts
+from hookline_plugins.heal.healing import heal
 from hookline_plugins.trim.cuts import Cut
 from hookline_plugins.trim.summary import as_message, pieces, summed_up
 from hookline_plugins.trim.tracking import Tracked, marks_of
@@ -183,8 +184,7 @@ def _kept(request: Request, cut: Cut, facts: ModelFacts | None) -> tuple[Message
     before, after = request.messages[cut.start : cut.made], request.messages[cut.made :]
     if facts is None or not facts.prefix_binding or not before:
         return (*before, *after)
-    bare, _ = without_thoughts(request.evolve(messages=before))
-    return (*bare.messages, *after)
+    return (*heal(tuple(without_thoughts(before))).messages, *after)
 
 
 def _factor_of(facts: ModelFacts | None) -> float:
