@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from hookline.cli import main
-from hookline.cli.picture import drawn, protocol
+from hookline.cli.images.picture import drawn, protocol
 from hookline.errors import ConfigError
 
 ANT = Path(__file__).parents[2] / "examples" / "ant.png"
@@ -102,7 +102,7 @@ def test_explain_shows_what_is_sent(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
-    monkeypatch.setattr("hookline.cli.picture.protocol", lambda: "iterm")
+    monkeypatch.setattr("hookline.cli.images.picture.protocol", lambda: "iterm")
     assert main(["explain", "What is it?", "--image", str(ANT), "--show"]) == 0
     out = capfd.readouterr().out
     assert "image at messages.0.content.0 · image/png · 192x128 · 2.46 kB · 35 tokens" in out

@@ -10,7 +10,7 @@ import pytest
 
 from hookline import Progress
 from hookline.cli import main
-from hookline.cli.progress import ProgressBar, progress_bar
+from hookline.cli.progress import ProgressBar
 
 
 class Terminal(io.StringIO):
@@ -84,20 +84,44 @@ def test_what_is_done_at_once_shows_none(monkeypatch: pytest.MonkeyPatch) -> Non
     assert terminal.getvalue() == ""
 
 
+@pytest.mark.usefixtures("no_wait")
 def test_no_terminal_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert progress_bar() is None
-    monkeypatch.setattr(sys, "stderr", None)
-    assert progress_bar() is None
+    for stderr in (io.StringIO(), None):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        with ProgressBar() as bar:
+            bar(Progress("images", 1, 3, "images"))
+        assert stderr is None or stderr.getvalue() == ""
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_chat_shows_it_for_each_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = b"/image .\nWhat are these?\nAnd now?\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    terminal = on_terminal(monkeypatch)
+    assert main(["chat"]) == 0
+    assert "0/8" in terminal.getvalue()
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_bar_that_never_ends_is_gone_at_the_end_of_its_context(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The turn was stopped, and nobody told it so."""
+    terminal = on_terminal(monkeypatch)
+    with ProgressBar() as bar:
+        bar(Progress("images", 1, 3, "images"))
+    shown = terminal.getvalue()
+    assert "1/3" in shown
+    bar.close()
+    assert terminal.getvalue() == shown
 
 
 @pytest.mark.usefixtures("no_wait")
 def test_what_a_plugin_says_cannot_command_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_terminal(monkeypatch)
-    bar = ProgressBar()
-    bar(Progress("evil", 1, 3, "\x1b]0;title\x07[red]words"))
-    bar(Progress("evil", 2, 3, "\x1b]0;title\x07[red]words"))
-    bar.close()
+    with ProgressBar() as bar:
+        bar(Progress("evil", 1, 3, "\x1b]0;title\x07[red]words"))
+        bar(Progress("evil", 2, 3, "\x1b]0;title\x07[red]words"))
     assert "]0;title[red]words" in terminal.getvalue()
     assert "\x1b]0" not in terminal.getvalue()
     assert "\x07" not in terminal.getvalue()

@@ -89,7 +89,7 @@ def _print(explanation: "Explanation", plugins: "PluginSet") -> None:
 
 def _show(explanation: "Explanation") -> None:
     """Draw the images that would be sent, as they would be sent."""
-    from hookline.cli.picture import drawn, protocol  # noqa: PLC0415 -- only for --show
+    from hookline.cli.images.picture import drawn, protocol  # noqa: PLC0415 -- only for --show
     from hookline.values.blocks import ImageBlock  # noqa: PLC0415 -- as above
     from hookline.values.pictures.survey import media_in  # noqa: PLC0415 -- as above
     from hookline.values.sources import Base64Source  # noqa: PLC0415 -- as above

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import click
 from attrs import frozen
 
-from hookline.cli.progress import progress_bar
+from hookline.cli.progress import ProgressBar
 from hookline.errors import InputError
 
 if TYPE_CHECKING:
@@ -200,9 +200,6 @@ class Arguments:
             options["system"] = self.system
         if self.temperature is not None:
             options["temperature"] = self.temperature
-        bar = progress_bar()
-        if bar is not None:
-            options["on_progress"] = bar
         return options
 
     def message_options(self) -> "SendOptions":
@@ -215,6 +212,7 @@ class Arguments:
         from hookline.cli import sources  # noqa: PLC0415 -- `--help` does without
 
         options = self.options()
+        options["on_progress"] = click.get_current_context().with_resource(ProgressBar())
         if self.prefill is not None:
             options["prefill"] = self.prefill
         if self.schema is not None:

@@ -2,9 +2,7 @@
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Final
-
-import click
+from typing import TYPE_CHECKING, Final, Self
 
 from hookline.cli.output import console, printable
 
@@ -14,39 +12,34 @@ if TYPE_CHECKING:
 
     from hookline.turn import Progress
 
-__all__ = ["ProgressBar", "progress_bar"]
+__all__ = ["ProgressBar"]
 
 _DELAY: Final = 0.4  # seconds; what is done by then needs no bar
 
 
-def progress_bar() -> "ProgressBar | None":
-    """Return what shows the progress of plugins until the command ends; None where nobody would see it."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        return None
-    bar = ProgressBar()
-    context = click.get_current_context(silent=True)
-    if context is not None:
-        context.call_on_close(bar.close)  # an error message must not meet a bar that still moves
-    return bar
-
-
 class ProgressBar:
-    """Takes ``Progress``, and shows it once it has lasted for a moment.
+    """Takes ``Progress``, and shows it once it has lasted for a moment; nothing where stderr is no terminal.
 
-    Args:
-        delay: how long that moment is, in seconds.
-
+    It is a context, and gone at its end: what is said then must not meet a bar that still moves.
     """
 
-    def __init__(self, delay: float = _DELAY) -> None:
-        self._delay = delay
+    def __init__(self) -> None:
+        self._visible = sys.stderr is not None and sys.stderr.isatty()
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._shown: tuple[Bar, TaskID] | None = None
         self._last: Progress | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __call__(self, progress: "Progress") -> None:
         """Move the bar on; at the end, take it away."""
+        if not self._visible:
+            return
         with self._lock:
             self._last = progress
             if progress.done >= progress.total:
@@ -54,7 +47,7 @@ class ProgressBar:
             elif self._shown is not None:
                 self._move()
             elif self._timer is None:
-                self._timer = threading.Timer(self._delay, self._show)
+                self._timer = threading.Timer(_DELAY, self._show)
                 self._timer.daemon = True
                 self._timer.start()
 

@@ -13,7 +13,7 @@ from hookline.cli.chat.command import chat
 from hookline.cli.config import config
 from hookline.cli.doctor.command import doctor
 from hookline.cli.explain import explain
-from hookline.cli.images import images
+from hookline.cli.images.command import images
 from hookline.cli.models import models
 from hookline.cli.options import examples
 from hookline.cli.output import note

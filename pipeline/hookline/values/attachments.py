@@ -8,7 +8,7 @@ file or a wrong format comes to light.
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
@@ -19,10 +19,11 @@ from hookline._files import read_file
 from hookline.errors import InputError
 from hookline.models import ModelFacts, load_models
 from hookline.values.blocks import Block, CacheControl
-from hookline.values.brief import brief, size_text
+from hookline.values.brief import brief
 from hookline.values.frozen import checked, freeze
 from hookline.values.pictures.files import image_files
 from hookline.values.pictures.header import convertible, media_type_of, read_header
+from hookline.values.pictures.naming import name_of
 from hookline.values.pictures.pdf import is_pdf, pages_of
 from hookline.values.pictures.pillow import open_image
 from hookline.values.pictures.pixels import Pixels
@@ -41,7 +42,6 @@ _OTHER_SCHEMES: Final = frozenset({
     "about", "blob", "dict", "file", "ftp", "gopher", "jar", "javascript", "ldap", "netdoc",
     "phar", "tftp",
 })  # fmt: skip
-_SHOWN: Final = 60  # characters of a path or URL in a repr
 _MOST_BYTES: Final = 64 * 1024 * 1024  # of a file that is opened to see what it costs
 _PREVIEW_BYTES: Final = 1_000_000  # a notebook stores what it shows
 
@@ -129,7 +129,7 @@ class Attachment(Block):
     @property
     def name(self) -> str:
         """The source in a few words that may be shown: never content, never a URL's query."""
-        return _NAMES[self.kind](self)
+        return name_of(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name})"
@@ -381,42 +381,3 @@ class Document(Attachment):
         facts = _facts(model)
         with self._named():
             return document_tokens(self._content(), facts)
-
-
-def _url_name(attachment: Attachment) -> str:
-    # The query may be a signature and what stands before an @ a password: neither is shown.
-    scheme, _, rest = str(attachment.source).partition("://")
-    if not rest:  # a scheme without an authority: nothing tells what of it is secret
-        return f"{scheme.partition(':')[0]}:…"
-    address, mark, _ = rest.partition("?")
-    authority, slash, path = address.partition("#")[0].partition("/")
-    host = authority.rpartition("@")[2]
-    return _short(f"{scheme}://{host}{slash}{path}") + ("?…" if mark else "")
-
-
-def _data_name(attachment: Attachment) -> str:
-    head, _, body = str(attachment.source).partition(",")
-    media_type = head[len("data:") :].partition(";")[0]
-    return f"<data: URL, {_short(media_type) or 'no type'}, {size_text(len(body) * 3 // 4)}>"
-
-
-def _picture_name(attachment: Attachment) -> str:
-    size = "x".join(str(side) for side in getattr(attachment.source, "size", ()))
-    kind = "pixels" if isinstance(attachment.source, Pixels) else "PIL"
-    return f"<{kind} {size} {getattr(attachment.source, 'mode', '')}>"
-
-
-_NAMES: Final[Mapping[SourceKind, Callable[[Attachment], str]]] = {
-    "path": lambda a: repr(_short(os.fsdecode(a.source))),
-    "url": lambda a: repr(_url_name(a)),
-    "uri": lambda a: repr(_url_name(a)),
-    "data": _data_name,
-    "bytes": lambda a: f"<{size_text(len(a.source))}>",
-    "file": lambda a: f"<file {_short(str(getattr(a.source, 'name', '')))!r}>",
-    "picture": _picture_name,
-    "file_id": lambda a: f"file_id={_short(str(a.file_id))!r}",
-}
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 2 :]}"

@@ -50,7 +50,7 @@ def without_metadata(data: bytes) -> bytes:
             pdf.save(out, fix_metadata_version=False)
     except pikepdf.PasswordError:
         raise InputError("the PDF is encrypted, and the API takes none with a password") from None
-    except pikepdf.PdfError as error:
+    except Exception as error:  # what is fed hostile bytes may raise anything
         raise InputError(f"the PDF is damaged: {error}") from error
     return out.getvalue()
 

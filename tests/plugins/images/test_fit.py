@@ -2,17 +2,20 @@
 
 import binascii
 import sys
+import threading
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import anyio
 import PIL.Image
+import PIL.JpegImagePlugin
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline import MissingExtra
+from hookline import AsyncPipeline, MissingExtra
 from hookline._io import drive
 from hookline.models import Vision, load_models
 from hookline.trace import Trace
@@ -245,3 +248,62 @@ def test_the_trace_says_what_was_not_sent_as_given(made: Any, resolve: Any) -> N
     assert notes(*many) == [
         "21 scaled down or converted; a request of more than 20 may have 2,000 pixels a side"
     ]
+
+
+def test_the_trace_says_what_is_about_to_be_paid(made: Any, resolve: Any) -> None:
+    trace = Trace()
+    resolve(Image(made(size=(280, 280))), Image(made(size=(560, 280))), trace=trace)
+    assert ("images", "2 of 2 images and documents: 300 tokens") in trace.notes
+
+
+@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+def test_no_picture_is_read_or_decoded_on_the_event_loop(
+    colour: str, made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a thread of its own each, so that other tasks go on meanwhile."""
+    from hookline_plugins.images import kept, one, prepare
+
+    threads: set[int] = set()
+
+    def note(module: Any, name: str) -> None:
+        real = getattr(module, name)
+
+        def noted(*given: Any, **options: Any) -> Any:
+            threads.add(threading.get_ident())
+            return real(*given, **options)
+
+        monkeypatch.setattr(module, name, noted)
+
+    for module, name in ((one, "read_file"), (prepare, "read_header"), (prepare, "render"),
+                         (prepare, "strip"), (prepare, "base64_source")):  # fmt: skip
+        note(module, name)
+    monkeypatch.setattr(one, "KEPT", kept.Kept(0))
+    (tmp_path / "large.jpg").write_bytes(made(size=(3000, 2000)))
+    (tmp_path / "small.png").write_bytes(made("PNG"))
+
+    async def main() -> int:
+        async with AsyncPipeline(base_url="sim:") as line:
+            await line.send([*Image.all(tmp_path), "?"])
+        return threading.get_ident()
+
+    loop_thread = anyio.run(main, backend=colour)
+    assert threads
+    assert loop_thread not in threads
+
+
+def test_a_jpeg_is_decoded_no_larger_than_needed(
+    made: Any, resolve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hookline_plugins.images import vips
+
+    decoded: list[tuple[int, int]] = []
+    real = PIL.JpegImagePlugin.JpegImageFile.load_end
+
+    def noted(self: Any) -> None:
+        decoded.append(self.size)
+        real(self)
+
+    monkeypatch.setattr(vips, "scaled", lambda *_: None)
+    monkeypatch.setattr(PIL.JpegImagePlugin.JpegImageFile, "load_end", noted)
+    resolve(Image(made(size=(8000, 400))), model=OLD_MODEL)
+    assert decoded == [(2000, 100)]  # a quarter, of which 1568 pixels are sent

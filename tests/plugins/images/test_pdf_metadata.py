@@ -75,6 +75,16 @@ def test_what_cannot_be_read_is_refused(data: bytes, why: str, resolve: Any) -> 
         resolve(Document(data), pdf_metadata="strip")
 
 
+def test_a_page_tree_that_makes_no_sense_is_damage() -> None:
+    """Found by mutating files of LibreOffice; the library tells of it in another way than of other damage."""
+    data = (
+        b"%PDF-1.4\n7 0 obj<<>>\n10 0 obj<<///MediaBox[0 0 4 8]/Kids[0 7 0 R]>>\n"
+        b"8 0 obj<</Type/Catalog/Pages 10 0 R>><to"
+    )
+    with pytest.raises(InputError, match="the PDF is damaged"):
+        without_metadata(data)
+
+
 def with_photo(photo: bytes, filters: Any) -> bytes:
     """A PDF with a JPEG in it as it came from the camera, as programs for scans write them."""
     out = BytesIO()

@@ -11,6 +11,7 @@ from hookline.cli.chat.prompt import Prompt, open_prompt
 from hookline.cli.failures import exit_code, explained
 from hookline.cli.figures import Bill, figures
 from hookline.cli.output import Writer, console, error, note, styled
+from hookline.cli.progress import ProgressBar
 from hookline.conversation import Conversation
 from hookline.errors import ConfigError, HooklineError, InputError, MissingExtra
 from hookline.pipeline import Pipeline
@@ -159,10 +160,12 @@ class Session:
         writer = Writer()
         before = len(self.talk)
         try:
-            with self._interrupts.welcome(), self.talk.stream(text, **options) as stream:
-                for piece in stream.text:
-                    writer.write(piece)
-                reply = stream.reply
+            with self._interrupts.welcome(), ProgressBar() as bar:
+                options["on_progress"] = bar
+                with self.talk.stream(text, **options) as stream:
+                    for piece in stream.text:
+                        writer.write(piece)
+                    reply = stream.reply
         except KeyboardInterrupt:
             writer.finish()
             self.bill.add_stopped()

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import error, print_json, print_table
-from hookline.cli.progress import progress_bar
+from hookline.cli.progress import ProgressBar
 from hookline.values.brief import size_text
 
 if TYPE_CHECKING:
@@ -93,14 +93,11 @@ class _Row:
 def _rows(attachments: Sequence["Attachment"], line: "Pipeline", facts: "ModelFacts") -> list[_Row]:
     from hookline.turn import Progress  # noqa: PLC0415 -- `--help` does without
 
-    bar = progress_bar()
     rows: list[_Row] = []
-    for number, attachment in enumerate(attachments):
-        if bar is not None:
+    with ProgressBar() as bar:
+        for number, attachment in enumerate(attachments):
             bar(Progress("images", number, len(attachments), "images and documents"))
-        rows.append(_row(attachment, line, facts))
-    if bar is not None:
-        bar.close()
+            rows.append(_row(attachment, line, facts))
     return rows
 
 
