@@ -58,7 +58,7 @@ class Progress:
     what: str
 
 
-OnProgress: TypeAlias = Callable[[Progress], None]
+OnProgress: TypeAlias = Callable[[Progress], object]
 """What takes ``Progress``, in the thread or task of the call; whatever it raises ends nothing."""
 
 
