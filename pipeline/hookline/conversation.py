@@ -11,7 +11,7 @@ import html
 import threading
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from attrs import evolve
 
@@ -202,8 +202,9 @@ class ConversationBase:
         """Return what a turn that goes on takes of the conversation's options."""
         from hookline.send_options.resuming import MAY_BE_GIVEN  # noqa: PLC0415 -- few turns wait
 
-        kept: Any = {name: self.options[name] for name in self.options if name in MAY_BE_GIVEN}  # type: ignore[literal-required]  # names of its own
-        return {**kept, **options}
+        kept = {name: value for name, value in self.options.items() if name in MAY_BE_GIVEN}
+        merged: Any = {**kept, **options}
+        return cast("SendOptions", merged)
 
     def require_own(self, messages: tuple[Message, ...]) -> None:
         """Refuse to go on with a turn that is none of this conversation.

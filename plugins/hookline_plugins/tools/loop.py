@@ -6,6 +6,7 @@ turn, under the same deadline, through the same images, send and policy stages.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -35,6 +36,7 @@ from hookline_plugins.tools.running import Function
 
 __all__ = ["Tools"]
 
+_REMEMBERED: Final = 100  # turns that were resumed, with what has run of them
 _FORCED: Final = ("any", "tool")
 _ABOVE_0: Final = option(above=0)
 _seconds: Any = optional(gt(0.0))
@@ -85,7 +87,9 @@ class Tools:
     max_calls: int | None = field(default=None, validator=_count, metadata=_ABOVE_0)
     max_cost: float | None = field(default=None, validator=_seconds, metadata=_ABOVE_0)
     untrusted: Sequence[str] = ()
-    _ran: Book[tuple[Any, ...], _Ran] = field(init=False, factory=Book, repr=False)
+    _ran: Book[tuple[Any, ...], _Ran] = field(
+        init=False, factory=partial(Book, _REMEMBERED), repr=False
+    )
     _added: dict[int, tuple[BoundTool, Table]] = field(init=False, factory=dict, repr=False)
     _routed: Table = field(init=False, repr=False)
     _bounds: Bounds = field(init=False, repr=False)
