@@ -1,7 +1,5 @@
 """The texts of content blocks, each with the part of a request that it belongs to."""
 
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -28,6 +26,7 @@ from hookline.values import (
     ToolUseBlock,
     URLSource,
 )
+from hookline_plugins.policy.rules.binary_texts import text_of_base64, text_of_bytes
 from hookline_plugins.policy.rules.json_texts import SEALED, input_texts, looks_sealed, strings
 from hookline_plugins.policy.rules.keys import Part
 
@@ -126,10 +125,7 @@ def _source(source: Any, into: Part) -> Iterator[Piece]:
     if isinstance(source, URLSource):
         yield "urls", source.url
     elif isinstance(source, Base64Source):
-        try:
-            yield into, b64decode(source.data).decode("latin-1")
-        except (Base64Error, ValueError):
-            yield into, source.data
+        yield into, text_of_base64(source.data)
     elif isinstance(source, TextSource):
         yield into, source.data
     elif isinstance(source, ContentSource):
@@ -175,8 +171,7 @@ def _attachment(block: Any, part: Part) -> Iterator[Piece]:
     into: Part = "reply" if part == "reply" else "documents"
     source = block.source
     if isinstance(source, bytes) and block.type == "document":
-        yield into, source.decode("latin-1")
-        yield into, source.decode("utf-8", "ignore")
+        yield into, text_of_bytes(source)
     elif isinstance(source, str) and block.kind == "url":
         yield "urls", source
     elif isinstance(source, str):
