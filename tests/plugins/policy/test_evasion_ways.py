@@ -241,11 +241,13 @@ def test_a_call_says_nothing_of_itself_that_the_owner_has_said(sim: Any) -> None
     )
     options: dict[str, Any] = {"base_url": server, "model": MODEL, "policy": rules}
     with Pipeline(principal=Principal(team="sales"), context={"app": "shop"}, **options) as line:
-        for call in (
-            {"principal": Principal(team="research")},
+        research = Principal(team="research")
+        calls: list[dict[str, Any]] = [
+            {"principal": research},
             {"context": {"app": "lab"}},
-            {"principal": Principal(team="research"), "context": {"app": "lab"}},
-        ):
+            {"principal": research, "context": {"app": "lab"}},
+        ]
+        for call in calls:
             with pytest.raises((PolicyViolation, InputError)):
                 line.send(SAID, max_tokens=5, **call)
             with pytest.raises((PolicyViolation, InputError)):

@@ -225,6 +225,29 @@ def test_in_the_id_of_a_batch_item_and_the_name_of_a_file(sim: Any, tmp_path: Pa
     assert len(server.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "pro\u200bject zephyr".encode(),
+        "about project zephyr".encode("utf-16"),
+        b"\xef\xbb\xbfproject zephyr",
+        b"%PDF-1.7\n\xff\xfe (project zephyr) Tj\n\x00\x01",
+        bytes(range(256)) * 400 + b"\x00project zephyr\x00",
+    ],
+    ids=["utf-8", "utf-16", "with a mark", "pdf", "large"],
+)
+@pytest.mark.parametrize("name", ["a.txt", "a.bin", "a.pdf"])
+def test_in_a_file_that_is_uploaded_or_goes_along(sim: Any, content: bytes, name: str) -> None:
+    server = sim()
+    with Pipeline(base_url=server, model=MODEL, policy=Rules(rules=RULES)) as line:
+        for _ in range(2):  # the second time out of what is remembered
+            with pytest.raises(PolicyViolation):
+                line.files.upload(content, filename=name)
+    assert server.calls == []
+    block = DocumentBlock(Base64Source("application/pdf", b64encode(content).decode()))
+    assert refused("send", [block, "?"])
+
+
 @pytest.mark.parametrize("how", ["variable", "found", "named", "user"])
 def test_no_setting_takes_the_rules_away(
     how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

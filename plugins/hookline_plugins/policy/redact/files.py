@@ -2,6 +2,7 @@
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from io import BytesIO
 from typing import Final
 
@@ -49,8 +50,9 @@ def look_into(data: bytes, media_type: str) -> Looked:
             return Looked(without_metadata(data), _text_of_pdf(data))
         except (MissingExtra, InputError):
             return Looked(data, None)
+    wide = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
     try:
-        text = data.decode()
+        text = data.decode("utf-16" if wide else "utf-8")
     except UnicodeDecodeError:
         return Looked(data, None)
     return Looked(data, text, plain=True) if "\0" not in text else Looked(data, None)

@@ -8,12 +8,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 from stdnum import get_cc_module
 
 __all__ = ["COUNTRIES", "NationalId"]
 
 _ALONE: Final = r"(?<![\w-])(?:{})(?![\w-])"
+
+
+def _standing_alone(national_id: "NationalId") -> re.Pattern[str]:
+    return re.compile(_ALONE.format(national_id.written))
 
 
 @frozen
@@ -29,11 +33,7 @@ class NationalId:
 
     module: str
     written: str
-    pattern: re.Pattern[str] = field(init=False)
-
-    @pattern.default
-    def _standing_alone(self) -> re.Pattern[str]:
-        return re.compile(_ALONE.format(self.written))
+    pattern: re.Pattern[str] = field(init=False, default=Factory(_standing_alone, takes_self=True))
 
     def check_of(self, country: str) -> Callable[[str], bool]:
         """Return what says whether a text is such an id."""

@@ -1,10 +1,6 @@
 """The texts of content blocks, each with the part of a request that it belongs to."""
 
-import re
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -17,7 +13,6 @@ from hookline.values import (
     ContainerUploadBlock,
     ContentSource,
     DocumentBlock,
-    FrozenDict,
     ImageBlock,
     MCPToolResultBlock,
     MCPToolUseBlock,
@@ -31,17 +26,14 @@ from hookline.values import (
     ToolUseBlock,
     URLSource,
 )
+from hookline_plugins.policy.rules.binary_texts import text_of_base64, text_of_bytes
+from hookline_plugins.policy.rules.json_texts import SEALED, input_texts, looks_sealed, strings
 from hookline_plugins.policy.rules.keys import Part
 
-__all__ = ["Piece", "input_texts", "pieces_of", "strings"]
+__all__ = ["Piece", "pieces_of"]
 
 Piece: TypeAlias = tuple[Part, str]
 
-# What only the API can read, or what is no text: a word could be in it by chance alone.
-_SEALED: Final = frozenset(
-    {"signature", "encrypted_content", "encrypted_index", "fallback_credit_token"}
-)
-_LOOKS_SEALED: Final = re.compile(r"[A-Za-z0-9+/=_-]{64,}")
 _USUAL: Final = frozenset(
     {
         "application/pdf",
@@ -52,79 +44,6 @@ _USUAL: Final = frozenset(
         "text/plain",
     }
 )
-
-
-def _looks_sealed(value: Any) -> bool:
-    return isinstance(value, str) and _LOOKS_SEALED.fullmatch(value) is not None
-
-
-def strings(value: Any) -> list[str]:
-    """Return every text in a value of JSON or of ours: keys and numbers included.
-
-    Args:
-        value: of any depth.
-
-    """
-    found: list[str] = []
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        kind = type(item)
-        if kind is str:
-            found.append(item)
-        elif kind is tuple or kind is list:
-            waiting += item[::-1]
-        elif kind is FrozenDict or kind is dict:
-            for key, inner in reversed(item.items()):
-                if key not in _SEALED or not _looks_sealed(inner):
-                    waiting += (inner, key)
-        elif kind is int or kind is float:
-            found.append(str(item))
-        elif item is not None and kind is not bool:
-            waiting.append(_plainly(item, kind))
-    return found
-
-
-def _plainly(item: Any, kind: type) -> Any:
-    """Return what is none of the plain kinds as one of them: a model as its fields, a subclass as itself."""
-    if attrs.has(kind):
-        named = [(name, getattr(item, name)) for name in _fields(kind)]
-        return [each for name, each in named if name not in _SEALED or not _looks_sealed(each)]
-    if isinstance(item, str):
-        return str.__str__(item)
-    if isinstance(item, Mapping):
-        return {str(key): inner for key, inner in item.items()}
-    return list(item) if isinstance(item, list | tuple) else str(item)
-
-
-@cache
-def _fields(kind: type[Any]) -> tuple[str, ...]:
-    return tuple([each.name for each in attrs.fields(kind) if not each.name.startswith("_")])
-
-
-def input_texts(value: Any) -> Iterator[str]:
-    """Yield the texts of a tool's input, and what its values say together: keys may stand between them.
-
-    Args:
-        value: the input.
-
-    """
-    yield from strings(value)
-    together = "".join(_values(value))
-    if together:
-        yield together
-
-
-def _values(value: Any) -> Iterator[str]:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, Mapping):
-            waiting += reversed(tuple(item.values()))
-        elif isinstance(item, list | tuple):
-            waiting += reversed(item)
 
 
 def pieces_of(block: Block, part: Part) -> Iterator[Piece]:
@@ -141,7 +60,7 @@ def pieces_of(block: Block, part: Part) -> Iterator[Piece]:
         yield from _all(part, block.extra)
     for name in others:
         value = getattr(block, name)
-        if value is not None and not (name in _SEALED and _looks_sealed(value)):
+        if value is not None and not (name in SEALED and looks_sealed(value)):
             yield from _all("reply" if part == "reply" else "metadata", value)
 
 
@@ -206,10 +125,7 @@ def _source(source: Any, into: Part) -> Iterator[Piece]:
     if isinstance(source, URLSource):
         yield "urls", source.url
     elif isinstance(source, Base64Source):
-        try:
-            yield into, b64decode(source.data).decode("latin-1")
-        except (Base64Error, ValueError):
-            yield into, source.data
+        yield into, text_of_base64(source.data)
     elif isinstance(source, TextSource):
         yield into, source.data
     elif isinstance(source, ContentSource):
@@ -242,7 +158,7 @@ def _search_result(block: Any, part: Part) -> Iterator[Piece]:
 
 
 def _sealed(block: Any, part: Part) -> Iterator[Piece]:
-    if not _looks_sealed(block.data):
+    if not looks_sealed(block.data):
         yield part, block.data
 
 
@@ -255,8 +171,7 @@ def _attachment(block: Any, part: Part) -> Iterator[Piece]:
     into: Part = "reply" if part == "reply" else "documents"
     source = block.source
     if isinstance(source, bytes) and block.type == "document":
-        yield into, source.decode("latin-1")
-        yield into, source.decode("utf-8", "ignore")
+        yield into, text_of_bytes(source)
     elif isinstance(source, str) and block.kind == "url":
         yield "urls", source
     elif isinstance(source, str):
@@ -293,7 +208,7 @@ _KNOWN: Final[tuple[tuple[type[Block], _Reader, str], ...]] = (
 """Who reads the blocks of a class, and the fields that it reads; all others are metadata."""
 
 _UNKNOWN: Final[tuple[_Reader, tuple[str, ...]]] = (_other, ())
-_READERS: Final = {
+_READERS: Final[Mapping[type[Block], tuple[_Reader, tuple[str, ...]]]] = {
     kind: (
         reader,
         tuple([

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from operator import attrgetter, itemgetter
-from typing import Any, Final, TypeAlias
+from operator import attrgetter
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
@@ -20,16 +20,14 @@ from hookline_plugins.policy.rules.keys import (
     Models,
     Most,
     Names,
-    Rule,
     SystemText,
 )
 from hookline_plugins.policy.rules.outgoing import Medium, Outgoing, host_of
 from hookline_plugins.policy.rules.reading import DAYS, minutes
 
-__all__ = ["CHECKS", "Bench", "Broken", "allowed", "hashed_user", "matches"]
+__all__ = ["CHECKS", "Broken", "Key", "allowed", "hashed_user", "matches"]
 
 _HASHED: Final = re.compile(r"h_[0-9a-f]{40}")
-_MOST_KEPT: Final = 256  # facts of a key
 _SERVERS_CHOICE: Final = "default"  # of ``fallbacks``: models that nobody here knows
 
 
@@ -45,9 +43,6 @@ class Broken:
 
     what: str
     evidence: str = ""
-
-
-_Verdicts: TypeAlias = tuple[tuple[int, Broken], ...]
 
 
 @frozen
@@ -252,55 +247,3 @@ CHECKS: Final[Mapping[str, Key]] = {
     "hours": Key(_hours, lambda _: datetime.now(UTC), uploads=True, kept=False),
 }
 """What judges each key."""
-
-
-class Bench:
-    """Rules of one kind, judged together: of each key the fact once, and equal facts not again.
-
-    Args:
-        rules: they, in their order.
-        keys: that judge; the others are left out.
-
-    """
-
-    def __init__(self, rules: Sequence[Rule], keys: Iterable[str] = CHECKS) -> None:
-        self._tables: list[tuple[Key, list[tuple[int, Any]], dict[Any, _Verdicts]]] = []
-        for name in keys:
-            asking = [(place, getattr(rule, name)) for place, rule in enumerate(rules)]
-            asking = [(place, wanted) for place, wanted in asking if wanted is not None]
-            if asking:
-                self._tables.append((CHECKS[name], asking, {}))
-
-    def __bool__(self) -> bool:
-        return bool(self._tables)
-
-    def broken(self, out: Outgoing, *, upload: bool) -> list[tuple[int, Broken]]:
-        """Return the places of the rules that are broken, in order, and what each says first.
-
-        Whomever they are for: that costs more to find out, and is seldom asked.
-
-        Args:
-            out: what is about to leave.
-            upload: whether that is a file.
-
-        """
-        found: dict[int, Broken] = {}
-        for key, asking, kept in self._tables:
-            if upload and not key.uploads:
-                continue
-            fact = key.fact(out)
-            verdicts = kept.get(fact) if key.kept else None
-            if verdicts is None:
-                verdicts = _verdicts(key, asking, fact)
-                if key.kept:
-                    if len(kept) >= _MOST_KEPT:
-                        kept.clear()
-                    kept[fact] = verdicts
-            for place, broken in verdicts:
-                found.setdefault(place, broken)
-        return sorted(found.items(), key=itemgetter(0)) if found else []
-
-
-def _verdicts(key: Key, asking: Iterable[tuple[int, Any]], fact: Any) -> _Verdicts:
-    judged = [(place, key.check(wanted, fact)) for place, wanted in asking]
-    return tuple([(place, broken) for place, broken in judged if broken is not None])

@@ -9,7 +9,8 @@ import attrs
 from hookline import Reply, Request
 from hookline.turn import Turn
 from hookline.values import Block
-from hookline_plugins.policy.rules.blocks import pieces_of, strings
+from hookline_plugins.policy.rules.blocks import pieces_of
+from hookline_plugins.policy.rules.json_texts import strings
 from hookline_plugins.policy.rules.keys import PARTS, Part
 
 __all__ = ["Texts", "texts_of_reply", "texts_of_request"]

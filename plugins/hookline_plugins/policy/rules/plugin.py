@@ -11,10 +11,11 @@ from hookline.errors import ConfigError
 from hookline.plugin import Principal, TurnState, Verdict
 from hookline.policy import RuleTable
 from hookline.turn import Turn
-from hookline_plugins.policy.rules.blocks import input_texts
+from hookline_plugins.policy.rules.bench import Bench
 from hookline_plugins.policy.rules.conditions import Condition, Setting
 from hookline_plugins.policy.rules.findings import findings
-from hookline_plugins.policy.rules.judging import Bench, Broken, allowed, hashed_user
+from hookline_plugins.policy.rules.json_texts import input_texts
+from hookline_plugins.policy.rules.judging import Broken, allowed, hashed_user
 from hookline_plugins.policy.rules.keys import Forbid, Rule
 from hookline_plugins.policy.rules.outgoing import Outgoing
 from hookline_plugins.policy.rules.parts import Texts, texts_of_reply

@@ -22,7 +22,7 @@ from hookline.values import (
     TextDelta,
     ThinkingDelta,
 )
-from hookline_plugins.policy.rules.blocks import input_texts, strings
+from hookline_plugins.policy.rules.json_texts import input_texts, strings
 
 __all__ = ["ReplyFilter"]
 
