@@ -77,7 +77,7 @@ def _row(facts: "ModelFacts") -> tuple[str, ...]:
         f"{prices.output:f}" if prices else "",
         _tokens(_size(facts, "context")),
         _tokens(_size(facts, "max_output")),
-        "yes" if facts.prefill else "no",
+        "yes" if facts.prefill else "no" if facts.confirmed("prefill") else "",
         _thinking(facts),
         _status(facts),
     )

@@ -37,6 +37,7 @@ from hookline.values import (
 )
 from hookline_plugins.prefill import words_at_the_end
 from hookline_plugins.prefill.decision import SMALL, continues
+from hookline_plugins.prefill.overrun import within
 from hookline_plugins.prefill.repeats import Cut, Repeat
 
 __all__ = ["Echo"]
@@ -91,11 +92,19 @@ class Echo:
             # A plain call that was a stream on the wire: there the habit may be another one.
             await self._ask(turn, request, words, call_next, streams=True)
         taking = self._taking(turn, words, request, response)
-        if taking is None:
-            return response
-        if response.events is None:
-            return taking.whole(response)
-        return response.evolve(events=Relay(response.events, _taken(response.events, taking)))
+        if taking is not None and response.events is None:
+            response = taking.whole(response)
+        elif taking is not None and response.events is not None:
+            events = Relay(response.events, _taken(response.events, taking))
+            response = response.evolve(events=events)
+        # What an instructed model was given room for is cut by `_Taking`.
+        few = 0 < request.max_tokens <= SMALL and turn.asks_model
+        native = few and turn.prefill is not None and turn.prefill.mode == "native"
+        return (
+            within(response, request.max_tokens)
+            if native and _may_repeat(turn, request)
+            else response
+        )
 
     @hookimpl
     def filter_stream(self, turn: Turn) -> StreamFilter | None:

@@ -12,12 +12,14 @@ from hookline import (
     InputError,
     Message,
     Pipeline,
+    Request,
     TextBlock,
     ToolResultBlock,
     ToolUseBlock,
 )
 from hookline.cli import main
 from hookline.models import load_models
+from hookline.profiles import load_profiles
 from hookline.simulator import Rule, Scenario, Simulator
 from hookline.values import (
     CacheControl,
@@ -29,8 +31,9 @@ from hookline.values import (
     URLSource,
     WebSearchToolResultBlock,
 )
-from hookline.wire import encode_message
+from hookline.wire import encode_message, structure_message
 from hookline_plugins.heal import Heal, Unhealable, heal
+from hookline_plugins.heal.fitting import fitted
 
 MODELS = [facts.id for facts in load_models() if not facts.retired]
 
@@ -431,3 +434,34 @@ def test_an_instruction_does_not_come_behind_a_system_message(run: Any, sim: Any
     line = {"base_url": server, "model": "claude-opus-5-5"}
     assert run.send(None, line=line, messages=history).text == "So be it."
     assert [each["role"] for each in server.bodies[0]["messages"]] == ["user", "system"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(ANY_MESSAGE, min_size=1, max_size=6), st.sampled_from(MODELS), THINKING)
+def test_what_was_fitted_to_a_model_fits_it_and_begins_as_it_did(
+    history: Any, model: str, thinking: Any
+) -> None:
+    messages = tuple(structure_message(each) for each in history)
+    facts, profile = load_models().require(model), load_profiles().require("anthropic")
+    given: dict[str, Any] = {
+        "refused": {b"mark"},
+        "unread": {"of_tomorrow", "compaction"},
+        "prefill": "",
+    }
+    try:
+        healed = heal(messages)
+        request = Request(model, 2048, healed.messages, **thinking)
+        once, repairs = fitted(request, facts, profile, **given)
+        twice, more = fitted(once, facts, profile, **given)
+        again, _ = fitted(request, facts, profile, **given)
+    except Unhealable:  # with a reason; see above
+        return
+    assert more == ()
+    assert twice == once == again
+    places = [each.where.split(".") for each in repairs]
+    first = min(
+        (int(place[1]) if place[0] == "messages" and len(place) > 1 else 0 for place in places),
+        default=len(healed.messages),
+    )
+    for before, after in zip(healed.messages[:first], once.messages, strict=False):
+        assert before is after

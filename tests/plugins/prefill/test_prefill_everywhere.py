@@ -311,3 +311,41 @@ def test_a_plain_call_that_is_a_stream_on_the_wire_has_the_habit_of_streams(
             "repeats_whole",
             "repeats_streams",
         ]
+
+
+@pytest.mark.parametrize(
+    ("said", "tokens", "text"), [("C) Formicidae is it.", 16, "C"), ("C", 1, "C"), ("C)", 1, "C)")]
+)
+def test_a_router_that_asks_for_more_tokens_is_held_to_those_that_were_asked_for(
+    run: Any, loopback: Any, http: Any, sse: Any, message: Any, deltas: Any, streamed: bool,
+    said: str, tokens: int, text: str,
+) -> None:  # fmt: skip
+    """LiteLLM before OpenAI's responses asks for sixteen tokens at least."""
+
+    def answer(request: Any) -> Any:
+        if request.json.get("stream"):
+            events = deltas(*said)
+            for event in events:
+                if event["type"] == "message_delta":
+                    event["usage"] = {"output_tokens": tokens}
+            return http(200, sse(*events), {"content-type": "text/event-stream"})
+        return http(200, message(said, usage={"input_tokens": 3, "output_tokens": tokens}))
+
+    server = loopback(answer)
+    line = {**server.line, "model": "ants-7b"}
+    reply = run.outcome(streamed, ANT, line=line, prefill=PREFILL, max_tokens=1)
+    assert reply.text == PREFILL + text
+    assert reply.usage.output_tokens == tokens  # what was billed
+    if tokens > 1:
+        assert reply.stop_reason == "max_tokens"
+
+
+def test_a_server_that_never_ends_is_cut_in_time(
+    blocking: Any, loopback: Any, http: Any, sse: Any, deltas: Any
+) -> None:
+    said = ["word "] * 3000
+    head = {"content-type": "text/event-stream"}
+    server = loopback(lambda request: http(200, sse(*deltas(*said)), head))
+    line = {**server.line, "model": "ants-7b"}
+    text, reply = blocking.stream(ANT, line=line, prefill=PREFILL, max_tokens=2)
+    assert text == reply.text == PREFILL + "word word"
