@@ -123,6 +123,7 @@ class Trim:
             return tracked.cut_by_age(turn.io.now(), self.keep, self._low(self.keep))
         keep = self.keep or (facts.context - request.max_tokens if facts is not None else 0)
         if keep <= 0:
+            turn.trace.note("trim", f"the window of {request.model} is not known; set keep")
             return Cut()
         factor = tracked.factor or _factor_of(facts)
         around = estimate(request.evolve(messages=()), facts)

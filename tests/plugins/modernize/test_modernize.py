@@ -1,6 +1,7 @@
 """What tutorials of 2023 to 2025 sent is accepted by every model of today, and each change is named."""
 
 import datetime as dt
+from inspect import isawaitable
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hookline import (
     Request,
     hookimpl,
 )
+from hookline.endpoints import BatchItem
 from hookline.models import ModelFacts, load_models
 from hookline.simulator import Rule, Scenario, Simulator
 from hookline.values import ToolChoice
@@ -226,6 +228,24 @@ def test_a_forced_tool_is_asked_for_in_words_that_are_not_remembered() -> None:
     assert request.tool_choice == ToolChoice("auto")
     assert "calling the tool get_weather" in request.messages[-1].text
     assert chat.messages[0] == Message("user", "How is Bern?")
+
+
+def test_every_surface_is_kept_valid(run: Any) -> None:
+    spy = Spy()
+    asked: dict[str, Any] = {"model": "claude-3-5-sonnet-20241022", "top_k": 3}
+
+    async def body(line: Any) -> None:
+        await line.send("1", **asked)
+        async with line.stream("2", **asked) as stream:
+            await stream.reply
+        await line.count_tokens("3", **asked)
+        created = line.batches.create([BatchItem("4", "4", **asked)])
+        if isawaitable(created):
+            await created
+        await line.conversation().send("5", **asked)
+
+    run(body, base_url="sim:", plugins=["modernize", spy])
+    assert [(request.model, request.top_k) for request in spy.seen] == [(NEW, None)] * 5
 
 
 def test_a_low_temperature_is_low_effort_unless_an_effort_is_given() -> None:

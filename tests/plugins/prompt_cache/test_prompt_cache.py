@@ -19,6 +19,7 @@ from hookline import (
     ToolUseBlock,
     hookimpl,
 )
+from hookline.endpoints import BatchItem
 from hookline.models import load_models
 from hookline.simulator import Rule, Scenario, Simulator
 from hookline.testing import fake_time
@@ -32,6 +33,17 @@ FACTS = load_models().require(MODEL)
 LONG = "word " * 1500
 TOOLS: list[Any] = [{"name": "get", "description": LONG, "input_schema": {"type": "object"}}]
 MARK = CacheControl()
+
+
+class Spy:
+    """Sees what leaves."""
+
+    def __init__(self) -> None:
+        self.seen: list[Request] = []
+
+    @hookimpl
+    def check_request(self, request: Request) -> None:
+        self.seen.append(request)
 
 
 class Edit:
@@ -211,9 +223,15 @@ def test_other_servers_get_none() -> None:
         assert spots(line.explain("Hi", system=LONG).request) == []
 
 
-def test_a_batch_and_a_count_have_them_too() -> None:
-    with auto() as line:
-        assert int(line.count_tokens("Hi", system=LONG)) > 1000
+def test_a_batch_a_count_and_a_stream_have_them_too() -> None:
+    spy = Spy()
+    with auto(spy) as line:
+        line.count_tokens("Hi", system=LONG)
+        line.batches.create([BatchItem("1", "Hi", system=LONG)])
+        with line.stream("Hi", system=LONG) as stream:
+            stream.reply  # noqa: B018 -- reads it to its end
+
+    assert [spots(request) for request in spy.seen] == [["system"]] * 3
 
 
 @pytest.mark.parametrize(

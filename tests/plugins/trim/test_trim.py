@@ -114,6 +114,14 @@ def test_tokens_are_counted_against_what_the_window_leaves() -> None:
     assert explained.request.messages[-1].text == "And?"
 
 
+def test_a_window_that_is_not_known_is_told() -> None:
+    config = {"unknown_models": "allow"}
+    with Pipeline(base_url="http://127.0.0.1:1", config=config, plugins=[Trim()]) as line:
+        explained = line.explain("Hi", model="ants-7b", messages=dialogue(5))
+
+    assert ("trim", "the window of ants-7b is not known; set keep") in explained.trace.notes
+
+
 def test_so_many_tokens_are_kept_and_what_is_learned_of_them_counts() -> None:
     spy = Spy()
     with line_of(spy, Trim(keep=300)) as line:
