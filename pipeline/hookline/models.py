@@ -355,16 +355,35 @@ def cost(
 def price(usage: "Usage", facts: ModelFacts) -> Decimal | None:
     """Return the price of one answer, each kind of token at its own rate.
 
+    Compactions on the way, which the totals leave out, are counted. What the API charges for its tools
+    (searches, containers) is not: nobody has told us these prices.
+
     Args:
         usage: as the API told it.
         facts: of the model that answered.
 
     Returns:
-        US dollars, exact; None where the model's prices are not published.
+        US dollars, exact; None where the model's prices are not published, or those of its fast mode.
 
     """
-    written = usage.cache_creation_input_tokens or 0
-    hourly = (usage.cache_creation or {}).get("ephemeral_1h_input_tokens") or 0
+    if usage.speed == "fast":
+        return None
+    batch, us_only = usage.service_tier == "batch", usage.inference_geo == "us"
+    prices = [
+        _price_of_counts(each, facts, batch=batch, us_only=us_only)
+        for each in (usage, *usage.compactions)
+    ]
+    told = [each for each in prices if each is not None]
+    return sum(told, Decimal(0)) if len(told) == len(prices) else None
+
+
+def _price_of_counts(
+    usage: "Usage", facts: ModelFacts, *, batch: bool, us_only: bool
+) -> Decimal | None:
+    apart = usage.cache_creation or {}
+    hourly = apart.get("ephemeral_1h_input_tokens") or 0
+    brief = apart.get("ephemeral_5m_input_tokens") or 0
+    written = max(usage.cache_creation_input_tokens or 0, hourly + brief)
     return cost(
         facts,
         input_tokens=usage.input_tokens,
@@ -372,8 +391,8 @@ def price(usage: "Usage", facts: ModelFacts) -> Decimal | None:
         cache_write_5m=max(0, written - hourly),
         cache_write_1h=hourly,
         cache_read=usage.cache_read_input_tokens or 0,
-        batch=usage.service_tier == "batch",
-        us_only=usage.inference_geo == "us",
+        batch=batch,
+        us_only=us_only,
     )
 
 

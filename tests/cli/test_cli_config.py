@@ -1,9 +1,11 @@
 """`hookline config`: what holds, who said so, and changing the user's own file."""
 
 import json
+import re
 import os
 import stat
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,78 @@ def test_what_would_not_work_is_refused_and_not_written(
     assert complaint in told
     assert "canary" not in told
     assert users().read_text() == before
+
+
+LAYOUTS = [
+    "",
+    "model = 'x'",
+    "# dotted\nplugins.disable = ['cost']\nmodel = 'x'\n",
+    "plugins.images.urls = 'fetch'  # dotted\nmodel = 'x'\n",
+    "[plugins]\ndisable = ['cost']\n[models.x]\ncontext = 3\n",
+    "plugins = { disable = ['cost'] }  # inline\nmodel = 'x'\n",
+    "[plugins.images]\nurls = 'fetch'\n\n[models.x]\ncontext = 3\n\n[plugins.cost]\n# apart\n",
+    "[plugins.cost]\n[models.x]\ncontext = 3\n[plugins.images]\nurls = 'fetch'\n",
+    "[plugins]\nimages.urls = 'fetch'\nretry = { attempts = 2 }\n",
+    "\ufefftimeout = 5 # five\r\nmodel = 'x'\r\n",
+]
+
+
+@pytest.mark.parametrize("text", LAYOUTS)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("timeout", 7.5),
+        ("plugins.disable", ["logging"]),
+        ("plugins.images.urls", "pass"),
+        ("plugins.retry.attempts", 5),
+        ("plugins.images.roots", ["a", "b"]),
+    ],
+)
+def test_however_a_file_is_written_one_value_changes_and_no_other(
+    text: str, key: str, value: Any
+) -> None:
+    users().parent.mkdir(parents=True)
+    users().write_text(text, newline="")
+    wanted = tomllib.loads(text.removeprefix("\ufeff"))
+    *tables, name = key.split(".")
+    inner = wanted
+    for part in tables:
+        inner = inner.setdefault(part, {})
+    inner[name] = value
+    given = ",".join(value) if isinstance(value, list) else str(value)
+    assert main(["config", "set", key, given]) == 0
+    changed = users().read_text()
+    assert tomllib.loads(changed) == wanted
+    for comment in re.findall("#.*", text):
+        assert comment.strip() in changed
+    assert main(["config", "unset", key]) == 0
+    after = tomllib.loads(users().read_text())
+    assert name not in after.get("plugins", {}).get(tables[-1] if tables else "", {})
+    assert after.get("models") == wanted.get("models")
+
+
+def test_what_is_no_text_or_no_table_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "set", "model", "\udcff"]) == 2
+    assert "not UTF-8" in capfd.readouterr().err
+    users().parent.mkdir(parents=True)
+    users().write_text("plugins = 3\n")
+    assert main(["config", "set", "plugins.images.urls", "pass"]) == 2
+    assert "plugins must be a table, not 3" in capfd.readouterr().err
+    assert users().read_text() == "plugins = 3\n"
+
+
+def test_a_file_is_not_written_where_another_value_would_change(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from hookline.cli import user_settings
+
+    users().parent.mkdir(parents=True)
+    users().write_text("timeout = 5\n")
+    monkeypatch.setattr(user_settings, "_in_tables", lambda *_: "timeout = 7\nmodel = 'lost'\n")
+    monkeypatch.setattr(user_settings, "_at_the_end", lambda *_: "timeout = \n")
+    assert main(["config", "set", "timeout", "7"]) == 2
+    assert "cannot be added to; write it there by hand" in capfd.readouterr().err
+    assert users().read_text() == "timeout = 5\n"
 
 
 def test_a_file_that_is_no_toml_is_not_touched(capfd: pytest.CaptureFixture[str]) -> None:

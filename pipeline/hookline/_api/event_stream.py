@@ -182,8 +182,7 @@ def _tell(ending: Ending, event: Event) -> None:
         if isinstance(event.content_block, FallbackBlock):  # another model takes over
             ending.model = event.content_block.to.get("model", ending.model)
     elif isinstance(event, MessageDelta) and event.usage is not None:
-        spent = event.usage.output_tokens
-        ending.usage = (ending.usage or event.usage).evolve(output_tokens=spent)
+        ending.usage = ending.usage.updated(event.usage) if ending.usage else event.usage
     elif isinstance(event, MessageStop):
         ending.complete = True
     elif isinstance(event, ErrorEvent):

@@ -1,8 +1,10 @@
 """Changing the user's own settings file: one value, checked, with every comment kept."""
 
+import json
 import os
 import tempfile
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from hookline.config import (
     Key,
     Origin,
     TomlFile,
+    dotted,
     nearest,
     read_file,
     read_text,
@@ -47,14 +50,11 @@ def set_option(name: str, text: str) -> Path:
 
     """
     path = _users()
+    if not _is_unicode(text):
+        raise ConfigError(f"the value of {name!r} is no text: it is not UTF-8")
     key, wanted = _option(name)
-    document = _document(path)
-    table: Any = document
-    for part in key[:-1]:
-        table = table.setdefault(part, {})
     value = read_text(text, wanted)
-    table[key[-1]] = list(value) if isinstance(value, tuple) else value
-    changed = document.as_string()
+    changed = _with(path, key, list(value) if isinstance(value, tuple) else value)
     _check(TomlFile(os.fspath(path), changed, tomllib.loads(changed)), key)
     _write(path, changed)
     return path
@@ -75,22 +75,92 @@ def unset_option(name: str) -> tuple[Path, bool]:
 
     """
     path = _users()
-    *tables, last = name.split(".")
+    key = tuple(name.split("."))
     document = _document(path)
-    around: list[Any] = [document]
-    for part in tables:
+    wanted = tomllib.loads(document.as_string())
+    if not _taken_out(wanted, key):
+        return path, False
+    _taken_out(document, key)
+    changed = document.as_string()
+    if not _same(tomllib.loads(changed), wanted):
+        raise ConfigError(
+            f"{path} is written in a way that {name} cannot be taken out of; do it by hand"
+        )
+    _write(path, changed)
+    return path, True
+
+
+def _taken_out(table: Any, key: Key) -> bool:
+    """Take a key out of tables, and those that are empty then; say whether it stood there."""
+    around = [table]
+    for part in key[:-1]:
         inner = around[-1].get(part)
         if not isinstance(inner, dict):
-            return path, False
+            return False
         around.append(inner)
-    if last not in around[-1]:
-        return path, False
-    del around[-1][last]
-    for part, table, inner in reversed(list(zip(tables, around, around[1:], strict=False))):
+    if key[-1] not in around[-1]:
+        return False
+    del around[-1][key[-1]]
+    for part, outer, inner in reversed(list(zip(key, around, around[1:], strict=False))):
         if not inner:  # an empty table of a plugin would say that it is to take part
-            del table[part]
-    _write(path, document.as_string())
-    return path, True
+            del outer[part]
+    return True
+
+
+def _is_unicode(text: str) -> bool:
+    """Say whether a text of the command line was UTF-8; what was not has halves of characters."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _with(path: Path, key: Key, value: Any) -> str:
+    """Return a file's text with a value added to it, or put in the place of another.
+
+    There are many ways to write a table, and not all of them take a further key anywhere; so what comes out is
+    read again, and must be what was there with this one change.
+    """
+    before = _document(path).as_string()
+    wanted = tomllib.loads(before)
+    table = wanted
+    for place, part in enumerate(key[:-1]):
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {dotted(key[: place + 1])} must be a table, not {table!r}")
+    table[key[-1]] = value
+    for write in (_in_tables, _at_the_end):
+        changed = write(before, key, value)
+        with suppress(tomllib.TOMLDecodeError):
+            if _same(tomllib.loads(changed), wanted):
+                return changed
+    raise ConfigError(
+        f"{path} is written in a way that {dotted(key)} cannot be added to; write it there by hand"
+    )
+
+
+def _in_tables(text: str, key: Key, value: Any) -> str:
+    import tomlkit  # noqa: PLC0415 -- an extra, see _document
+
+    document = tomlkit.parse(text)
+    table: Any = document
+    for part in key[:-1]:
+        table = table.setdefault(part, {})
+    table[key[-1]] = value
+    return document.as_string()
+
+
+def _at_the_end(text: str, key: Key, value: Any) -> str:
+    import tomlkit  # noqa: PLC0415 -- an extra, see _document
+
+    *tables, name = key
+    header = f"[{dotted(tuple(tables))}]\n" if tables else ""
+    end = "" if not text or text.endswith("\n") else "\n"
+    return f"{text}{end}\n{header}{tomlkit.dumps({name: value})}"
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare tables; by their texts, since NaN is not even itself."""
+    return json.dumps(one, sort_keys=True, default=repr) == json.dumps(
+        other, sort_keys=True, default=repr
+    )
 
 
 def _users() -> Path:

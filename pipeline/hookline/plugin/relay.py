@@ -146,8 +146,7 @@ class _Watch:
         if isinstance(event, MessageStart):
             self._usage = event.message.usage
         elif isinstance(event, MessageDelta) and event.usage is not None:
-            spent = event.usage.output_tokens
-            self._usage = (self._usage or event.usage).evolve(output_tokens=spent)
+            self._usage = self._usage.updated(event.usage) if self._usage else event.usage
 
     async def _end(self, error: BaseException | None) -> None:
         result = self._on_end(StreamOutcome(self._usage, error))

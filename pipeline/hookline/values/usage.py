@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from hookline.values.frozen import Model, checked, freeze
 
@@ -40,6 +40,37 @@ class Usage(Model):
         """All input tokens: uncached, written to the cache, and read from it."""
         written = self.cache_creation_input_tokens or 0
         return self.input_tokens + written + (self.cache_read_input_tokens or 0)
+
+    @property
+    def compactions(self) -> "tuple[Usage, ...]":
+        """What compactions took that the API made on its way; the counts above leave them out."""
+        return tuple(
+            Usage(
+                **{
+                    name: each[name]
+                    for name, kind in _OF_AN_ITERATION.items()
+                    if isinstance(each.get(name), kind) and not isinstance(each[name], bool)
+                }
+            )
+            for each in self.iterations or ()
+            if isinstance(each, Mapping) and each.get("type") == "compaction"
+        )
+
+    def updated(self, later: "Usage") -> "Usage":
+        """Return the totals after a ``message_delta``: what it tells holds, the rest stays.
+
+        Args:
+            later: its usage; counts are totals so far, and what is absent or null tells nothing.
+
+        """
+        told = {
+            name: value
+            for name in _TOLD
+            if name not in later.absent
+            and name not in later.extra
+            and (value := getattr(later, name)) is not None
+        }
+        return self.evolve(**told, absent=self.absent.difference(told))
 
 
 @frozen(eq=False, repr=False, field_transformer=checked)
@@ -85,6 +116,10 @@ _COUNTED: Final = (
     "output_tokens_details",
     "server_tool_use",
 )
+
+
+_OF_AN_ITERATION: Final = {**dict.fromkeys(_COUNTED[:4], int), "cache_creation": Mapping}
+_TOLD: Final = tuple(each.name for each in fields(Usage) if each.name not in ("absent", "extra"))
 
 
 def _sum(one: Any, other: Any) -> Any:

@@ -28,12 +28,6 @@ _THOUGHTS: Final = (ThinkingBlock, RedactedThinkingBlock)
 _WHOLE: Final = 8  # characters; a shorter repetition of everything so far may well be meant
 _WORD: Final = 3
 _LONGEST: Final = 4000  # characters of an overlap that is looked for, unless it is everything
-_COUNTED: Final = (
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
-    "output_tokens_details",
-    "server_tool_use",
-)
 
 
 class Splice:
@@ -174,17 +168,7 @@ class Splice:
 
     def _added_up(self, event: MessageDelta) -> MessageDelta:
         """Return the event with the usage of all parts, as far as the API has told it."""
-        last, told = self._usage, event.usage
-        if told is not None:
-            known: dict[str, object] = {
-                name: getattr(told, name)
-                for name in ("input_tokens", "output_tokens")
-                if name not in told.absent
-            }
-            known.update(
-                (name, getattr(told, name)) for name in _COUNTED if getattr(told, name) is not None
-            )
-            last = last.evolve(**known)
+        last = self._usage if event.usage is None else self._usage.updated(event.usage)
         return event.evolve(usage=total([*self._spent, last]).evolve(absent=frozenset()))
 
 

@@ -105,7 +105,7 @@ def test_the_attempt_that_might_spend_more_is_refused(
         (Limit(by="team", per="week", requests=1), "risk"),
         (Limit(by="tenant", per="month", requests=1), "acme"),
         (Limit(by="tag", tag="cost_centre", per="total", requests=1), "cost_centre=7"),
-        (Limit(by="model", per="day", requests=1), MODEL),
+        (Limit(by="model", per="day", requests=1), "claude-haiku-4-5-20251001"),
         (Limit(by="everybody", per="day", requests=1), ""),
         (Limit(by="user", per="day", requests=1, only=("ada",)), "ada"),
     ],

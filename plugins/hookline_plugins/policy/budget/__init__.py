@@ -62,6 +62,13 @@ def _secret(given: str | Secret | None) -> Secret | None:
     return Secret(given) if isinstance(given, str) else given
 
 
+def _asked(request: Request) -> str:
+    """Return what a request asks for, as far as it makes the price."""
+    fast = " in fast mode" if request.speed == "fast" else ""
+    others = " or one of its fallbacks" if request.fallbacks else ""
+    return f"{request.model}{others}{fast}"
+
+
 @frozen(eq=False, kw_only=True)
 class Budget:
     """Refuses the attempt that might spend more than a limit leaves.
@@ -222,15 +229,15 @@ class Budget:
         now = self._clock()
         found: dict[Account, Charge] = {}
         for limit in self.limits:
-            subject = limit.subject(turn.principal, request.model)
+            subject = limit.subject(turn.principal, request.model, turn.models)
             if subject is None:
                 continue
             for unit, allowed in limit.amounts():
                 amount = getattr(most, unit)
                 if amount is None:
                     raise PolicyViolation(
-                        f"nobody knows the price of {request.model}, and a budget limits dollars; use "
-                        "a model with a price, or register one (register_models)",
+                        f"nobody knows the price of {_asked(request)}, and a budget limits dollars; "
+                        "use a model with a price, or register one (register_models)",
                         rule=rule(limit.by, limit.per, unit),
                     )
                 account = Account(limit.by, subject, limit.per, begins(limit.per, now), unit)

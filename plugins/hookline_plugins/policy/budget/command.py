@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hookline.models import load_models
 from hookline_plugins.policy.budget.ledger import Ledger
 from hookline_plugins.policy.budget.limits import NANO, Account, Limit, begins
 from hookline_plugins.policy.budget.words import in_words
@@ -108,9 +109,7 @@ def _limit_of(account: Account, limits: Iterable[Limit]) -> int | None:
     found = [
         allowed
         for limit in limits
-        if (limit.by, limit.per) == (account.by, account.per)
-        and (not limit.tag or account.subject.startswith(f"{limit.tag}="))
-        and (not limit.only or account.subject.removeprefix(f"{limit.tag}=") in limit.only)
+        if limit.holds(account, load_models())
         for unit, allowed in limit.amounts()
         if unit == account.unit
     ]

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from attrs import field, frozen
 
 from hookline import ConfigError
+from hookline.models import ModelTable
 from hookline.plugin import Principal, option
 
 __all__ = ["NANO", "UNITS", "Account", "Amounts", "By", "Limit", "Per", "Unit", "begins", "ends"]
@@ -115,17 +116,41 @@ class Limit:
         if self.requests is not None:
             yield "requests", self.requests
 
-    def subject(self, principal: Principal, model: str) -> str | None:
-        """Return whose account a turn charges, or None if the limit does not hold for it."""
+    def subject(self, principal: Principal, model: str, models: ModelTable) -> str | None:
+        """Return whose account a turn charges, or None if the limit does not hold for it.
+
+        A model has one account, whichever of its names it was asked by.
+
+        Args:
+            principal: on whose behalf it is.
+            model: that is asked.
+            models: what is known about models.
+
+        """
         if self.by == "everybody":
             return ""
+        if self.by == "model":
+            facts = models.get(model)
+            return self._held(model if facts is None else facts.id, models)
         if self.by == "tag":
-            name = str(principal.tags.get(self.tag, ""))
-        else:
-            name = model if self.by == "model" else str(getattr(principal, self.by))
-        if self.only and name not in self.only:
-            return None
-        return f"{self.tag}={name}" if self.by == "tag" else name
+            name = self._held(str(principal.tags.get(self.tag, "")), models)
+            return name if name is None else f"{self.tag}={name}"
+        return self._held(str(getattr(principal, self.by)), models)
+
+    def holds(self, account: Account, models: ModelTable) -> bool:
+        """Say whether the limit holds for an account."""
+        begin = f"{self.tag}=" if self.tag else ""
+        name = account.subject.removeprefix(begin)
+        return (
+            (self.by, self.per) == (account.by, account.per)
+            and account.subject.startswith(begin)
+            and self._held(name, models) is not None
+        )
+
+    def _held(self, name: str, models: ModelTable) -> str | None:
+        facts = models.get(name) if self.by == "model" else None
+        names = (name,) if facts is None else (facts.id, *facts.aliases)
+        return name if not self.only or any(each in self.only for each in names) else None
 
 
 def begins(per: Per, now: float) -> str:

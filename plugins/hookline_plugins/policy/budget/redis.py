@@ -29,6 +29,12 @@ _SOCKET_SECONDS: Final = 5.0
 # then field, amount and limit of each charge. Numbers are doubles here, and exact up to 2^53.
 _RESERVE: Final = """
 local totals = {}
+if redis.call('EXISTS', KEYS[1]) == 1 then  -- sent again, after its answer was lost
+    for place = 2, #KEYS do
+        totals[place - 1] = redis.call('HGET', KEYS[place], ARGV[3 * (place - 1)])
+    end
+    return {1, unpack(totals)}
+end
 for place = 2, #KEYS do
     local at = 3 * (place - 1)
     local spent = tonumber(redis.call('HGET', KEYS[place], ARGV[at]) or '0')
