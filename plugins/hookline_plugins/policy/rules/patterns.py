@@ -17,6 +17,7 @@ _MEMORY: Final = 128 << 20  # bytes for the automaton; RE2 makes its states as i
 _SHOWN: Final = 60
 _REMEMBERED: Final = 4000  # characters of a part
 _MOST_KEPT: Final = 256
+_NEW: Final = "reply"  # the part that is never the same twice
 _EDGE: Final = r"[^\p{L}\p{N}]"
 # What says where a text begins or ends, and not only a line: it is not looked for in several texts at once.
 _OF_WHOLE_TEXTS: Final = re.compile(r"\\[AzZ]|\(\?[a-zA-Z]*-")
@@ -139,7 +140,7 @@ class Patterns:
             if not pieces or not self.wants(part):
                 continue
             key = (part, *pieces)
-            known = self._kept.get(key)
+            known = self._kept.get(key) if part != _NEW else None
             if known is None:
                 fresh[part] = key
             else:
@@ -157,7 +158,7 @@ class Patterns:
 
     def _keep(self, key: tuple[str, ...], hits: tuple[Hit, ...]) -> None:
         """Remember short parts: tools, metadata, headers are the same, turn after turn."""
-        if sum(map(len, key)) <= _REMEMBERED:
+        if key[0] != _NEW and sum(map(len, key)) <= _REMEMBERED:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             self._kept[key] = hits
