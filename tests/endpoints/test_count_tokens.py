@@ -183,3 +183,19 @@ def test_a_count_has_a_deadline(run: Any, loopback: Any, wait: Any) -> None:
 def test_a_count_may_stand_where_an_int_may() -> None:
     assert list(range(TokenCount(2))) == [0, 1]
     assert json.dumps(int(TokenCount(2))) == "2"
+
+
+@pytest.mark.parametrize(
+    ("server", "error", "said"),
+    [("ollama", InputError, "of the kind ollama counts no tokens"), ("vllm", APIError, "404")],
+)
+def test_a_server_that_counts_no_tokens_is_told_as_one(
+    run: Any, loopback: Any, http: Any, server: str, error: Any, said: str
+) -> None:
+    there = loopback(lambda request: http(404, {}))
+
+    async def body(line: Any) -> None:
+        with pytest.raises(error, match=said):
+            await line.count_tokens("Hi")
+
+    run(body, **{**there.line, "server": server, "model": "ants-7b"})

@@ -134,6 +134,11 @@ def test_a_later_block_goes_on_as_soon_as_the_earlier_has_ended() -> None:
             "Hi!",
             "brought content along",
         ),
+        (
+            [START, grow(0, "Hi"), grow(0, "!"), ContentBlockStop(0), *END],
+            "Hi!",
+            "a text of the stream had no start",
+        ),
         ([START, call(0), grow(0, "Hi"), ContentBlockStop(0), *END], "", "was left out"),
         (
             [
@@ -169,7 +174,9 @@ def test_what_has_one_meaning_is_put_right_and_noted(
 @pytest.mark.parametrize(
     ("events", "where"),
     [
-        ([START, grow(0, "x")], r"content\[0\].*has not begun"),
+        ([START, grow(1, "x")], r"content\[1\].*has not begun"),
+        ([START, json_of(0, "x")], r"content\[0\].*has not begun"),
+        ([START, ContentBlockDelta(0, ThinkingDelta("x"))], r"content\[0\].*has not begun"),
         ([START, begin(0), grow(1, "x")], r"content\[1\].*has not begun"),
         ([START, begin(0), ContentBlockStop(0), grow(0, "x")], r"content\[0\].*has ended"),
         ([START, begin(0), ContentBlockStop(0), ContentBlockStop(0)], r"content\[0\].*has ended"),

@@ -7,7 +7,7 @@ filters and ``post_process`` do not run.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -16,6 +16,7 @@ from hookline._journey.life import Life
 from hookline._journey.sending import send
 from hookline._journey.stages import prepared
 from hookline.endpoints.objects import APIObject
+from hookline.errors import APIError, InputError
 from hookline.reply import Reply
 from hookline.turn import Turn
 from hookline.values.frozen import checked, freeze, frozen_tuple
@@ -23,6 +24,8 @@ from hookline.values.messages import Request
 from hookline.values.pictures.survey import Medium, surveyed
 
 __all__ = ["TokenCount", "counted"]
+
+_NOT_FOUND: Final = 404
 
 
 def _media(items: Iterable[Medium]) -> Any:
@@ -57,12 +60,22 @@ async def counted(engine: Engine, turn: Turn, request: Request) -> TokenCount:
     """Take one request through the stages and the onion, and return its count.
 
     Raises:
-        HooklineError: whatever ended the turn. ``on_turn_end`` has run by then.
+        InputError: the server is of a kind that counts none.
+        HooklineError: whatever else ended the turn. ``on_turn_end`` has run by then.
 
     """
     async with Life(engine, turn, request) as life:
         request = await prepared(engine, turn, request)
-        response = await send(engine, turn, request)
+        try:
+            response = await send(engine, turn, request)
+        except APIError as error:
+            profile = turn.profile
+            if error.status != _NOT_FOUND or profile.count_tokens:
+                raise
+            raise InputError(
+                f"a server of the kind {profile.name} counts no tokens; hookline.plugin.estimate(request) "
+                "tells about how many there are"
+            ) from error
         life.reply = Reply(
             response=response, request=request, prefill=turn.prefill, trace=turn.trace
         )

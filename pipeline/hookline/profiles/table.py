@@ -29,7 +29,7 @@ class Profile:
     Args:
         name: as ``server=`` names it.
         hosts: hosts that tell it, ``*`` for any characters; with a port: on this machine.
-        answers: response headers, and how their values begin, by which it names itself.
+        answers: response headers in lower case, and how their values begin, by which it names itself.
         claude: Whether a Claude id can only mean Claude there.
         all_rules: Whether every rule of Anthropic's API holds, and not only those that all share.
         needs_key: Whether nothing is answered without one of Anthropic's credentials.
@@ -81,13 +81,6 @@ class Profile:
         here = f"localhost:{port}" if host in _THIS_MACHINE else ""
         return any(fnmatchcase(host, known) or known == here for known in self.hosts)
 
-    def named_by(self, headers: Mapping[str, str]) -> bool:
-        """Tell whether a server names itself so in the headers of its answers."""
-        return any(
-            name in headers and headers[name].startswith(value)
-            for name, value in self.answers.items()
-        )
-
 
 @frozen
 class ProfileTable:
@@ -99,10 +92,17 @@ class ProfileTable:
     """
 
     profiles: tuple[Profile, ...]
+    _answers: tuple[tuple[str, str, Profile], ...] = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         by_name = {profile.name: profile for profile in self.profiles}
+        answers = [
+            (header, begins, profile)  # each answer of each turn is looked at
+            for profile in by_name.values()
+            for header, begins in profile.answers.items()
+        ]
         object.__setattr__(self, "profiles", tuple(by_name.values()))
+        object.__setattr__(self, "_answers", tuple(answers))
 
     def require(self, name: str) -> Profile:
         """Return the profile called ``name``.
@@ -145,7 +145,10 @@ class ProfileTable:
 
     def named_by(self, headers: Mapping[str, str]) -> Profile | None:
         """Return the profile that a server claims by the headers of its answers, or None."""
-        return next((each for each in self.profiles if each.named_by(headers)), None)
+        for header, begins, profile in self._answers:
+            if header in headers and headers[header].startswith(begins):
+                return profile
+        return None
 
     def with_profiles(self, *profiles: Profile) -> "ProfileTable":
         """Return a table that also holds ``profiles``; one of a known name replaces it."""

@@ -2,7 +2,7 @@
 
 Servers that speak the Messages API second hand leave its order (facts 6.2, 16.3) in two ways. What
 has one meaning only is put right, and noted: blocks that overlap, a ``message_start`` that is missing
-or brings content along, blocks that nobody ended. What may mean two things is an error that says
+or brings content along, the next block of text without its start, blocks that nobody ended. What may mean two things is an error that says
 where: of text that one reader would show and another leave out, nobody could say that it was judged.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from hookline.errors import DecodeError
-from hookline.values.blocks import Block
+from hookline.values.blocks import Block, TextBlock
 from hookline.values.events import (
     ContentBlockDelta,
     ContentBlockStart,
@@ -21,6 +21,7 @@ from hookline.values.events import (
     MessageStart,
     MessageStop,
     Ping,
+    TextDelta,
     UnknownDelta,
 )
 from hookline.values.messages import Response
@@ -125,6 +126,13 @@ class EventOrder:
     def _grow(self, event: ContentBlockDelta) -> Iterator[Event]:
         waiting = self._waiting.get(event.index)
         block = self._block if event.index == self.open else None
+        if self._begins_text(event):
+            yield from self._missing_start()
+            self._mended("a text of the stream had no start")
+            block = TextBlock("")
+            self._used.add(event.index)
+            self._open(event.index, block)
+            yield ContentBlockStart(event.index, block)
         if waiting is not None:
             block = waiting.block
         if block is None or (waiting is not None and waiting.whole):
@@ -139,6 +147,19 @@ class EventOrder:
         else:
             waiting.events.append(event)
             yield Ping()
+
+    def _begins_text(self, event: ContentBlockDelta) -> bool:
+        """Say whether text grows where none has begun, and nothing else could be meant than that it begins.
+
+        llama.cpp of summer 2026 leaves the start out where it continues an assistant message.
+        """
+        return (
+            self.open == _NOBODY
+            and not self._waiting
+            and event.index == len(self._used)
+            and event.index not in self._used
+            and isinstance(event.delta, TextDelta)
+        )
 
     def _stop(self, event: ContentBlockStop) -> Iterator[Event]:
         waiting = self._waiting.get(event.index)

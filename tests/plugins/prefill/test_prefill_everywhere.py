@@ -349,3 +349,15 @@ def test_a_server_that_never_ends_is_cut_in_time(
     line = {**server.line, "model": "ants-7b"}
     text, reply = blocking.stream(ANT, line=line, prefill=PREFILL, max_tokens=2)
     assert text == reply.text == PREFILL + "word word"
+
+
+def test_a_server_that_continues_without_the_start_of_a_block_is_read(
+    run: Any, loopback: Any, http: Any, sse: Any, deltas: Any
+) -> None:
+    """A llama.cpp of summer 2026, where the last message is the assistant's."""
+    events = [each for each in deltas("C", ")") if each["type"] != "content_block_start"]
+    head = {"content-type": "text/event-stream"}
+    server = loopback(lambda request: http(200, sse(*events), head))
+    text, reply = run.stream(ANT, line={**server.line, "model": "ants-7b"}, prefill=PREFILL)
+    assert text == reply.text == "The answer is (C)"
+    assert ("stream", "a text of the stream had no start") in reply.trace.notes
