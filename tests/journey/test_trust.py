@@ -21,12 +21,15 @@ HARMLESS = {
     "heal": {"strict"},  # refuses what the API refuses, or mends it
     "images": {"fetch_timeout"},
     "logging": {"level"},
+    "modernize": {"model", "strict"},  # a price is the user's to allow
     "pause": {"limit"},
     "prefill": {"mode"},
     "preflight": {"warn_days"},
+    "prompt_cache": {"ttl"},
     "resume": {"attempts", "mode"},
     "retry": {"attempts", "base", "throttle_base", "cap"},
     "tools": {"max_result"},
+    "trim": {"by", "keep", "how", "spare", "model", "summary_tokens"},
 }
 
 ENFORCER = '''

@@ -56,7 +56,7 @@ class Modernize:
     before = ("output", "heal", "prefill")
     model: str = field(default="", metadata=option(harmless=True))
     strict: bool = field(default=False, metadata=option(harmless=True))
-    allow_price: bool = field(default=False, metadata=option(harmless=True))
+    allow_price: bool = False
     _today: Callable[[], dt.date] = field(init=False, default=dt.date.today, repr=False)
 
     @hookimpl

@@ -51,11 +51,7 @@ class PromptCache:
     memory = ConversationState(_Memory)
     aside = TurnState[bool](bool)
     told = TurnState[set[int]](set)
-    guard: Guarding = field(
-        default="report",
-        validator=validators.in_(("report", "refuse", "off")),
-        metadata=option(harmless=True),
-    )
+    guard: Guarding = field(default="report", validator=validators.in_(("report", "refuse", "off")))
     ttl: Literal["5m", "1h"] = field(
         default="5m", validator=validators.in_(("5m", "1h")), metadata=option(harmless=True)
     )
