@@ -298,7 +298,13 @@ async def mention(sim: Any) -> list[dict[str, Any]]:
         return said(bot_user)
 
     async def itself(_request: web.Request) -> web.Response:
-        team: dict[str, Any] = {"id": "5", "name": "Bot", "description": "", "icon": None, "rpc_origins": []}
+        team: dict[str, Any] = {
+            "id": "5",
+            "name": "Bot",
+            "description": "",
+            "icon": None,
+            "rpc_origins": [],
+        }
         return said({**team, "bot_public": True, "bot_require_code_grant": False, "owner": author,
                      "verify_key": "", "summary": "", "flags": 0})  # fmt: skip
 
@@ -329,7 +335,7 @@ async def mention(sim: Any) -> list[dict[str, Any]]:
     try:
         async with AsyncPipeline(base_url=sim) as line, discord_bot.Bot(line) as bot:
             await bot.login("token")
-            state = bot._connection
+            state: Any = bot._connection
             state.user = discord.ClientUser(state=state, data=bot_user)
             guild = {
                 "id": "10", "name": "Ants", "channels": [{"id": "20", "type": 0, "name": "ants",
