@@ -63,7 +63,7 @@ _BY_KIND: Final[Mapping[str, tuple[str, str, str]]] = {
     "observe": (_LOGGED, _LOGGED, _LOGGED),
     "register": (_BUILD, _BUILD, _BUILD),
 }
-_BY_HOOK: Final[Mapping[str, tuple[str, str, str]]] = {
+_BY_HOOK: Final[Mapping[str, tuple[str, ...]]] = {
     "register_commands": ("a remark on stderr; the other commands are there",) * 3,
     "open": (
         "the pipeline cannot be used: `PluginError`",

@@ -208,6 +208,17 @@ def test_requests_without_responses(replayed: Any) -> None:
     assert found["exchanges"][0]["was"]["estimated"]
 
 
+def test_what_explain_prints_is_read_where_it_is_whole(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for text, code in (("Ada asks", 0), ("Ada asks " * 100, 2)):
+        assert main(["explain", text, "--json", "--model", "claude-haiku-4-5"]) == 0
+        Path("shown.json").write_text(capfd.readouterr().out)
+        assert main(["replay", "shown.json"]) == code
+        said = capfd.readouterr().err
+    assert "shown.json: a request whose long texts were cut" in said
+
+
 def test_what_is_printed_for_a_person(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "calls.jsonl", "--plugins", "./editor.py"]) == 3
     out = capfd.readouterr().out

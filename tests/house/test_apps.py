@@ -19,7 +19,7 @@ from hookline.testing import RecordingSimulator
 from hookline.wire import dumps
 
 APPS = Path(__file__).parents[2] / "examples" / "apps"
-STARTED = [
+STARTED: list[tuple[str, dict[str, Any]]] = [
     ("message_start", {"message": {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "content": [],
         "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 3, "output_tokens": 1},
@@ -274,7 +274,13 @@ async def mention(sim: Any) -> list[dict[str, Any]]:
 
     sent: list[dict[str, Any]] = []
     done = asyncio.Event()
-    bot_user = {"id": "1", "username": "Bot", "discriminator": "0", "avatar": None, "bot": True}
+    bot_user: Any = {
+        "id": "100000000000000001",
+        "username": "Bot",
+        "discriminator": "0",
+        "avatar": None,
+        "bot": True,
+    }
     author = {"id": "2", "username": "ada", "discriminator": "0", "avatar": None}
 
     def message(number: int, by: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -292,7 +298,13 @@ async def mention(sim: Any) -> list[dict[str, Any]]:
         return said(bot_user)
 
     async def itself(_request: web.Request) -> web.Response:
-        team = {"id": "5", "name": "Bot", "description": "", "icon": None, "rpc_origins": []}
+        team: dict[str, Any] = {
+            "id": "5",
+            "name": "Bot",
+            "description": "",
+            "icon": None,
+            "rpc_origins": [],
+        }
         return said({**team, "bot_public": True, "bot_require_code_grant": False, "owner": author,
                      "verify_key": "", "summary": "", "flags": 0})  # fmt: skip
 
@@ -323,7 +335,7 @@ async def mention(sim: Any) -> list[dict[str, Any]]:
     try:
         async with AsyncPipeline(base_url=sim) as line, discord_bot.Bot(line) as bot:
             await bot.login("token")
-            state = bot._connection
+            state: Any = bot._connection
             state.user = discord.ClientUser(state=state, data=bot_user)
             guild = {
                 "id": "10", "name": "Ants", "channels": [{"id": "20", "type": 0, "name": "ants",
@@ -333,7 +345,11 @@ async def mention(sim: Any) -> list[dict[str, Any]]:
             state._add_guild_from_data(guild)
             state.parse_message_create(
                 message(
-                    30, author, content="<@1> What do ants eat?", guild_id="10", mentions=[bot_user]
+                    30,
+                    author,
+                    content="<@100000000000000001> What do ants eat?",
+                    guild_id="10",
+                    mentions=[bot_user],
                 )
             )
             state.parse_message_create(message(31, author, content="not for you", guild_id="10"))

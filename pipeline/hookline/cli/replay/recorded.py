@@ -5,6 +5,7 @@ and ``response``. So a line of a cassette is one too, and what ``hookline explai
 ``hookline audit export`` holds all of it where the audit keeps contents.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -24,6 +25,7 @@ __all__ = ["Recorded", "principal_of", "read_bytes", "read_request", "recorded",
 _MOST_BYTES: Final = 256 * 1024 * 1024
 _HEAD: Final = "hookline_cassette"
 _CASSETTE: Final = {_HEAD: 1}
+_ABRIDGED: Final = re.compile(r"… \([\d,]+ characters\)$")  # how a trace ends a long text
 _WHO: Final = ("user", "team", "tenant", "tags")
 
 
@@ -86,6 +88,11 @@ def _read(body: Any, where: str) -> Recorded | None:
         return _of_audit(body["record"], where)
     if not isinstance(body, Mapping) or body.get("request") is None:
         return Recorded(where, request_of(body, where))
+    if _is_abridged(body["request"]):
+        raise InputError(
+            f"{where}: a request whose long texts were cut, as `explain --json` shows it; record it with the "
+            "plugin record"
+        )
     whole, hashed = stood_in(body["request"])
     return Recorded(
         where,
@@ -180,3 +187,10 @@ def _parsed(data: bytes, where: str) -> Any:
         return json.loads(data)
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not JSON: {error}") from error
+
+
+def _is_abridged(value: Any) -> bool:
+    if isinstance(value, str):
+        return _ABRIDGED.search(value) is not None
+    inner = value.values() if isinstance(value, Mapping) else value
+    return isinstance(value, Mapping | list) and any(map(_is_abridged, inner))
