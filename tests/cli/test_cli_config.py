@@ -1,8 +1,8 @@
 """`hookline config`: what holds, who said so, and changing the user's own file."""
 
 import json
-import re
 import os
+import re
 import stat
 import sys
 import tomllib
