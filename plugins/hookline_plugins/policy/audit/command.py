@@ -47,8 +47,8 @@ def command_of(log: Log, chain: Chain) -> click.Command:
     def audit() -> None:
         """Verify, show and export the records of turns.
 
-        The log is that of the settings ([plugins.audit] in the user's file, or in the one that
-        HOOKLINE_CONFIG names).
+        The log is that of the settings ([plugins.audit] in the file that HOOKLINE_CONFIG names, or in
+        the policy).
         """
 
     @audit.command()

@@ -9,9 +9,9 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from attrs import define, field, frozen
 
@@ -101,14 +101,20 @@ class JSONLinesLog:
 
     def records(self) -> Iterator[Sealed]:
         """See ``Log.records``."""
-        files = [path for path in (*self._older(), Path(self.path)) if path.exists()]
-        if not files:
-            raise InputError(NO_LOG.format(self.path))
-        for path in files:
-            with path.open("rb") as file:
-                for number, line in enumerate(file, 1):
-                    if line.endswith(b"\n"):
-                        yield read_line(line[:-1], f"{path}:{number}")
+        with ExitStack() as files:
+            # First the newest: if it is put aside in this moment, it is found once more, and known.
+            newest = None
+            with suppress(FileNotFoundError):
+                newest = files.enter_context(Path(self.path).open("rb"))
+            older = self._older()
+            if newest is None and not older:
+                raise InputError(NO_LOG.format(self.path))
+            for path in older:
+                with path.open("rb") as file:
+                    if newest is None or not os.path.sameopenfile(file.fileno(), newest.fileno()):
+                        yield from _lines(file, path)
+            if newest is not None:
+                yield from _lines(newest, Path(self.path))
 
     def open(self) -> None:
         """See ``Log.open``; looks whether the file is ours."""
@@ -189,7 +195,7 @@ class JSONLinesLog:
         self._last.size = size + len(line)
 
     def _rotate(self) -> None:
-        number = len(self._older()) + 1
+        number = max(self._numbered(), default=0) + 1  # the oldest may have been taken elsewhere
         Path(self.path).rename(f"{self.path}.{number}")
         self._last.size = -1
         if self.fsync:
@@ -206,13 +212,24 @@ class JSONLinesLog:
 
     def _older(self) -> list[Path]:
         """Return the files that were put aside, the oldest first."""
+        found = self._numbered()
+        return [found[number] for number in sorted(found)]
+
+    def _numbered(self) -> dict[int, Path]:
+        """Return the files that were put aside, by number."""
         path = Path(self.path)
-        found = {
+        return {
             int(each.name.rpartition(".")[2]): each
             for each in path.parent.glob(f"{_literal(path.name)}.*")
             if each.name.rpartition(".")[2].isdecimal()
         }
-        return [found[number] for number in sorted(found)]
+
+
+def _lines(file: BinaryIO, path: Path) -> Iterator[Sealed]:
+    """Yield the records of one file; a line without an end was never acknowledged."""
+    for number, line in enumerate(file, 1):
+        if line.endswith(b"\n"):
+            yield read_line(line[:-1], f"{path}:{number}")
 
 
 def _read_at(descriptor: int, start: int, count: int) -> bytes:

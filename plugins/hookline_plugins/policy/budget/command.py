@@ -75,8 +75,8 @@ def command_of(
     def command(*, as_json: bool, as_csv: bool, everything: bool) -> None:
         """Show what has been spent, what is reserved included, and the limits.
 
-        The store is that of the settings ([plugins.budget] in the user's file, or in the one that
-        HOOKLINE_CONFIG names). Days, weeks and months are those of UTC.
+        The store is that of the settings ([plugins.budget] in the file that HOOKLINE_CONFIG names, or in
+        the policy). Days, weeks and months are those of UTC.
         """
         if as_json and as_csv:
             raise click.UsageError("--json and --csv exclude each other.")
