@@ -16,11 +16,12 @@ from hookline.values.secret import Secret
 # Every option of a standard plugin that a file which merely lies there may set. Whoever adds one says
 # here that its worst value sends nothing anywhere, reads and writes no file, and weakens no rule.
 HARMLESS = {
+    "documents": {"most_characters"},
     "echo": {"ask", "remove"},  # a question of one token, without a word of the user
     "fallback": {"models", "on"},
     "heal": {"strict"},  # refuses what the API refuses, or mends it
     "images": {"fetch_timeout"},
-    "logging": {"level"},
+    "logging": {"level", "stdlib"},
     "modernize": {"model", "strict"},  # a price is the user's to allow
     "pause": {"limit"},
     "prefill": {"mode"},
