@@ -46,7 +46,7 @@ _SYSTEM = "You answer questions about orders, politely and in the customer's lan
 
 def sixty_rules() -> list[dict[str, Any]]:
     """Return rules as a bank might have them: words, patterns, models, bounds, scopes, conditions."""
-    places: Sequence[Any] = (
+    places: tuple[list[str] | None, ...] = (
         None,
         ["reply"],
         ["system", "messages"],

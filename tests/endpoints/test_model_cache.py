@@ -14,7 +14,7 @@ from hookline.models import load_models
 
 NOW = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)
 YES, NO = {"supported": True}, {"supported": False}
-ENTRIES = [
+ENTRIES: list[dict[str, Any]] = [
     {
         "id": "claude-opus-4-5-20251101",
         "type": "model",

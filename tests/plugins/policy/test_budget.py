@@ -343,7 +343,7 @@ def test_a_hundred_calls_at_once_against_a_budget_for_one(sim: Any, store: Any) 
     async def main() -> list[Any]:
         async with AsyncPipeline(model=MODEL, **line_of(server, made)) as line:
             calls = (line.send("Hello") for _ in range(100))
-            return await asyncio.gather(*calls, return_exceptions=True)
+            return list(await asyncio.gather(*calls, return_exceptions=True))
 
     outcomes = asyncio.run(main())
     assert sum(isinstance(each, PolicyViolation) for each in outcomes) == 99
