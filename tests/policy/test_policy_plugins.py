@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hookline import Pipeline, PolicyViolation, hookimpl
+from hookline.config import Bound
 
 GUARD = '''
 from attrs import frozen
@@ -200,3 +201,36 @@ def test_a_lock_of_a_plugin_that_there_is_not_is_an_error_with_its_line(
     assert told == f"{path}:3: there is no plugin called 'imags'; did you mean 'images'?"
     path = write("[policy]\n[lock]\n'plugins.images.url' = 'fetch'\n")
     assert f"{path}:3: plugin 'images' has no option 'url'" in str(refusal(policy=path))
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [
+        ("'plugins.imags.attempts' = { max = 2 }", "there is no plugin called 'imags'"),
+        ("'plugins.retry.attemps' = { max = 2 }", "plugin 'retry' has no option 'attemps'"),
+        ("'plugins.images.urls' = { max = 2 }", "plugins.images.urls is no number"),
+        ("'plugins.retry.attempts' = { max = -3 }", "takes no value that is allowed"),
+    ],
+)
+def test_a_bound_that_holds_nothing_is_an_error_with_its_line(
+    write: Any, refusal: Any, bound: str, told: str
+) -> None:
+    path = write(f"[policy]\n[bounds]\n{bound}\n")
+    error = refusal(policy=path)
+    assert f"{path}:3: {told}" in f"{error} {error.admin}" or (
+        told in error.admin and f"{path}:3: " in error.admin
+    )
+
+
+@pytest.mark.parametrize("most", ["2", "2.0", "2.5"])
+def test_whole_numbers_stay_whole(write: Any, most: str) -> None:
+    path = write(
+        f"[bounds]\nmax_tokens = {{ max = {most} }}\n'plugins.retry.attempts' = {{ max = {most} }}\n"
+    )
+    with Pipeline(base_url="sim:", policy=path, config={}) as line:
+        assert repr(line.settings.max_tokens) == "2"
+        retry: Any = line.plugins.get("retry")
+        assert repr(retry.object.attempts) == "2"
+        assert line.send("Hello").request.max_tokens == 2
+    assert Bound(least=2.5).clamped(1) == 3
+    assert Bound(least=0.5, most=2.5).clamped(None) == 2.5

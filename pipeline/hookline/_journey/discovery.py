@@ -180,6 +180,9 @@ def assemble(given: Iterable[Any], settings: Settings, policy: Policy = NO_POLIC
             first = next(iter(options.get(name, ())), "")
             with settings.located("plugins", name, first):
                 raise _unknown(name, available)
+    for key, bound in policy.bounds.items():
+        if key[0] == "plugins" and key[1] not in available and key[1] not in replaced:
+            raise ConfigError(f"{bound.by}: {_unknown(key[1], available)}")
     plugins: list[Plugin] = []
     for name, each in available.items():
         if left_out(each, settings, asked, policy):

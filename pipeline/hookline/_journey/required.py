@@ -117,29 +117,56 @@ def held(policy: Policy, plugin: Plugin, home: str = "") -> Plugin:
         ConfigError: an object from code with another value than the policy allows.
 
     """
+    names = tuple(dict.fromkeys(filter(None, (plugin.name, home))))
+    if not plugin.distribution:
+        for name in names:
+            _check_locks(policy, plugin, name)
     thing = plugin.object
     changes: dict[str, Any] = {}
-    for name in dict.fromkeys(filter(None, (plugin.name, home))):
-        for option, bound in _of(policy.bounds, name):
-            value = getattr(thing, option, None)
-            if bound.holds(value):
-                continue
-            if not plugin.distribution:
-                bound.check(f"plugins.{name}.{option}", value)
-            if option not in options_of(type(thing)):
-                raise policy.refusal(f"{bound.by}: plugin {name!r} has no option {option!r}")
-            changes[option] = bound.clamped(value)
-        if plugin.distribution:
-            continue
-        for option, locked in _of(policy.lock, name):
-            if _plain(getattr(thing, option, None)) != _plain(locked.value):
-                raise ConfigError(
-                    f"plugins.{name}.{option} is locked by {locked.by}, and the plugin {plugin.name!r} "
-                    "that code hands over has another value; remove it"
-                )
+    for name in names:
+        changes |= _cut(policy, plugin, name)
     if not changes:
         return plugin
-    return attrs.evolve(plugin, object=attrs.evolve(thing, **changes))
+    try:
+        return attrs.evolve(plugin, object=attrs.evolve(thing, **changes))
+    except Exception as error:  # whatever the plugin's own class says of its options
+        bounds = [bound.by for key, bound in policy.bounds.items() if key[-1] in changes]
+        raise policy.refusal(
+            f"{' and '.join(bounds)}: plugin {plugin.name!r} takes no value that is allowed: {error}"
+        ) from error
+
+
+def _cut(policy: Policy, plugin: Plugin, name: str) -> dict[str, Any]:
+    """Return the options that are beyond a bound, each cut to it."""
+    changes: dict[str, Any] = {}
+    for option, bound in _of(policy.bounds, name):
+        value = getattr(plugin.object, option, None)
+        if bound.holds(value):
+            continue
+        if not plugin.distribution:
+            bound.check(f"plugins.{name}.{option}", value)
+        if option not in options_of(type(plugin.object)):
+            raise policy.refusal(f"{bound.by}: plugin {name!r} has no option {option!r}")
+        if value is not None and not _is_number(value):
+            raise policy.refusal(
+                f"{bound.by}: plugins.{name}.{option} is no number, so it has no bounds; lock it"
+            )
+        changes[option] = bound.clamped(value)
+    return changes
+
+
+def _check_locks(policy: Policy, plugin: Plugin, name: str) -> None:
+    """Refuse an object from code with another value than one that is locked."""
+    for option, locked in _of(policy.lock, name):
+        if _plain(getattr(plugin.object, option, None)) != _plain(locked.value):
+            raise ConfigError(
+                f"plugins.{name}.{option} is locked by {locked.by}, and the plugin {plugin.name!r} "
+                "that code hands over has another value; remove it"
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _plain(value: Any) -> Any:

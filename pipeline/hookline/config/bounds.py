@@ -1,5 +1,6 @@
 """Bounds that somebody above sets to a number: what is given must keep them, a default is cut to them."""
 
+import math
 from typing import Any
 
 from attrs import frozen
@@ -44,12 +45,18 @@ class Bound:
             raise ConfigError(f"{name} must be {self.words} (bound by {self.by}), not {value!r}")
 
     def clamped(self, value: Any) -> Any:
-        """Return a default, cut to the bound. None, which stands for no limit, becomes the limit."""
+        """Return a default, cut to the bound. None, which stands for no limit, becomes the limit.
+
+        A whole number stays one: the bound 2.5 allows of them 2 at most, or 3 at least.
+        """
         if self.holds(value):
             return value
-        if self.least is not None and isinstance(value, int | float) and value < self.least:
-            return self.least
-        return self.most if self.most is not None else self.least
+        below = self.least is not None and isinstance(value, int | float) and value < self.least
+        up = self.most is None or below
+        limit = self.least if up else self.most
+        if limit is None or not isinstance(value, int):
+            return limit
+        return math.ceil(limit) if up else math.floor(limit)
 
     def joined(self, other: "Bound") -> "Bound":
         """Return the bound that keeps both.

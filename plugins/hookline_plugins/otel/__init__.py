@@ -157,7 +157,9 @@ class Otel:
     @hookimpl
     def on_turn_end(self, turn: Turn, reply: Reply | None, error: BaseException | None) -> None:
         """End the turn's span."""
-        for span in self.spans[turn]:
+        spans = self.spans[turn]
+        while spans:  # the turn of a batch's result knows what its item's knew, which is over
+            span = spans.pop()
             if self.content and turn.request is not None:
                 span.set_attributes(dict(content_of_request(turn.request)))
             if reply is not None:

@@ -1,6 +1,7 @@
 """The plugin `otel`: spans and metrics of every turn, and nothing of what was said."""
 
 import asyncio
+import logging
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from hookline import APIError, Pipeline
+from hookline import APIError, BatchItem, Pipeline
 from hookline.simulator import Rule
 from hookline_plugins.otel import Otel
 from hookline_plugins.otel.conventions import METRICS
@@ -141,6 +142,29 @@ def test_a_stream_that_is_left_ends_its_span(run: Any, sim: Any) -> None:
     run(body, **line_of(sim(Rule(reply="word " * 300, chunk=5)), told))
     assert told.spans["attempt 1"].attributes["hookline.attempt.outcome"] == "interrupted"
     assert told.spans["chat claude-haiku-4-5"].end_time
+
+
+def test_an_item_of_a_batch_and_its_result_have_a_span_each(
+    sim: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = Telemetry()
+    with (
+        caplog.at_level(logging.WARNING, "opentelemetry"),
+        Pipeline(model="claude-haiku-4-5", **line_of(sim(Rule(reply=CANARY)), told)) as line,
+    ):
+        batch = line.batches.create([BatchItem("one", CANARY)])
+        (result,) = line.batches.results(line.batches.wait(batch))
+    assert result.reply is not None
+    assert not caplog.records  # the SDK says so where a span is ended twice
+    ended = told.spans_kept.get_finished_spans()
+    turns = [span for span in ended if span.name == "chat claude-haiku-4-5"]
+    assert len(turns) == 2
+    assert turns[0].context.span_id != turns[1].context.span_id
+    assert turns[1].attributes["gen_ai.usage.output_tokens"] == result.reply.usage.output_tokens
+    assert not any(CANARY in span.to_json() for span in ended)
+    (cost,) = told.metrics["hookline.cost"]
+    assert cost.value == pytest.approx(float(result.reply.cost or 0))
+    assert cost.value > 0
 
 
 @pytest.mark.parametrize("content", [False, True])
