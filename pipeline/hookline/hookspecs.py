@@ -105,7 +105,7 @@ def build_history(turn: "Turn", request: "Request") -> "Request | None":
 
         @hookimpl
         def build_history(self, request):
-            return request.evolve(system=f"Today is {date.today()}.")
+            return request.with_system(f"Today is {date.today()}.")
 
     Args:
         turn: the journey; ``turn.options.history`` holds the messages so far.
@@ -175,7 +175,7 @@ async def send(turn: "Turn", request: "Request", call_next: "CallNext") -> "Resp
 
         @hookimpl
         async def send(self, request, call_next):
-            return self.seen.get(request.messages) or await call_next(request)
+            return await call_next(request.evolve(max_tokens=min(request.max_tokens, self.most)))
 
     Args:
         turn: the journey.
@@ -250,7 +250,7 @@ def filter_stream(turn: "Turn") -> "StreamFilter | None":
 
         @hookimpl
         def filter_stream(self):
-            return StreamFilter.deltas(lambda text: CARD.sub("[card]", text), look_behind=19)
+            return StreamFilter.deltas(lambda text: CARD.sub("[card]", text), look_behind=21)
 
     Args:
         turn: the journey.

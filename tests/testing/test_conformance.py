@@ -254,6 +254,70 @@ class Slow:
         time.sleep(0.06)
 
 
+class DropsTheSystemPrompt:
+    @hookimpl
+    def build_history(self, request):
+        return request.evolve(system="Today is Monday.")
+
+
+class DropsTheBreakpoint:
+    @hookimpl
+    def build_history(self, request):
+        system = request.system or ""
+        if not isinstance(system, str):
+            system = "\n".join(block.text for block in system)
+        return request.evolve(system=f"{system}\nToday is Monday.")
+
+
+class KeepsStreams:
+    """A cache that keeps what can be read only once."""
+
+    def __init__(self):
+        self.kept = {}
+
+    @hookimpl
+    async def send(self, turn, request, call_next):
+        key = (turn.principal, request)
+        if key not in self.kept:
+            self.kept[key] = await call_next(request)
+        return self.kept[key]
+
+
+class KeepsForEverybody:
+    def __init__(self):
+        self.kept = {}
+
+    @hookimpl
+    async def send(self, turn, request, call_next):
+        if not turn.asks_model or turn.stream:
+            return await call_next(request)
+        if request not in self.kept:
+            self.kept[request] = await call_next(request)
+        return self.kept[request]
+
+
+class RaisingObserver:
+    role = "observer"
+
+    @hookimpl
+    def on_turn_end(self):
+        raise ValueError("the disk is full")
+
+
+class ObserverOfReplies:
+    role = "observer"
+
+    @hookimpl
+    def on_turn_end(self, reply):
+        self.tokens = reply.usage.output_tokens
+
+
+class ForgotItsRole:
+    @hookimpl
+    async def on_attempt(self, attempt):
+        raise KeyError(attempt.status)
+
+
 class Misspelt:
     @hookimpl
     def build_histroy(self):
@@ -263,6 +327,15 @@ class Misspelt:
 WRONG = [
     (Misspelt, "contract", "did you mean 'build_history'"),
     (OnlyThoseTwo, "surfaces", "count_tokens in sync failed"),
+    (RaisingObserver, "surfaces", "send in sync, .* on_turn_end failed: .* the disk is full"),
+    (ForgotItsRole, "surfaces", "stream in asyncio, .* on_attempt failed: KeyError"),
+    (ObserverOfReplies, "failures", r"\(400\) \(send, sync\) on_turn_end failed: AttributeError"),
+    (DropsTheSystemPrompt, "what stands", "system prompt, a string, is gone"),
+    (DropsTheSystemPrompt, "what stands", "system prompt, blocks, is gone"),
+    (DropsTheBreakpoint, "what stands", "cache breakpoint of the caller's is gone"),
+    (KeepsStreams, "again", "stream after stream of the same in one pipeline failed"),
+    (KeepsStreams, "again", "send after stream, stream of the same in one pipeline"),
+    (KeepsForEverybody, "again", "the answer to another user's request"),
     (SystemInAText, "forms", "left differently from a system prompt that is a string"),
     (OnlyStrings, "forms", "left differently from a message that is a string"),
     (OnlyStrings, "places", "lets it pass in the second text block"),
@@ -390,7 +463,7 @@ def test_the_command_says_what_is_right(tmp_path: Any, capfd: pytest.CaptureFixt
     assert main(["check-plugin", "good.py"]) == 0
     out = capfd.readouterr().out
     assert re.search(r"^surfaces +right +24 ", out, re.MULTILINE)
-    assert "hookline conformance: 12 of 12 checks" in out
+    assert "hookline conformance: 14 of 14 checks" in out
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from attrs import define
 from hookline.errors import HooklineError
 from hookline.hookspecs import Layer, hookimpl
 from hookline.simulator import Rule
+from hookline.testing.conformance.content import UNHEARD
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.subject import COLOURS, Call
 from hookline.testing.conformance.trying import Trying
@@ -49,6 +50,9 @@ def failures(trying: Trying) -> Iterator[Finding]:
                         f"at {name} ({surface}, {colour}) it failed itself: {outcome.error}",
                         "a reply may be empty, cut off or refused, and call_next may raise",
                     )
+                for text in outcome.unheard:
+                    if not (colour == "sync" and "event loop" in text):
+                        yield Finding(f"at {name} ({surface}, {colour}) {text}", UNHEARD)
                 bare = trying.subject.without(call, colour)
                 ends_well = bare.error is None and outcome.error is not None
                 if ends_well and outcome.blames and "PluginError" not in (outcome.error or ""):

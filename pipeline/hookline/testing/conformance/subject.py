@@ -7,7 +7,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from hookline._journey.contract import HOOKS
 from hookline._journey.discovery import installed
@@ -17,7 +17,7 @@ from hookline.errors import HooklineError, NeedsEventLoop, PluginError
 from hookline.pipeline import AsyncPipeline, Pipeline
 from hookline.simulator import Rule, Simulator
 from hookline.testing.conformance.samples import NATIVE, TEXTS
-from hookline.testing.recording import RecordingSimulator
+from hookline.testing.recording import RecordingSimulator, TraceCapture
 
 __all__ = ["COLOURS", "SURFACES", "Call", "Colour", "Outcome", "Subject"]
 
@@ -92,6 +92,7 @@ class Outcome:
         error: the class and text of what was raised.
         blames: whether it is the plugin's fault: anything but a refusal on purpose.
         asks_loop: whether the plugin waited for an event loop in a ``Pipeline``.
+        unheard: what went wrong in its hooks that only observe, and was merely noted in the trace.
 
     """
 
@@ -101,6 +102,7 @@ class Outcome:
     error: str | None = None
     blames: bool = False
     asks_loop: bool = False
+    unheard: tuple[str, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -182,6 +184,33 @@ class Subject:
                 else:
                     yield Outcome(text=text, shown=shown)
 
+    def row(self, calls: Sequence[Call], simulator: Simulator, colour: Colour) -> list[Outcome]:
+        """Take several calls, one after the other, through one pipeline."""
+        outcomes: list[Outcome] = []
+        if colour == "sync":
+            with self.line(colour, simulator) as line:
+                for call in calls:
+                    try:
+                        text, shown = _sync(line, call)
+                    except (Exception, SystemExit) as error:  # noqa: BLE001 -- a stranger's code
+                        outcomes.append(_failed(error, (), self._module))
+                    else:
+                        outcomes.append(Outcome(text=text, shown=shown))
+            return outcomes
+
+        async def main() -> None:
+            async with self.line(colour, simulator) as line:
+                for call in calls:
+                    try:
+                        text, shown = await _async(line, call)
+                    except (Exception, SystemExit) as error:  # noqa: BLE001 -- a stranger's code
+                        outcomes.append(_failed(error, (), self._module))
+                    else:
+                        outcomes.append(Outcome(text=text, shown=shown))
+
+        run_async(colour, main)
+        return outcomes
+
     def without(self, call: Call, colour: Colour = "sync") -> Outcome:
         """Take the same call without the plugin."""
         return _taken([], call, colour, "")
@@ -203,6 +232,9 @@ def _taken(plugins: list[Plugin], call: Call, colour: Colour, module: str) -> Ou
     if call.simulator is None and call.surface.endswith("tool step"):
         simulator = RecordingSimulator(*call.rules, _CALLS_TOOL)
     text = shown = None
+    trace = TraceCapture()
+    name = plugins[0].name if plugins else ""
+    plugins = [*plugins, Plugin.of(trace)]
     try:
         if colour == "sync":
             with _line(colour, simulator, plugins, call.line) as line:
@@ -215,8 +247,14 @@ def _taken(plugins: list[Plugin], call: Call, colour: Colour, module: str) -> Ou
 
             text, shown = run_async(colour, main)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- a stranger's code
-        return _failed(error, _bodies(simulator), module)
-    return Outcome(bodies=_bodies(simulator), text=text, shown=shown)
+        return evolve(_failed(error, _bodies(simulator), module), unheard=_unheard(trace, name))
+    return Outcome(bodies=_bodies(simulator), text=text, shown=shown, unheard=_unheard(trace, name))
+
+
+def _unheard(trace: TraceCapture, name: str) -> tuple[str, ...]:
+    """Return what the engine noted of a plugin's failures that go no further."""
+    notes = (text for each in trace.traces for plugin, text in each.notes if plugin == name)
+    return tuple(text for text in notes if text.partition(" failed: ")[0] in HOOKS)
 
 
 def _failed(error: BaseException, bodies: tuple[Any, ...], module: str) -> Outcome:

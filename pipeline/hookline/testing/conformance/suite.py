@@ -8,7 +8,7 @@ from attrs import frozen
 
 from hookline._journey.plugin_set import Plugin, examine
 from hookline.errors import HooklineError
-from hookline.testing.conformance import content, failing, hygiene, repeats, replies
+from hookline.testing.conformance import again, content, failing, hygiene, repeats, replies
 from hookline.testing.conformance.report import Finding, Report, Result
 from hookline.testing.conformance.subject import Subject
 from hookline.testing.conformance.trying import Trying
@@ -44,11 +44,13 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("surfaces", "every surface, in sync, asyncio and trio", content.surfaces),
     Check("forms", "the same text as a string and in blocks", content.forms),
     Check("places", "text in messages, system, tool results and documents", content.places),
+    Check("what stands", "the caller's system prompt and cache breakpoints", content.stands),
     Check("prefills", "prefills native and instructed, plain and streamed", replies.prefills),
     Check("streams", "a stream split at every offset against the plain reply", replies.splits),
     Check("blocks of replies", "text in the second block of a reply", replies.second_block),
     Check("purity", "what the caller handed over, before and after", repeats.purity),
     Check("determinism", "the same call twice", repeats.determinism),
+    Check("again", "the same call again in one pipeline, and by another user", again.again),
     Check(
         "steps",
         "tool steps and further turns: nothing twice, the beginning unchanged",
