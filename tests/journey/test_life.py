@@ -47,6 +47,40 @@ def test_a_turn_ends_well_though_an_observer_outlasts_its_deadline(run: Any) -> 
     assert run.send(line={"plugins": [plugin]}, timeout=0.3).text
 
 
+@pytest.mark.parametrize("hook", ["on_turn_start", "on_attempt", "conclude", "on_turn_end"])
+def test_a_cancellation_while_one_plugin_is_told_reaches_the_others_and_then_the_caller(
+    hook: str,
+) -> None:
+    heard: list[str] = []
+    ends: list[Any] = []
+
+    async def main() -> None:
+        waits = asyncio.Event()
+
+        async def long(self: Any) -> None:
+            waits.set()
+            await asyncio.sleep(20)
+
+        role = "transformer" if hook == "conclude" else "observer"
+        plugins = [
+            with_hook(hook, long, "long", role=role, observer_timeout=30),
+            with_hook(hook, lambda self: heard.append(hook), "other", role=role),
+            with_hook("on_turn_end", lambda self, error: ends.append(type(error)), "ends"),
+        ]
+        async with AsyncPipeline(base_url="sim:", config={}, plugins=plugins) as line:
+            task = asyncio.ensure_future(line.send("Hello"))
+            await asyncio.wait_for(waits.wait(), 10)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+    assert heard == [hook]
+    assert len(ends) == 1
+    if hook != "on_turn_end":  # there the turn had ended well before somebody left
+        assert ends == [asyncio.CancelledError]
+
+
 @pytest.mark.parametrize("seconds", [0, -1, "soon", True])
 def test_a_wrong_observer_timeout_is_refused(seconds: Any) -> None:
     from hookline import ConfigError

@@ -25,6 +25,7 @@ from hookline.values.messages import Request
 __all__ = [
     "absorbed",
     "failure",
+    "is_cancellation",
     "is_failure",
     "note_failure",
     "raise_failure",
@@ -49,8 +50,16 @@ def is_failure(implementation: Implementation, error: BaseException) -> bool:
         return True
     if implementation.role != "enforcer" or isinstance(error, GeneratorExit | KeyboardInterrupt):
         return False
-    # A cancellation by asyncio or trio; neither can be imported only to be told apart.
-    return type(error).__module__.partition(".")[0] not in ("asyncio", "trio", "hookline")
+    ours = type(error).__module__.partition(".")[0] == "hookline"
+    return not ours and not is_cancellation(error)
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Say whether a task is told to stop, by asyncio or trio; neither can be imported only to be told apart."""
+    return not isinstance(error, Exception) and type(error).__module__.partition(".")[0] in (
+        "asyncio",
+        "trio",
+    )
 
 
 def failure(implementation: Implementation, error: BaseException) -> HooklineError:
@@ -133,7 +142,12 @@ async def result_of(implementation: Implementation, turn: Turn, *arguments: Any)
 
 
 async def tell(implementations: tuple[Implementation, ...], turn: Turn, *arguments: Any) -> None:
-    """Tell observers; each has a few moments, a failing one is noted, the others still hear."""
+    """Tell observers; each has a few moments, a failing one is noted, the others still hear.
+
+    A cancellation that arrives while one is being told ends that one alone: it goes on to the
+    caller when all have heard.
+    """
+    left: BaseException | None = None
     for implementation in implementations:
         began = perf_counter()
         try:
@@ -142,6 +156,10 @@ async def tell(implementations: tuple[Implementation, ...], turn: Turn, *argumen
                 await turn.io.bounded(result, implementation.seconds, shield=True)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- observers are isolated, whatever they raise
             note_failure(turn, implementation, error)
+        except BaseException as error:
+            if not is_cancellation(error):
+                raise
+            left = error
         else:
             # What has no await in it cannot be ended; whoever wonders about the delay finds it here.
             if result is None and perf_counter() - began > implementation.seconds:
@@ -149,6 +167,8 @@ async def tell(implementations: tuple[Implementation, ...], turn: Turn, *argumen
                     f"it took {perf_counter() - began:.1f} s; await turn.io instead"
                 )
                 note_failure(turn, implementation, late)
+    if left is not None:
+        raise left
 
 
 def note_failure(turn: Turn, implementation: Implementation, error: BaseException) -> None:

@@ -6,7 +6,14 @@ from typing import Protocol, Self
 
 from hookline._journey.checks import sealed
 from hookline._journey.engine import Engine
-from hookline._journey.failures import failure, is_failure, note_failure, result_of, tell
+from hookline._journey.failures import (
+    failure,
+    is_cancellation,
+    is_failure,
+    note_failure,
+    result_of,
+    tell,
+)
 from hookline.errors import DeadlineExceeded, HooklineError
 from hookline.reply import Outcome, Reply
 from hookline.turn import Turn
@@ -113,9 +120,11 @@ class Life:
             try:
                 await turn.io.shielded(result_of(implementation, turn, outcome))
             except BaseException as error:
-                if not is_failure(implementation, error):
+                if is_cancellation(error):  # the others must still hear, and of this
+                    problem = error
+                elif not is_failure(implementation, error):
                     raise
-                if problem is None:
+                elif problem is None:
                     problem = failure(implementation, error)
                     problem.__cause__ = None if problem is error else error
                 else:
