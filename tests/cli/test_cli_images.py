@@ -170,3 +170,39 @@ def test_a_clipboard_of_no_use_is_told(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/paste\n")))
     assert run("chat") == 2
     assert (str(trouble) if trouble else "no image in the clipboard") in capfd.readouterr().err
+
+
+VAULT = """
+from hookline import Image, hookimpl
+
+class Vault:
+    before = ("images",)
+
+    @hookimpl
+    async def resolve_images(self, turn, request):
+        async def found(block):
+            is_ours = isinstance(block, Image) and block.scheme == "vault"
+            return block.evolve(source="scans/a.png") if is_ours else block
+
+        return await request.map_media(found, turn.io)
+"""
+
+
+def test_the_plugins_of_this_run_resolve_their_schemes(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "vault.py").write_text(VAULT)
+    assert run("-p", "./vault.py", "images", "vault://ant", "--json") == 0
+    (row,) = json.loads(capfd.readouterr().out)
+    assert row["file"] == "'vault://ant'"
+    assert "192" in str(row["sent"])
+
+
+def test_a_scheme_that_nobody_resolves_says_what_is_missing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert run("ask", "Hi", "--image", "vault://ant") != 0
+    said = capfd.readouterr().err
+    assert "no plugin of this pipeline resolves the scheme vault:" in said
+    assert "-p FILE" in said
+    assert "enable it" not in said

@@ -103,3 +103,37 @@ def test_a_table_in_the_folder_is_for_those_who_hand_it_over(tmp_path: Path) -> 
     refused = hookline("tools")
     assert refused.returncode == 2
     assert "Hand the file over on purpose" in refused.stderr
+
+
+OFFICE = '''
+from hookline import hookimpl
+
+def send_mail(to: str) -> str:
+    """Send a mail."""
+    return f"sent to {to}"
+
+def count_letters(text: str) -> int:
+    """Count."""
+    return len(text)
+
+class Office:
+    @hookimpl
+    def register_tools(self, register):
+        register(count_letters)
+        register(send_mail)
+        register("send_mail", "human")
+'''
+
+
+def test_the_tools_of_this_runs_plugins_are_there(tmp_path: Path) -> None:
+    (tmp_path / "office.py").write_text(OFFICE)
+    rows = json.loads(hookline("-p", "./office.py", "tools", "--json").stdout)
+    assert {row["name"]: row["policy"] for row in rows} == {
+        "count_letters": "",
+        "send_mail": "human (deferred)",
+    }
+    called = hookline("-p", "./office.py", "tools", "call", "count_letters", '{"text": "ant"}')
+    assert called.stdout == "3\n", called.stderr
+    waits = hookline("-p", "./office.py", "tools", "call", "send_mail", '{"to": "ada"}')
+    assert "it waits for a person" in waits.stderr
+    assert hookline("tools").stderr.endswith("or a plugin with tools: -p FILE\n")

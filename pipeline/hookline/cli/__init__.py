@@ -5,7 +5,30 @@ Needs the extra ``cli`` (click to parse, rich to draw); without it, ``main`` say
 
 from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["main", "selected"]
+
+
+def selected(config: str | None = None) -> tuple[list[str], list[str] | None]:
+    """Return the plugins that this run adds and leaves out, by ``-p`` and ``--only``; for commands of plugins.
+
+    Args:
+        config: a settings file, as for ``Pipeline``.
+
+    Returns:
+        What the pipeline takes as ``plugins=`` and as ``disable=``.
+
+    Raises:
+        ConfigError: there is no such plugin, or it is an enforcer that was to be left out.
+
+    Example:
+        >>> plugins, disable = selected(config)
+        >>> with Pipeline(config=config, plugins=plugins, disable=disable) as line:
+        ...     line.explain("Hello")
+
+    """
+    from hookline.cli.selection import applied  # noqa: PLC0415 -- imports click
+
+    return applied(config)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,5 +1,6 @@
 """``hookline models``: the table of models."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,10 +43,13 @@ def models(
     add are included; retired ones are marked. What --refresh has kept of the server is, too: limits, thinking,
     effort and retirement.
     """
-    from hookline.endpoints.model_cache import keep, kept  # noqa: PLC0415 -- `--help` does without
-    from hookline.pipeline import Pipeline  # noqa: PLC0415 -- `--help` does without
+    from hookline.cli.selection import applied  # noqa: PLC0415 -- `--help` does without
+    from hookline.endpoints.model_cache import keep, kept  # noqa: PLC0415 -- as above
+    from hookline.pipeline import Pipeline  # noqa: PLC0415 -- as above
 
-    with Pipeline(config=config, base_url=base_url) as line:
+    plugins, disable = applied(config)
+    made = partial(Pipeline, config=config, base_url=base_url, plugins=plugins, disable=disable)
+    with made() as line:
         address = str(line.settings.base_url)
         if refresh:
             entries = list(line.models.all())
@@ -54,7 +58,7 @@ def models(
             line.models.learn()
         known = list(line.model_table)
     if refresh:
-        with Pipeline(config=config, base_url=base_url) as line:
+        with made() as line:
             known = list(line.model_table)
     elif (found := kept(address)) is not None:
         note(f"with what {address} told on {found.fetched.date()}")

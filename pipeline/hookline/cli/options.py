@@ -161,9 +161,10 @@ class Arguments:
 
     def pipeline(self) -> "Pipeline":
         """Return a pipeline with the user's settings."""
-        from hookline.pipeline import Pipeline  # noqa: PLC0415 -- `--help` does without
+        from hookline.cli.selection import applied  # noqa: PLC0415 -- `--help` does without
+        from hookline.pipeline import Pipeline  # noqa: PLC0415 -- as above
 
-        plugins, disable = _selected(self.config)
+        plugins, disable = applied(self.config)
         return Pipeline(
             plugins=[*plugins, *self._plugins()],
             disable=disable,
@@ -251,18 +252,6 @@ class Arguments:
                 raise click.UsageError("there is no text: give it as an argument, or pipe it in.")
             return piped or None
         return f"{self.text}\n\n{piped}" if piped else self.text
-
-
-def _selected(config: str | None) -> tuple[list[str], list[str] | None]:
-    """Return the plugins that this run adds and leaves out."""
-    from hookline.cli.selection import selection  # noqa: PLC0415 -- `--help` does without
-    from hookline.policy import load_policy, policy_settings  # noqa: PLC0415 -- as above
-
-    chosen = selection()
-    if not chosen:
-        return [], None
-    policy = load_policy()
-    return chosen.applied(policy_settings(policy, config), policy)
 
 
 def takes(*tables: Sequence[Decorator] | Decorator) -> Decorator:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hookline.config import Settings
     from hookline.policy import Policy
 
-__all__ = ["OPTIONS", "Selection", "chosen", "selection"]
+__all__ = ["OPTIONS", "Selection", "applied", "chosen", "selection"]
 
 _NOT: Final = "no:"
 
@@ -120,3 +120,14 @@ def selection() -> Selection:
     context = click.get_current_context(silent=True)
     found = context.find_object(Selection) if context is not None else None
     return found or Selection()
+
+
+def applied(config: str | None) -> tuple[list[str], list[str] | None]:
+    """Return the plugins that this run adds and leaves out, with these settings."""
+    from hookline.policy import load_policy, policy_settings  # noqa: PLC0415 -- `--help` does without
+
+    run = selection()
+    if not run:
+        return [], None
+    policy = load_policy()
+    return run.applied(policy_settings(policy, config), policy)

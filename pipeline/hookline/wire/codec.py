@@ -307,28 +307,38 @@ def _head_writer() -> Callable[[Any], dict[str, Any]]:
     return writer(Request, skip="messages")
 
 
-def _unresolved(value: Any, path: str) -> Iterator[str]:
-    """Find the positions of unresolved blocks, as the API writes them: ``messages.2.content.0``."""
+def _unresolved(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Find unresolved blocks and their positions, as the API writes them: ``messages.2.content.0``."""
     if isinstance(value, tuple):
         for index, item in enumerate(value):
             yield from _unresolved(item, f"{path}.{index}")
     elif isinstance(value, Model):
         if not is_known(type(value)):
-            scheme = getattr(value, "scheme", None)
-            of = f" of the scheme {scheme}:" if scheme else ""
-            yield f"{path}: {type(value).__name__}{of}"
+            yield path, value
             return
         for a, key in wire_fields(type(value)):
             yield from _unresolved(getattr(value, a.name), f"{path}.{key}" if path else key)
 
 
 def _located(model: Model, path: str) -> UnresolvedContent:
-    places = ", ".join(_unresolved(model, path))
+    found = list(_unresolved(model, path))
+    schemes = sorted({f"{each.scheme}:" for _, each in found if getattr(each, "scheme", None)})
+    places = ", ".join(f"{where}: {_named(each)}" for where, each in found)
+    if schemes:
+        return UnresolvedContent(
+            f"{places} was not turned into what the API accepts: no plugin of this pipeline resolves "
+            f"the scheme {' '.join(schemes)} in the stage resolve_images. Add the one that does "
+            "(plugins=[…], or hookline -p FILE), or see whether the scheme is misspelt"
+        )
     return UnresolvedContent(
         f"{places} was not turned into what the API accepts. The 'images' plugin does this in the "
-        "stage resolve_images; enable it, or pass an ImageBlock or a DocumentBlock. A scheme of your "
-        "own is resolved by a plugin of your own, in that stage"
+        "stage resolve_images; enable it, or pass an ImageBlock or a DocumentBlock"
     )
+
+
+def _named(block: Any) -> str:
+    scheme = getattr(block, "scheme", None)
+    return type(block).__name__ + (f" of the scheme {scheme}:" if scheme else "")
 
 
 def encode_body(data: dict[str, Any]) -> bytes:

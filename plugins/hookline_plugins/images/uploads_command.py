@@ -5,6 +5,7 @@ from typing import Final
 import click
 
 from hookline import APIError, ConfigError, Pipeline
+from hookline.cli import selected
 
 __all__ = ["uploads"]
 
@@ -21,7 +22,8 @@ def uploads(config: str | None, base_url: str | None, *, delete: bool) -> None:
     Large images and documents of a conversation are uploaded once instead of being sent with every turn. The
     API deletes them by itself after a day, or what `keep_seconds` of the plugin `uploads` says.
     """
-    with Pipeline(config=config, base_url=base_url) as line:
+    plugins, disable = selected(config)
+    with Pipeline(config=config, base_url=base_url, plugins=plugins, disable=disable) as line:
         plugin = line.plugins.get("uploads")
         if plugin is None or not hasattr(plugin.object, "kept"):
             raise ConfigError("the plugin 'uploads' is not enabled here")

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from hookline import Pipeline, ToolResultBlock, Turn, hookimpl
+from hookline.cli import selected
 from hookline.simulator import Rule, Scenario, Simulator
 from hookline_plugins.tools.approvals import Approvals
 from hookline_plugins.tools.routes import Table
@@ -46,7 +47,10 @@ def _described(row: Row, table: Table) -> dict[str, str]:
 
 
 def _line(config: str | None, looks: _Looks, simulator: Simulator | None = None) -> Pipeline:
-    line = Pipeline(config=config, base_url=simulator or "sim:", plugins=[looks])
+    plugins, disable = selected(config)
+    line = Pipeline(
+        config=config, base_url=simulator or "sim:", plugins=[*plugins, looks], disable=disable
+    )
     plugin = line.plugins.get("tools")
     if plugin is None:
         raise click.ClickException("the plugin 'tools' is switched off here")
@@ -77,7 +81,10 @@ def command(context: click.Context, config: str | None, *, as_json: bool) -> Non
         click.echo(json.dumps(looks.rows, indent=2))
         return
     if not looks.rows:
-        click.echo("there are no tools here; give routes in [plugins.tools.routes]", err=True)
+        click.echo(
+            "there are no tools here; give routes in [plugins.tools.routes], or a plugin with tools: -p FILE",
+            err=True,
+        )
     heads = ("name", "route", "from", "policy")
     rows = [dict(zip(heads, heads, strict=True)), *looks.rows] if looks.rows else []
     widths = {head: max((len(row[head]) for row in rows), default=0) for head in heads}

@@ -44,10 +44,12 @@ def images(files: tuple[str, ...], model: str | None, config: str | None, *, as_
     stages by itself, as this model and these settings would have it. $ is the price of its tokens as
     input, once. A PDF costs by its pages, within a range; what only the API reads has no price before.
     """
-    from hookline.cli.sources import attached  # noqa: PLC0415 -- `--help` does without
+    from hookline.cli.selection import applied  # noqa: PLC0415 -- `--help` does without
+    from hookline.cli.sources import attached  # noqa: PLC0415 -- as above
     from hookline.pipeline import Pipeline  # noqa: PLC0415 -- as above
 
-    with Pipeline(model=model, config=config) as line:
+    plugins, disable = applied(config)
+    with Pipeline(model=model, config=config, plugins=plugins, disable=disable) as line:
         facts = line.model_table.require(line.settings.model)
         rows = _rows([each for file in files for each in attached(file)], line, facts)
     if as_json:
