@@ -206,3 +206,15 @@ def test_a_scheme_that_nobody_resolves_says_what_is_missing(
     assert "no plugin of this pipeline resolves the scheme vault:" in said
     assert "-p FILE" in said
     assert "enable it" not in said
+
+
+def test_a_plugin_that_was_given_as_prefill_is_told_where_it_belongs(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "vault.py").write_text(VAULT)
+    assert run("ask", "-p", "vault.py", "Hi") == 0
+    assert "a plugin stands before it: hookline -p vault.py …" in capfd.readouterr().err
+    assert run("ask", "-p", "other.py", "Hi") == 0  # a prefill like any other
+    assert "a plugin stands" not in capfd.readouterr().err
+    assert run("-p", "scans", "ask", "Hi") == 2
+    assert "A file is given by its path, and ends in .py" in capfd.readouterr().err

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from attrs import field, frozen
 
-from hookline import Message, PolicyViolation, StreamFilter, hookimpl
+from hookline import ConfigError, Message, PolicyViolation, StreamFilter, hookimpl
 from hookline.cli import main
 from hookline.plugin import Layer, option
 from hookline.testing.conformance import CHECKS, Subject, check_plugin
@@ -318,6 +318,12 @@ class ForgotItsRole:
         raise KeyError(attempt.status)
 
 
+class NeedsOptions:
+    @hookimpl
+    def open(self):
+        raise ConfigError("folder is empty; give it one")
+
+
 class Misspelt:
     @hookimpl
     def build_histroy(self):
@@ -325,6 +331,7 @@ class Misspelt:
 
 
 WRONG = [
+    (NeedsOptions, "contract", "it cannot begin: ConfigError: folder is empty"),
     (Misspelt, "contract", "did you mean 'build_history'"),
     (OnlyThoseTwo, "surfaces", "count_tokens in sync failed"),
     (RaisingObserver, "surfaces", "send in sync, .* on_turn_end failed: .* the disk is full"),
@@ -456,6 +463,46 @@ class Bad:
     def build_history(self, request):
         {body}
 """
+
+
+def test_streams_that_nothing_was_changed_in_are_told_apart() -> None:
+    class Quiet:
+        @hookimpl
+        def filter_stream(self):
+            return StreamFilter.deltas(
+                lambda text: text.replace("internal only", "[…]"), look_behind=1
+            )
+
+    class Declared(Quiet):
+        samples = ("internal only",)
+
+    (check,) = [each for each in CHECKS if each.name == "streams"]
+    trying = Trying(Subject("quiet", Quiet))
+    assert list(check.run(trying)) == []
+    assert trying.note.startswith("no reply was changed")
+    assert "became" in findings(Declared, "streams")
+
+
+FORGETFUL = """
+from hookline import hookimpl
+
+
+class Forgetful:
+    @hookimpl
+    def build_history(self, request):
+        return request.evolve(system=f"{request.system}. Be kind.")
+"""
+
+
+def test_the_command_shows_some_of_many_findings_and_each_remedy_once(
+    tmp_path: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "forgetful.py").write_text(FORGETFUL)
+    assert main(["check-plugin", "forgetful.py"]) == 1
+    out = capfd.readouterr().out
+    assert len(re.findall("^forms: .* left differently", out, re.MULTILINE)) == 3
+    assert re.search(r"^forms: and \d+ more like these; --json has all", out, re.MULTILINE)
+    assert out.count("→ content is a string or a tuple of blocks") == 1
 
 
 def test_the_command_says_what_is_right(tmp_path: Any, capfd: pytest.CaptureFixture[str]) -> None:

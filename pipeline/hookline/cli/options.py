@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
@@ -215,6 +216,7 @@ class Arguments:
         options = self.options()
         options["on_progress"] = click.get_current_context().with_resource(ProgressBar())
         if self.prefill is not None:
+            self._warn_of_a_file(self.prefill)
             options["prefill"] = self.prefill
         if self.schema is not None:
             options["output"] = sources.schema(self.schema)
@@ -242,6 +244,15 @@ class Arguments:
         if not attached:
             return text or ""
         return attached if text is None else [*attached, text]
+
+    def _warn_of_a_file(self, prefill: str) -> None:
+        """Say where a plugin is named, to whoever took ``-p`` for that; it may be meant all the same."""
+        if prefill.endswith(".py") and Path(prefill).is_file():
+            from hookline.cli.output import note  # noqa: PLC0415 -- `--help` does without
+
+            note(
+                f"-p after the command is the prefill; a plugin stands before it: hookline -p {prefill} …"
+            )
 
     def _text(self, *, needed: bool) -> str | None:
         if self.text == "-":

@@ -74,7 +74,10 @@ class Selection:
         names = [name for name in self.added if not is_file_reference(name)]
         for name in (*names, *self.without, *self.only):
             if name not in available:
-                raise ConfigError(f"there is no plugin called {name!r}; {nearest(name, available)}")
+                raise ConfigError(
+                    f"there is no plugin called {name!r}; {nearest(name, available)}. A file is given "
+                    "by its path, and ends in .py"
+                )
         for name in self.without:
             if available[name].enforces:
                 raise ConfigError(

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,13 +18,14 @@ from hookline.cli.options import CONFIG, JSON, examples
 from hookline.cli.output import console, error, print_json, print_table, styled
 
 if TYPE_CHECKING:
-    from hookline.testing.conformance import Report
+    from hookline.testing.conformance import Finding, Report
 
 __all__ = ["check_plugin"]
 
 _RIGHT: Final = 0
 _FINDINGS: Final = 1
 _UNREADABLE: Final = 2
+_SHOWN: Final = 3  # findings of one remedy that are printed
 _LAST_WORDS: Final = 300  # characters of what a process said that ended by itself
 
 
@@ -162,6 +164,10 @@ class _Run:
         return Result(check, "", findings=(what,))
 
 
+def _remedy(finding: "Finding") -> str:
+    return finding.remedy
+
+
 def _print(report: "Report") -> None:
     screen = console()
     screen.print(styled((report.plugin, "bold")))
@@ -169,7 +175,12 @@ def _print(report: "Report") -> None:
         ("CHECK", "VERDICT", "CALLS", "TRIED"), report.rows(), right=("CALLS",), wrapped=("TRIED",)
     )
     for result in report.results:
-        for finding in result.findings:
-            screen.print(styled((f"{result.check}: ", "bold red"), (finding.what, "")))
-            screen.print(styled((f"  → {finding.remedy}", "dim")))
+        alike = groupby(sorted(result.findings, key=_remedy), key=_remedy)
+        for remedy, found in ((remedy, list(group)) for remedy, group in alike):
+            for finding in found[:_SHOWN]:
+                screen.print(styled((f"{result.check}: ", "bold red"), (finding.what, "")))
+            if len(found) > _SHOWN:
+                more = f"and {len(found) - _SHOWN} more like these; --json has all of them"
+                screen.print(styled((f"{result.check}: ", "bold red"), (more, "")))
+            screen.print(styled((f"  → {remedy}", "dim")))
     screen.print(styled((report.badge, "green" if report.right else "red")))

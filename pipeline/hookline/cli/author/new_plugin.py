@@ -147,7 +147,10 @@ def new_plugin(name: str | None, kind: str | None, folder: str | None, *, yes: b
     _write(target, project.files())
     screen = console()
     screen.print(styled((f"{project.distribution} stands in {target}", "bold green")))
-    steps = f"cd {target} && pip install -e . && pytest && hookline check-plugin {project.name}"
+    steps = (
+        f"cd {target} && pip install -e . --group dev && pytest && "
+        f"hookline check-plugin {project.name}"
+    )
     screen.print(styled((f"next: {steps}", "")))
 
 

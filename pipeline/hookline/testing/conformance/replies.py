@@ -49,12 +49,15 @@ def splits(trying: Trying) -> Iterator[Finding]:
     if not trying.subject.hooks & _ON_REPLIES:
         trying.nothing("it takes no part in replies")
         return
+    trying.note = "no reply was changed; a class says what it reacts to: samples = (…)"
     for sample in trying.subject.samples:
         reply = sentence(sample) if len(sentence(sample)) <= _LONGEST else sample[:_LONGEST]
         plain = trying.take(Call(rules=(Rule(reply=reply),)))
         if plain.blames:
             yield Finding(f"with the reply {reply!r} it failed: {plain.error}", _REMEDY)
             continue
+        if plain.refused or plain.text != reply:
+            trying.note = ""
         cuts = [*((each,) for each in range(1, len(reply))), tuple(range(1, len(reply)))]
         for cut, stream in zip(cuts, _streams(trying, reply, cuts), strict=False):
             problem = _differs(trying, reply, plain, stream)

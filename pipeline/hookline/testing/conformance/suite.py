@@ -10,7 +10,7 @@ from hookline._journey.plugin_set import Plugin, examine
 from hookline.errors import HooklineError
 from hookline.testing.conformance import again, content, failing, hygiene, repeats, replies
 from hookline.testing.conformance.report import Finding, Report, Result
-from hookline.testing.conformance.subject import Subject
+from hookline.testing.conformance.subject import Call, Outcome, Subject
 from hookline.testing.conformance.trying import Trying
 
 __all__ = ["CHECKS", "Check", "check_plugin", "results"]
@@ -37,6 +37,13 @@ def _fits(trying: Trying) -> Iterator[Finding]:
         examine(trying.subject.plugin())
     except HooklineError as error:
         yield Finding(str(error), "see the page about writing plugins")
+        return
+    outcome = trying.subject.take(Call()) if "open" in trying.subject.hooks else Outcome()
+    if (outcome.error or "").startswith("ConfigError: "):
+        yield Finding(
+            f"it cannot begin: {outcome.error}",
+            "with options that it can do with: --config FILE, or check_plugin(lambda: Plugin(…))",
+        )
 
 
 CHECKS: Final[tuple[Check, ...]] = (
