@@ -21,6 +21,7 @@ from hookline.testing import (
     error_answer,
     http_answer,
     json_answer,
+    message,
     stream_events,
     stream_head,
     stream_parts,
@@ -262,3 +263,36 @@ def test_what_a_server_says_is_cut_and_cleaned(status: int) -> None:
     assert error.message.startswith(" [2J ]0;title")
     assert "(60,0" in error.message
     assert APIError("naïve 蟻 🐜", status=400, type="x").message == "naïve 蟻 🐜"
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["send", "stream"])
+def test_an_echo_of_the_key_is_shown_nowhere_in_an_error(streamed: bool) -> None:
+    key = "plain-" + "CANARY-key"
+    told = {"type": "invalid_request_error", "message": key, "details": {key: [key], "a": {key: 1}}}
+    event = {"type": "error", "error": told, "request_id": key}
+    answer = stream_events(event) if streamed else http_answer(400, json.dumps(event).encode())
+    head = stream_head() if streamed else b""
+    with (
+        FaultServer(head + answer) as stub,
+        Pipeline(base_url=stub.url, api_key=key, model="claude-haiku-4-5") as line,
+        pytest.raises(APIError) as caught,
+    ):
+        line.send("Hello") if not streamed else line.stream("Hello").__enter__()
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in shown.stack if frame.filename != __file__]
+    assert CANARY not in repr([frame.locals for frame in ours])
+    assert CANARY not in repr([str(caught.value), vars(caught.value)])
+
+
+def test_the_id_of_a_request_is_cleaned_in_an_answer_too() -> None:
+    head = {"request-id": "req_1\x1b[2J" + "x" * 500 + KEY}
+    with (
+        FaultServer(json_answer(message("Ants."), headers=head)) as stub,
+        Pipeline(base_url=stub.url, api_key="k", model="claude-haiku-4-5") as line,
+    ):
+        reply = line.send("Hello")
+    (attempt,) = reply.trace.attempts
+    assert attempt.request_id == reply.response.request_id
+    assert (attempt.request_id or "").startswith("req_1 [2Jxx")
+    assert len(attempt.request_id or "") < 150
+    assert "\x1b" not in json.dumps(reply.trace.to_dict(), ensure_ascii=False) + str(reply.trace)

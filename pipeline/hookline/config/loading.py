@@ -250,7 +250,7 @@ def _usable(name: str, value: Any, layer: Layer, environ: Mapping[str, str]) -> 
         return _credential(name, value, layer, environ)
     if name == "base_url":
         return checked_base_url(value) if isinstance(value, str) else value
-    if name == "ca_bundle" and value and not Path(value).is_file():
+    if name == "ca_bundle" and value and not os.path.isfile(value):  # noqa: PTH113 -- Path raises for some
         raise ConfigError(f"ca_bundle: there is no file {value!r}")
     value = tuple(value) if isinstance(value, list) else value
     if name == "files" and layer.origin in _FILES:

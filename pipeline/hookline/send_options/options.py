@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from os import PathLike
+from sys import float_info
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypedDict
 
 from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
+from hookline.values.brief import brief
 from hookline.values.messages import Message
 from hookline.values.prefill import PREFILL_MODES, PrefillMode
 from hookline.values.principal import Principal
@@ -225,7 +227,7 @@ def timeout_of(value: Any) -> float | None:
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
-        or not 0 < value < float("inf")
+        or not 0 < value <= float_info.max  # an int may be larger than every float
     ):
-        raise InputError(f"timeout must be a number of seconds above 0, not {value!r}")
+        raise InputError(f"timeout must be a number of seconds above 0, not {brief(value)}")
     return float(value)
