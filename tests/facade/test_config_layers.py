@@ -432,6 +432,16 @@ def test_an_error_about_a_value_that_lost_is_told_all_the_same(environ: dict[str
         load_settings(environ=environ, max_tokens=5)
 
 
+@pytest.mark.parametrize("said", ["sk-ant-canary", "env", 3])
+def test_a_key_in_a_file_is_an_error_whoever_wins(environ: dict[str, str], said: Any) -> None:
+    write(f"auth_token = {said!r}", "named.toml")
+    stronger: Any
+    for stronger in ({"api_key": "sk-mine"}, {"auth_token": "sk-mine"}):
+        with pytest.raises(ConfigError, match=r"named.toml:1: a key does not belong") as caught:
+            load_settings("named.toml", environ=environ, **stronger)
+        assert "canary" not in str(caught.value)
+
+
 # Base URLs ---------------------------------------------------------------------------------------
 
 

@@ -109,7 +109,7 @@ def budget(tmp_path: Path, **limits: Any) -> Plugin:
 
 
 def spent(made: Plugin) -> dict[str, int]:
-    ledger = made.object.ledger  # type: ignore[attr-defined]  # a Budget
+    ledger = made.object.ledger
     return {account.unit: amount for account, amount in ledger.spent()}
 
 
