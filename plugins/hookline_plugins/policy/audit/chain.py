@@ -12,10 +12,16 @@ from typing import Final
 
 from attrs import field, frozen
 
-__all__ = ["START", "Broken", "Chain", "Sealed"]
+from hookline import ConfigError
+
+__all__ = ["START", "Broken", "Chain", "Damaged", "Sealed"]
 
 START: Final = "0" * 64
 """What stands for the seal before the first record."""
+
+
+class Damaged(ConfigError):
+    """What was a log, or should be one, cannot be read."""
 
 
 @frozen

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hookline import ConfigError
-from hookline_plugins.policy.audit.chain import Broken, Chain, Sealed
+from hookline_plugins.policy.audit.chain import Broken, Chain, Damaged, Sealed
 from hookline_plugins.policy.audit.jsonl import line_of
 from hookline_plugins.policy.audit.logs import Log
 
@@ -111,7 +111,7 @@ def _verified(log: Log, chain: Chain, noted: tuple[int, str] | None) -> tuple[Se
                 return last, f"record {each.number}: {each.why}"
             last = each
             found = found or (each.number, each.seal) == noted
-    except ConfigError as error:  # a line, or a file, that nobody can read any more
+    except Damaged as error:  # a line, or a file, that nobody can read any more
         return last, str(error).removeprefix("audit: ")
     if noted is not None and not found:
         return last, f"record {noted[0]} is missing, or another one than was noted"

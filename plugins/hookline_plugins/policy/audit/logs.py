@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 from attrs import field, frozen
 
-from hookline import ConfigError, InputError
-from hookline_plugins.policy.audit.chain import START, Chain, Sealed
+from hookline import InputError
+from hookline_plugins.policy.audit.chain import START, Chain, Damaged, Sealed
 from hookline_plugins.storage.database import Database, Layout
 
 __all__ = ["NO_LOG", "Log", "SQLiteLog"]
@@ -33,7 +33,7 @@ class Log(Protocol):
 
         Raises:
             InputError: there is no log here; a path that is wrong must not look like one that is whole.
-            ConfigError: it is damaged, or no log at all.
+            Damaged: it is that, or no log at all.
 
         """
         ...
@@ -116,7 +116,7 @@ class SQLiteLog:
                 ):
                     yield Sealed(number, seal or "", record or b"")
         except sqlite3.Error as error:
-            raise ConfigError(f"audit: {self.path} is damaged, or no log: {error}") from error
+            raise Damaged(f"audit: {self.path} is damaged, or no log: {error}") from error
 
     def open(self) -> None:
         """See ``Log.open``."""
