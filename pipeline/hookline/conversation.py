@@ -9,6 +9,7 @@ own. Its pipeline, which holds connections and keys, is shared by copies and lef
 
 import html
 import threading
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
@@ -77,7 +78,7 @@ class ConversationBase:
             raise InputError(f"from_json() takes JSON as text or bytes, not {type(data).__name__}")
         try:
             raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-            saved = json.loads_unique(raw)
+            saved = json.loads_unique(raw.removeprefix(BOM_UTF8))
         except json.JSONDecodeError as error:
             raise InputError(f"the conversation is not JSON: {error}") from error
         saved = {"messages": saved} if isinstance(saved, list) else saved

@@ -270,14 +270,17 @@ def test_an_echo_of_the_key_is_shown_nowhere_in_an_error(streamed: bool) -> None
     key = "plain-" + "CANARY-key"
     told = {"type": "invalid_request_error", "message": key, "details": {key: [key], "a": {key: 1}}}
     event = {"type": "error", "error": told, "request_id": key}
-    answer = stream_events(event) if streamed else http_answer(400, json.dumps(event).encode())
-    head = stream_head() if streamed else b""
+    body = json.dumps(event).encode()
+    answer = stream_head() + b"event: error\ndata: " + body + b"\n\n"
     with (
-        FaultServer(head + answer) as stub,
+        FaultServer(answer if streamed else http_answer(400, body)) as stub,
         Pipeline(base_url=stub.url, api_key=key, model="claude-haiku-4-5") as line,
         pytest.raises(APIError) as caught,
     ):
-        line.send("Hello") if not streamed else line.stream("Hello").__enter__()
+        if not streamed:
+            line.send("Hello")
+        with line.stream("Hello") as stream:
+            _ = stream.reply
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [frame for frame in shown.stack if frame.filename != __file__]
     assert CANARY not in repr([frame.locals for frame in ours])
