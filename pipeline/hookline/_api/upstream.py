@@ -201,17 +201,17 @@ class Upstream:
         headers = self._headers(accept, "" if content is None else content_type, tuple(betas))
         if traceparent:
             headers = {**headers, "traceparent": traceparent}
+        outgoing = Outgoing(
+            method,
+            f"{self.base_url}{path}",
+            headers,
+            content,
+            self.timeouts.within(remaining, patient=patient),
+            None if remaining is None or not whole else io.now() + remaining,
+        )
+        del content  # which a traceback with its frames' variables would show: credentials, what was said
         try:
-            answer = await self.transport.open(
-                Outgoing(
-                    method,
-                    f"{self.base_url}{path}",
-                    headers,
-                    content,
-                    self.timeouts.within(remaining, patient=patient),
-                    None if remaining is None or not whole else io.now() + remaining,
-                )
-            )
+            answer = await self.transport.open(outgoing)
         except HooklineError as error:
             hide(error, self._hidden)
             raise
