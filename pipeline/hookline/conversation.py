@@ -21,7 +21,7 @@ from hookline.reply import Reply
 from hookline.send_options import Input, SendOptions
 from hookline.send_options.call import request_fields
 from hookline.send_options.message import as_history, new_message
-from hookline.send_options.options import check_names
+from hookline.send_options.options import check_names, forget_credentials
 from hookline.send_options.tools import split_tools
 from hookline.streams import AsyncStream, Stream
 from hookline.turn import TurnOptions
@@ -197,6 +197,7 @@ class ConversationBase:
 
     def _merged(self, options: SendOptions) -> SendOptions:
         merged: SendOptions = {**self.options, **options}
+        forget_credentials(options)
         return merged
 
     def _kept(self, options: SendOptions) -> SendOptions:
