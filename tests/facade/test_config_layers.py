@@ -382,6 +382,7 @@ def test_a_file_says_where_a_key_is_kept(
         ("command:", "a key does not belong into settings"),
         ("command:no-such-program-anywhere", "command: it cannot be run"),
         ("command:'open", "command: it cannot be run"),
+        ("command: ", "command: names no command"),
         ("command:{python} -c 'print(1/0)'", "ended with exit code 1"),
     ],
 )

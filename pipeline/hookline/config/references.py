@@ -73,6 +73,8 @@ def _from_keyring(place: str, _environ: Mapping[str, str]) -> str:
 
 def _from_command(line: str, _environ: Mapping[str, str]) -> str:
     """Return what a command prints; no shell is involved, and its words go into no error."""
+    if not line.strip():
+        raise ConfigError("command: names no command")
     words: list[str] = []
     try:
         words = shlex.split(line)

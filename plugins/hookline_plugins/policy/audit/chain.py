@@ -82,7 +82,7 @@ class Chain:
                 yield Broken(number, f"it is missing; record {each.number} stands in its place")
                 return
             sealed = self.seal(before, number, each.record)
-            if not hmac.compare_digest(sealed.seal, each.seal):
+            if not hmac.compare_digest(sealed.seal.encode(), each.seal.encode("utf-8", "replace")):
                 yield Broken(
                     number, "it, or a record before it, was changed, or the key is another"
                 )

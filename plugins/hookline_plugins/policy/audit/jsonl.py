@@ -28,6 +28,7 @@ else:
 __all__ = ["JSONLinesLog", "line_of", "read_line"]
 
 _LINE: Final = re.compile(rb'\{"number":(\d{1,15}),"seal":"([0-9a-f]{64})","record":(\{.*\})\}')
+_BEGIN: Final = b'{"number":'
 _TAIL: Final = 64 * 1024
 
 
@@ -153,6 +154,9 @@ class JSONLinesLog:
             return size
         end = self._end_of_lines(descriptor, size)
         if end < size:
+            begun = _read_at(descriptor, end, len(_BEGIN))
+            if begun != _BEGIN[: len(begun)]:  # somebody else's file, which must not be cut
+                raise ConfigError(f"audit: what {self.path} ends in is no line of an audit log")
             os.ftruncate(descriptor, end)
         self._last.inode, self._last.size = info.st_ino, end
         self._last.number, self._last.seal = self._before(descriptor, end)
