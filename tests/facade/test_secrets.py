@@ -10,7 +10,7 @@ import httpx
 import pytest
 from loguru import logger
 
-from hookline import APIError, AsyncPipeline, HooklineError, Message, Pipeline
+from hookline import APIError, AsyncPipeline, BatchItem, HooklineError, Message, Pipeline
 from hookline._http.transport import Outgoing
 from hookline.testing import (
     Close,
@@ -270,14 +270,17 @@ def test_an_echo_of_the_key_is_shown_nowhere_in_an_error(streamed: bool) -> None
     key = "plain-" + "CANARY-key"
     told = {"type": "invalid_request_error", "message": key, "details": {key: [key], "a": {key: 1}}}
     event = {"type": "error", "error": told, "request_id": key}
-    answer = stream_events(event) if streamed else http_answer(400, json.dumps(event).encode())
-    head = stream_head() if streamed else b""
+    body = json.dumps(event).encode()
+    answer = stream_head() + b"event: error\ndata: " + body + b"\n\n"
     with (
-        FaultServer(head + answer) as stub,
+        FaultServer(answer if streamed else http_answer(400, body)) as stub,
         Pipeline(base_url=stub.url, api_key=key, model="claude-haiku-4-5") as line,
         pytest.raises(APIError) as caught,
     ):
-        line.send("Hello") if not streamed else line.stream("Hello").__enter__()
+        if not streamed:
+            line.send("Hello")
+        with line.stream("Hello") as stream:
+            _ = stream.reply
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [frame for frame in shown.stack if frame.filename != __file__]
     assert CANARY not in repr([frame.locals for frame in ours])
@@ -296,3 +299,34 @@ def test_the_id_of_a_request_is_cleaned_in_an_answer_too() -> None:
     assert (attempt.request_id or "").startswith("req_1 [2Jxx")
     assert len(attempt.request_id or "") < 150
     assert "\x1b" not in json.dumps(reply.trace.to_dict(), ensure_ascii=False) + str(reply.trace)
+
+
+def test_no_credential_of_a_call_in_any_frame_and_the_callers_own_stay(sinks: Sinks) -> None:
+    server = {"type": "url", "url": "https://a.example", "name": "a", "authorization_token": KEY}
+    given: Any = {
+        "mcp_servers": [server],
+        "fallback_credit_token": KEY,
+        "tools": [{"type": "mcp_toolset", "mcp_server_name": "a"}],
+    }
+    item = BatchItem("x", "Hello", **given)
+    assert CANARY not in repr(item)
+
+    async def twin() -> None:
+        async with AsyncPipeline(base_url=url, api_key="k", model="claude-haiku-4-5") as line:
+            await line.send("Hello", **given)
+
+    with FaultServer(error_answer(400, "invalid_request_error")) as stub:
+        url = stub.url
+        with Pipeline(base_url=url, api_key="k", model="claude-haiku-4-5") as line:
+            for call in (
+                lambda: line.send("Hello", **given),
+                lambda: line.conversation().send("Hello", **given),
+                lambda: line.count_tokens("Hello", **given),
+                lambda: line.batches.create([item]),
+                lambda: asyncio.run(twin()),
+            ):
+                with pytest.raises(APIError) as caught:
+                    call()
+                assert CANARY not in sinks.shown(caught.value)
+    assert given["mcp_servers"] == item.options["mcp_servers"] == [server]
+    assert sum(KEY.encode() in each.body for each in stub.requests) == 5  # so it was sent

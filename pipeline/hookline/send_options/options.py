@@ -26,6 +26,7 @@ __all__ = [
     "betas_of",
     "breakpoints_of",
     "check_names",
+    "forget_credentials",
     "list_of",
     "on_progress_of",
     "prefill_mode_of",
@@ -85,6 +86,7 @@ class SendOptions(TypedDict, Generic[T], total=False):
 
 
 # What people write here although it has its place elsewhere, and where that is.
+_CREDENTIALS: Final = ("mcp_servers", "fallback_credit_token")
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "stream": "call line.stream(…) instead of line.send(…)",
     "max_steps": "it belongs to the pipeline: Pipeline(max_steps=…)",
@@ -231,3 +233,13 @@ def timeout_of(value: Any) -> float | None:
     ):
         raise InputError(f"timeout must be a number of seconds above 0, not {brief(value)}")
     return float(value)
+
+
+def forget_credentials(given: Any) -> None:
+    """Take credentials out of a call's own options, once they have been read.
+
+    The frames of ``send`` and its like hold that dict, and whoever records a traceback with its local
+    variables would record them.
+    """
+    for name in _CREDENTIALS:
+        given.pop(name, None)

@@ -191,7 +191,7 @@ class Scenario:
 
         path = Path(path)
         try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
+            data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ConfigError(
                 f"The scenario file {path} cannot be read: {error.strerror}. Check the path."
