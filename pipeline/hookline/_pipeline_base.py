@@ -31,7 +31,7 @@ from hookline.policy import load_policy, policy_settings
 from hookline.profiles import Profile
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
-from hookline.send_options.options import betas_of
+from hookline.send_options.options import betas_of, forget_credentials
 from hookline.turn import Resumed, Turn, Uploads
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
@@ -218,7 +218,7 @@ class PipelineBase:
         return Journeys(
             engine=self._engine,
             begin=lambda item: self._begin(
-                "batch", item.message, item.options, name=item.custom_id
+                "batch", item.message, {**item.options}, name=item.custom_id
             ),
             resume=self._resume,
         )
@@ -279,6 +279,7 @@ class PipelineBase:
     ) -> tuple[Turn, Request]:
         """Turn what a caller wants into a turn and its first request."""
         call = self._prepared(message, given)
+        forget_credentials(given)
         if surface != "explain":  # which sends nothing
             self._require_credentials()
         options = call.options

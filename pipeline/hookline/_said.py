@@ -39,7 +39,7 @@ def without(value: Any, secrets: Collection[str]) -> Any:
             value = value.replace(secret, "…")
         return _KEY.sub(r"\1…", value)
     if isinstance(value, Mapping):
-        return {name: without(item, secrets) for name, item in value.items()}
+        return {without(k, secrets): without(item, secrets) for k, item in value.items()}
     if isinstance(value, list | tuple):
         items = [without(item, secrets) for item in value]
         return items if isinstance(value, list) else tuple(items)

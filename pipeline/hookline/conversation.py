@@ -9,6 +9,7 @@ own. Its pipeline, which holds connections and keys, is shared by copies and lef
 
 import html
 import threading
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
@@ -20,7 +21,7 @@ from hookline.reply import Reply
 from hookline.send_options import Input, SendOptions
 from hookline.send_options.call import request_fields
 from hookline.send_options.message import as_history, new_message
-from hookline.send_options.options import check_names
+from hookline.send_options.options import check_names, forget_credentials
 from hookline.send_options.tools import split_tools
 from hookline.streams import AsyncStream, Stream
 from hookline.turn import TurnOptions
@@ -77,7 +78,7 @@ class ConversationBase:
             raise InputError(f"from_json() takes JSON as text or bytes, not {type(data).__name__}")
         try:
             raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-            saved = json.loads_unique(raw)
+            saved = json.loads_unique(raw.removeprefix(BOM_UTF8))
         except json.JSONDecodeError as error:
             raise InputError(f"the conversation is not JSON: {error}") from error
         saved = {"messages": saved} if isinstance(saved, list) else saved
@@ -196,6 +197,7 @@ class ConversationBase:
 
     def _merged(self, options: SendOptions) -> SendOptions:
         merged: SendOptions = {**self.options, **options}
+        forget_credentials(options)
         return merged
 
     def _kept(self, options: SendOptions) -> SendOptions:

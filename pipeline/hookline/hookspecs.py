@@ -79,7 +79,8 @@ class Layer(IntEnum):
 
     A plugin says ``layer = Layer.CACHE``; one that says nothing stands just outside RETRY. The order
     is theirs and not the user's: a limiter outside of the retries would not see the attempts, a
-    fallback inside of them would give a model up at the first overload.
+    fallback inside of them would give a model up at the first overload. Within BUDGET comes nobody: what
+    an enforcer there has reckoned with is what leaves, once, whatever other plugins declare.
     """
 
     AUDIT = 10
@@ -90,10 +91,10 @@ class Layer(IntEnum):
     BREAKER = 60
     RETRY = 70
     HEDGE = 80
-    BUDGET = 90
-    LIMITER = 100
-    REDACT = 110
-    RECORD = 120
+    LIMITER = 90
+    REDACT = 100
+    RECORD = 110
+    BUDGET = 120
 
 
 @hookspec

@@ -529,3 +529,75 @@ def test_ctrl_c_ends_with_130(silent: HTTPServer) -> None:
     assert process.returncode == 130
     assert out == b""
     assert err == b""
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "x" * 5_000], ids=["endless", "long"])
+@pytest.mark.parametrize("option", ["--schema", "--image", "--document"])
+def test_a_file_that_is_none(path: str, option: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "Hello", option, path]) == 2
+    told = capfd.readouterr().err
+    assert told.startswith("hookline: error: ")
+    assert "unexpected" not in told
+
+
+def test_a_conversation_of_a_name_that_no_file_can_have(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "Hello", "--continue", "x" * 5_000]) == 2
+    assert "the name is too long" in capfd.readouterr().err
+
+
+def test_a_plugin_file_of_a_name_that_no_file_can_have(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["-p", f"./{'x' * 5_000}.py", "ask", "Hello"]) == 2
+    assert "there is no plugin file" in capfd.readouterr().err
+
+
+def test_a_schema_may_come_through_a_pipe(capfd: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b'{"type": "object", "properties": {}}')
+    os.close(writing)
+    try:
+        assert main(["ask", "An ant?", "--schema", f"/dev/fd/{reading}"]) == 0
+    finally:
+        os.close(reading)
+    assert json.loads(capfd.readouterr().out) == {}
+
+
+def test_files_that_begin_with_a_byte_order_mark(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def marked(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        return name
+
+    talk = marked("talk.json", '{"messages": [{"role": "user", "content": "An ant?"}]}')
+    rules = marked("sim.toml", '[[rule]]\nreply = "An ant."\n')
+    schema = marked("schema.json", '{"type": "object", "properties": {}}')
+    for command in (
+        ["ask", "Hello", "--continue", talk],
+        ["heal", talk],
+        ["ask", "Hello", "--base-url", f"sim:{rules}"],
+        ["ask", "Hello", "--schema", schema],
+    ):
+        assert main(command) in (0, 3), command  # 3: something was mended
+    told = capfd.readouterr()
+    assert "An ant." in told.out
+    assert "error" not in told.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["heal", "/dev/zero"],
+        ["heal", "x" * 5_000],
+        ["modernize", "/dev/zero"],
+        ["modernize", "x" * 5_000],
+        ["ask", "Hello", "--continue", "/dev/zero"],
+    ],
+    ids=lambda command: " ".join(command)[:30],
+)
+def test_conversations_are_read_by_the_one_door(
+    command: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command) in (1, 2)
+    told = capfd.readouterr().err
+    assert command[-1][:50] in told
+    assert "unexpected" not in told

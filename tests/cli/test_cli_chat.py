@@ -93,7 +93,7 @@ MISTAKES = (
     ("/undo", "nothing to undo"),
     ("/model haiku", "did you mean 'claude-haiku-5-5'"),
     ("/load", "name of a file"),
-    ("/load gone.json", "gone.json cannot be read"),
+    ("/load gone.json", "gone.json: it cannot be read"),
     ("/load drip.toml", "not JSON"),
 )
 

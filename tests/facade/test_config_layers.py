@@ -382,6 +382,7 @@ def test_a_file_says_where_a_key_is_kept(
         ("command:", "a key does not belong into settings"),
         ("command:no-such-program-anywhere", "command: it cannot be run"),
         ("command:'open", "command: it cannot be run"),
+        ("command: ", "command: names no command"),
         ("command:{python} -c 'print(1/0)'", "ended with exit code 1"),
     ],
 )
@@ -429,6 +430,16 @@ def test_an_error_about_a_value_that_lost_is_told_all_the_same(environ: dict[str
     users(environ, "max_tokens = -1")
     with pytest.raises(ConfigError, match="max_tokens must be a whole number above 0, not -1"):
         load_settings(environ=environ, max_tokens=5)
+
+
+@pytest.mark.parametrize("said", ["sk-ant-canary", "env", 3])
+def test_a_key_in_a_file_is_an_error_whoever_wins(environ: dict[str, str], said: Any) -> None:
+    write(f"auth_token = {said!r}", "named.toml")
+    stronger: Any
+    for stronger in ({"api_key": "sk-mine"}, {"auth_token": "sk-mine"}):
+        with pytest.raises(ConfigError, match=r"named.toml:1: a key does not belong") as caught:
+            load_settings("named.toml", environ=environ, **stronger)
+        assert "canary" not in str(caught.value)
 
 
 # Base URLs ---------------------------------------------------------------------------------------

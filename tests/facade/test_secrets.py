@@ -10,7 +10,7 @@ import httpx
 import pytest
 from loguru import logger
 
-from hookline import APIError, AsyncPipeline, HooklineError, Message, Pipeline
+from hookline import APIError, AsyncPipeline, BatchItem, HooklineError, Message, Pipeline
 from hookline._http.transport import Outgoing
 from hookline.testing import (
     Close,
@@ -21,6 +21,7 @@ from hookline.testing import (
     error_answer,
     http_answer,
     json_answer,
+    message,
     stream_events,
     stream_head,
     stream_parts,
@@ -262,3 +263,70 @@ def test_what_a_server_says_is_cut_and_cleaned(status: int) -> None:
     assert error.message.startswith(" [2J ]0;title")
     assert "(60,0" in error.message
     assert APIError("naïve 蟻 🐜", status=400, type="x").message == "naïve 蟻 🐜"
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["send", "stream"])
+def test_an_echo_of_the_key_is_shown_nowhere_in_an_error(streamed: bool) -> None:
+    key = "plain-" + "CANARY-key"
+    told = {"type": "invalid_request_error", "message": key, "details": {key: [key], "a": {key: 1}}}
+    event = {"type": "error", "error": told, "request_id": key}
+    body = json.dumps(event).encode()
+    answer = stream_head() + b"event: error\ndata: " + body + b"\n\n"
+    with (
+        FaultServer(answer if streamed else http_answer(400, body)) as stub,
+        Pipeline(base_url=stub.url, api_key=key, model="claude-haiku-4-5") as line,
+        pytest.raises(APIError) as caught,
+    ):
+        if not streamed:
+            line.send("Hello")
+        with line.stream("Hello") as stream:
+            _ = stream.reply
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in shown.stack if frame.filename != __file__]
+    assert CANARY not in repr([frame.locals for frame in ours])
+    assert CANARY not in repr([str(caught.value), vars(caught.value)])
+
+
+def test_the_id_of_a_request_is_cleaned_in_an_answer_too() -> None:
+    head = {"request-id": "req_1\x1b[2J" + "x" * 500 + KEY}
+    with (
+        FaultServer(json_answer(message("Ants."), headers=head)) as stub,
+        Pipeline(base_url=stub.url, api_key="k", model="claude-haiku-4-5") as line,
+    ):
+        reply = line.send("Hello")
+    (attempt,) = reply.trace.attempts
+    assert attempt.request_id == reply.response.request_id
+    assert (attempt.request_id or "").startswith("req_1 [2Jxx")
+    assert len(attempt.request_id or "") < 150
+    assert "\x1b" not in json.dumps(reply.trace.to_dict(), ensure_ascii=False) + str(reply.trace)
+
+
+def test_no_credential_of_a_call_in_any_frame_and_the_callers_own_stay(sinks: Sinks) -> None:
+    server = {"type": "url", "url": "https://a.example", "name": "a", "authorization_token": KEY}
+    given: Any = {
+        "mcp_servers": [server],
+        "fallback_credit_token": KEY,
+        "tools": [{"type": "mcp_toolset", "mcp_server_name": "a"}],
+    }
+    item = BatchItem("x", "Hello", **given)
+    assert CANARY not in repr(item)
+
+    async def twin() -> None:
+        async with AsyncPipeline(base_url=url, api_key="k", model="claude-haiku-4-5") as line:
+            await line.send("Hello", **given)
+
+    with FaultServer(error_answer(400, "invalid_request_error")) as stub:
+        url = stub.url
+        with Pipeline(base_url=url, api_key="k", model="claude-haiku-4-5") as line:
+            for call in (
+                lambda: line.send("Hello", **given),
+                lambda: line.conversation().send("Hello", **given),
+                lambda: line.count_tokens("Hello", **given),
+                lambda: line.batches.create([item]),
+                lambda: asyncio.run(twin()),
+            ):
+                with pytest.raises(APIError) as caught:
+                    call()
+                assert CANARY not in sinks.shown(caught.value)
+    assert given["mcp_servers"] == item.options["mcp_servers"] == [server]
+    assert sum(KEY.encode() in each.body for each in stub.requests) == 5  # so it was sent

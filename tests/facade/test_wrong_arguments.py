@@ -34,7 +34,7 @@ class Odd:
 
 
 WRONG: Final[tuple[Any, ...]] = (
-    *(5, -1, 0, 1.5, float("nan"), True, "", "x", "\ud83d", b"x"),
+    *(5, -1, 0, 1.5, 10**400, float("nan"), True, "", "x", "\ud83d", b"x"),
     *([], [5], [None], ["x"], [[]], [{}], [Odd()], [int], [{"role": 5}], [{"type": 5}]),
     *({}, {"x": 5}, {5: 5}, {"type": "x"}, (), ([int],), set(), range(3), iter([1])),
     *(object(), Odd, print, lambda: 0),

@@ -74,7 +74,7 @@ def filtered(make: Any) -> Any:
 @pytest.mark.parametrize(
     "events",
     [
-        [START, HEL, LO, STOP, *END],
+        [START, {**HEL, "index": 1}, LO, STOP, *END],
         [START, BEGIN, HEL, STOP, BEGIN, LO, STOP, *END],
         [START, BEGIN, HEL, STOP, LO, *END],
         [START, BEGIN, HEL, START, BEGIN, LO, STOP, *END],

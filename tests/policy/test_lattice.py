@@ -78,9 +78,11 @@ def stacked(layers: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[st
     places: set[str] = set()
     kept = []
     for kind, table in layers:
-        if kind in ("plugin", "policy") or kind not in places:
+        # Where a file is named, or settings are given as a dict, none is looked for.
+        place = "file" if kind in ("found", "named", "dict") else kind
+        if kind in ("plugin", "policy") or place not in places:
             kept.append((kind, table))
-        places.add(kind)
+        places.add(place)
     return kept
 
 

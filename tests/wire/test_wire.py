@@ -594,3 +594,10 @@ def test_a_tool_call_whose_input_is_no_object_is_still_a_call(
     assert block.type == kind
     assert not isinstance(block, UnknownBlock)
     assert (block.input, block.invalid_json) == (parsed, invalid)  # type: ignore[attr-defined]  # of all three
+
+
+def test_a_byte_order_mark_is_no_part_of_json() -> None:
+    assert wire_json.loads(b"\xef\xbb\xbf" + b'{"a": 12345678901234567890}') == {"a": 12345678901234567890}  # fmt: skip
+    assert wire_json.loads('\ufeff{"a": "\\ud83d"}') == {"a": "\ud83d"}
+    with pytest.raises(wire_json.JSONDecodeError):
+        wire_json.loads(b'{"a": ' + b"\xef\xbb\xbf" + b"1}")

@@ -13,7 +13,6 @@ __all__ = ["error_of", "read_body", "read_json"]
 _MOST_BODY: Final = 64 * 1024 * 1024
 _MOST_ERROR_BODY: Final = 64 * 1024
 _SHOWN: Final = 200  # characters of a body that is not JSON, in an error's text
-_BOM: Final = b"\xef\xbb\xbf"  # that some servers put before JSON
 _REDIRECTS: Final = range(300, 400)
 
 
@@ -72,7 +71,7 @@ async def error_of(answer: RawResponse) -> APIError | TransportError:
 def _parsed(answer: RawResponse, body: bytes) -> Any:
     """Return the JSON that a body is, or the error that it reports or is."""
     try:
-        data = json.loads(body.removeprefix(_BOM))
+        data = json.loads(body)
     except json.JSONDecodeError:
         return _not_json(answer, body)
     if isinstance(data, dict) and data.get("type") == "error":

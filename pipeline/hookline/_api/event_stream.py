@@ -195,7 +195,9 @@ def _error_or(event: Event, hidden: Collection[str]) -> Event:
         error = APIError.from_body(event.data)
         event = ErrorEvent({"type": error.type, "message": error.message}, error.request_id)
     if isinstance(event, ErrorEvent):
-        return event.evolve(error=without(event.error, hidden))
+        return event.evolve(
+            error=without(event.error, hidden), request_id=without(event.request_id, hidden)
+        )
     return event
 
 

@@ -126,18 +126,12 @@ class Upstream:
             DecodeError: the answer is no count.
 
         """
-        known = {a.name for a in fields(Request)}
-        body = {
-            key: value
-            for key, value in unstructure(request).items()
-            if key in _COUNTED or key not in known
-        }
         answer = await self.call(
             "POST",
             f"{_MESSAGES}/count_tokens",
             io=turn.io,
             remaining=turn.remaining(),
-            content=encode_body(body),
+            content=_encode_counted(request),
             betas=request.betas,
             traceparent=turn.traceparent,
         )
@@ -201,17 +195,19 @@ class Upstream:
         headers = self._headers(accept, "" if content is None else content_type, tuple(betas))
         if traceparent:
             headers = {**headers, "traceparent": traceparent}
+        outgoing = Outgoing(
+            method,
+            f"{self.base_url}{path}",
+            headers,
+            content,
+            self.timeouts.within(remaining, patient=patient),
+            None if remaining is None or not whole else io.now() + remaining,
+        )
+        del (
+            content
+        )  # which a traceback with its frames' variables would show: credentials, what was said
         try:
-            answer = await self.transport.open(
-                Outgoing(
-                    method,
-                    f"{self.base_url}{path}",
-                    headers,
-                    content,
-                    self.timeouts.within(remaining, patient=patient),
-                    None if remaining is None or not whole else io.now() + remaining,
-                )
-            )
+            answer = await self.transport.open(outgoing)
         except HooklineError as error:
             hide(error, self._hidden)
             raise
@@ -257,6 +253,12 @@ async def _abandon(io: IO, answer: RawResponse) -> None:
     """Close an answer because of an error, which no trouble in closing must replace."""
     with suppress(HooklineError, TimeoutError):
         await io.shielded(answer.aclose())
+
+
+def _encode_counted(request: Request) -> bytes:
+    known = {a.name for a in fields(Request)}
+    wanted = unstructure(request).items()
+    return encode_body({k: v for k, v in wanted if k in _COUNTED or k not in known})
 
 
 async def _whole(answer: RawResponse) -> Response:

@@ -8,6 +8,7 @@ but for those whose names begin with an underscore. It is imported by its path: 
 import hashlib
 import importlib.util
 import inspect
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -78,7 +79,7 @@ def plugins_in(reference: str) -> list[FilePlugin]:
     """
     path, wanted = split_reference(reference)
     file = Path(path).expanduser()
-    if not file.is_file():
+    if not os.path.isfile(file):  # noqa: PTH113 -- Path.is_file() raises where a name is too long
         raise ConfigError(f"there is no plugin file {path!r}")
     module = _imported(file, path)
     if wanted:

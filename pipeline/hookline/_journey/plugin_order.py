@@ -95,7 +95,18 @@ def _by_layer(plugins: Sequence["Plugin"]) -> list["Plugin"]:
                     )
     ordered = sorted(plugins, key=lambda each: said[each.name] or _UNSAID)
     # A layer is the stronger word; only those that declare none may be moved across layers.
-    return _moved(ordered, [each for each in plugins if said[each.name] is None])
+    moved = _moved(ordered, [each for each in plugins if said[each.name] is None])
+    return sorted(moved, key=lambda each: _last_to_reckon(each, said[each.name]))
+
+
+def _last_to_reckon(plugin: "Plugin", layer: Layer | None) -> int:
+    """Return how far in a plugin stands whatever is declared: within a budget there is nobody.
+
+    Of enforcers that say they are budgets, one from code stands outside of those that are installed.
+    """
+    if plugin.role != "enforcer" or layer != Layer.BUDGET:
+        return 0
+    return 2 if plugin.distribution else 1
 
 
 def _moved(ordered: Sequence["Plugin"], asking: Iterable["Plugin"]) -> list["Plugin"]:

@@ -24,9 +24,15 @@ async def send(engine: Engine, turn: Turn, request: Request) -> Response:
 
 
 async def outgoing(
-    engine: Engine, turn: Turn, request: Request
+    engine: Engine, turn: Turn, request: Request, *, departs: bool = False
 ) -> tuple[Request, Destination] | None:
     """Return what would leave, changed by the onion and checked, and where to; nothing is sent.
+
+    Args:
+        engine: the pipeline's.
+        turn: the journey.
+        request: as it enters the onion.
+        departs: whether it leaves afterwards, in a batch.
 
     Returns:
         None if a layer of the onion answered by itself, as a cache does: what the layers inside it
@@ -35,7 +41,8 @@ async def outgoing(
     """
     turn.check_deadline("send")
     try:
-        await _onion(engine, turn, partial(_stop_short, engine, turn)).run(request)
+        innermost = partial(_stop_short, engine, turn, departs=departs)
+        await _onion(engine, turn, innermost).run(request)
     except StoppedShort as stopped:
         found: tuple[Request, Destination] = stopped.subject
         return found
@@ -51,7 +58,11 @@ def _onion(
     return Onion(turn, layers, innermost=innermost, vet=vet, takes=Request, gives=Response)
 
 
-async def _stop_short(engine: Engine, turn: Turn, request: Request, passed: Passed) -> NoReturn:
+async def _stop_short(
+    engine: Engine, turn: Turn, request: Request, passed: Passed, *, departs: bool = False
+) -> NoReturn:
+    if departs:
+        turn.check_departs()
     judged = await _judged(engine, turn, request)
     passed.append(True)
     raise StoppedShort(judged)
@@ -68,6 +79,7 @@ async def _judged(engine: Engine, turn: Turn, request: Request) -> tuple[Request
 
 async def _attempt(engine: Engine, turn: Turn, request: Request, passed: Passed) -> Response:
     """Check the request one last time, send it once, and tell the observers when that has ended."""
+    turn.check_departs()  # before anything is waited for: a plugin might take it back meanwhile
     request, destination = await _judged(engine, turn, request)
     passed.append(True)
     turn.check_deadline("send")

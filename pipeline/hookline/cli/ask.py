@@ -1,7 +1,7 @@
 """``hookline ask``: one message, one reply."""
 
+import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -71,7 +71,7 @@ def ask(given: Arguments, file: str | None, *, usage: bool) -> None:
 def _conversation(file: str | None, line: "Pipeline", given: Arguments) -> "Conversation":
     from hookline.cli.chat.transcript import load_conversation  # noqa: PLC0415 -- `--help` does without
 
-    if file is None or not Path(file).expanduser().exists():
+    if file is None or not os.path.exists(os.path.expanduser(file)):  # noqa: PTH110, PTH111 -- Path raises for some names
         return line.conversation(**given.options())
     return load_conversation(file, line, given.options())
 

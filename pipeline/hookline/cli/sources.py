@@ -21,6 +21,7 @@ __all__ = ["attached", "attachments", "function", "pictures", "schema"]
 
 _STDIN: Final = "-"
 _MOST_BYTES: Final = 64 * 1024 * 1024
+_MOST_SCHEMA: Final = 8 * 1024 * 1024
 _START: Final = 1024  # bytes that tell an image or a PDF
 
 
@@ -101,7 +102,7 @@ def schema(path: str) -> dict[str, Any]:
 
     """
     try:
-        read = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+        read = json.loads(_of_schema(path))
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"the schema {path} cannot be read: {getattr(error, 'strerror', None) or error}"
@@ -111,6 +112,14 @@ def schema(path: str) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise InputError(f"the schema {path} must be a JSON object")
     return read
+
+
+def _of_schema(path: str) -> bytes:
+    with Path(path).expanduser().open("rb") as file:  # a pipe too: --schema <(generate)
+        data = file.read(_MOST_SCHEMA + 1)
+    if len(data) > _MOST_SCHEMA:
+        raise ValueError(f"it has more than {_MOST_SCHEMA:,} bytes")
+    return data
 
 
 def function(reference: str) -> Callable[..., Any]:

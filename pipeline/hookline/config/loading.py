@@ -204,9 +204,9 @@ def _settled(layers: list[Layer], environ: Mapping[str, str]) -> Settings:
         for key, value in layer.values.items():
             said[key] = (layer, *said.get(key, ()))
             name = setting(key)
-            if name and name not in _CREDENTIALS:
+            if name:
                 with located(layer, key):
-                    _check(name, value)
+                    _check(name, value, layer)
     values: dict[str, Any] = {}
     plugins: dict[str, dict[str, Any]] = {}
     account = next((each for each in reversed(layers) if _names_account(each)), None)
@@ -227,8 +227,14 @@ def _names_account(layer: Layer) -> bool:
     return any((name,) in layer.values for name in _CREDENTIALS)
 
 
-def _check(name: str, value: Any) -> None:
+def _check(name: str, value: Any, layer: Layer) -> None:
     """Check the value of a setting by itself, whether a stronger one replaces it or not."""
+    if name in _CREDENTIALS:
+        if not layer.holds_secrets:
+            from hookline.config.references import check_reference  # noqa: PLC0415 -- few files have any
+
+            check_reference(value, layer.origin)
+        return
     if name == "base_url":
         # A simulator of one's own may stand for the address that it is.
         if not callable(getattr(value, "handle", None)):
@@ -250,7 +256,7 @@ def _usable(name: str, value: Any, layer: Layer, environ: Mapping[str, str]) -> 
         return _credential(name, value, layer, environ)
     if name == "base_url":
         return checked_base_url(value) if isinstance(value, str) else value
-    if name == "ca_bundle" and value and not Path(value).is_file():
+    if name == "ca_bundle" and value and not os.path.isfile(value):  # noqa: PTH113 -- Path raises for some
         raise ConfigError(f"ca_bundle: there is no file {value!r}")
     value = tuple(value) if isinstance(value, list) else value
     if name == "files" and layer.origin in _FILES:

@@ -7,6 +7,7 @@ metadata says what else holds: ``field(default=10, metadata=option(harmless=True
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
+from sys import float_info
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -54,7 +55,7 @@ class Facts:
     def outside(self, value: float) -> bool:
         """Say whether a number is out of bounds; what is no finite number is."""
         return not (
-            abs(value) < float("inf")
+            abs(value) <= float_info.max  # an int may be larger than every float
             and (self.above is None or value > self.above)
             and (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)

@@ -11,7 +11,9 @@ from hookline.config.layers import Origin
 from hookline.errors import ConfigError, MissingExtra
 from hookline.values.secret import Secret
 
-__all__ = ["secret_of"]
+__all__ = ["check_reference", "secret_of"]
+
+_Reader = Callable[[str, Mapping[str, str]], str]
 
 _FORMS: Final = "env:NAME, file:PATH, keyring:SERVICE/NAME or, in a file that was named, command:…"
 _PATIENCE: Final = 10.0  # seconds that a command may take: somebody may have to unlock something
@@ -31,6 +33,27 @@ def secret_of(reference: Any, origin: Origin, environ: Mapping[str, str]) -> Sec
         MissingExtra: the keyring needs its library.
 
     """
+    form, place, read = check_reference(reference, origin)
+    text = read(place, environ).strip()
+    if not text:
+        raise ConfigError(f"{form}: what it points to is empty")
+    return Secret(text)
+
+
+def check_reference(reference: Any, origin: Origin) -> tuple[str, str, _Reader]:
+    """Refuse what is no reference, or is none for a layer; nothing is looked up.
+
+    Args:
+        reference: see ``secret_of``.
+        origin: the layer that holds it.
+
+    Returns:
+        Its form, the place that it names, and what reads such places.
+
+    Raises:
+        ConfigError: as for ``secret_of``.
+
+    """
     form, colon, place = reference.partition(":") if isinstance(reference, str) else ("", "", "")
     read = _READERS.get(form)
     if not colon or not place or read is None:
@@ -40,10 +63,7 @@ def secret_of(reference: Any, origin: Origin, environ: Mapping[str, str]) -> Sec
             "command: is for files that were named (config=, --config, HOOKLINE_CONFIG), "
             f"not for the {origin}"
         )
-    text = read(place, environ).strip()
-    if not text:
-        raise ConfigError(f"{form}: what it points to is empty")
-    return Secret(text)
+    return form, place, read
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:
@@ -73,6 +93,8 @@ def _from_keyring(place: str, _environ: Mapping[str, str]) -> str:
 
 def _from_command(line: str, _environ: Mapping[str, str]) -> str:
     """Return what a command prints; no shell is involved, and its words go into no error."""
+    if not line.strip():
+        raise ConfigError("command: names no command")
     words: list[str] = []
     try:
         words = shlex.split(line)
@@ -92,7 +114,7 @@ def _from_command(line: str, _environ: Mapping[str, str]) -> str:
     return done.stdout
 
 
-_READERS: Final[Mapping[str, Callable[[str, Mapping[str, str]], str]]] = {
+_READERS: Final[Mapping[str, _Reader]] = {
     "env": _from_environment,
     "file": lambda path, _: read_regular(path, "file of a secret"),
     "keyring": _from_keyring,

@@ -66,7 +66,7 @@ async def depart(engine: Engine, turn: Turn, first: Request) -> Request:
     """
     destination = turn.destination
     try:
-        leaving = await outgoing(engine, turn, await prepared(engine, turn, first))
+        leaving = await outgoing(engine, turn, await prepared(engine, turn, first), departs=True)
     except HooklineError as error:
         problem = turn.timed_out(error)
         if problem is not error:

@@ -11,6 +11,7 @@ from hookline.errors import HooklineError, InputError
 from hookline.reply import Reply
 from hookline.send_options import Input, SendOptions
 from hookline.turn import Turn
+from hookline.values.brief import brief
 from hookline.values.frozen import EMPTY, checked, freeze
 
 __all__ = ["Batch", "BatchItem", "BatchResult", "RequestCounts", "checked_items"]
@@ -35,7 +36,7 @@ class BatchItem:
 
     custom_id: str
     message: Input
-    options: SendOptions
+    options: SendOptions = field(repr=brief)  # which may hold credentials
 
     def __init__(
         self, custom_id: str, message: Input = None, **options: Unpack[SendOptions]

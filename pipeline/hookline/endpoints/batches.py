@@ -29,6 +29,7 @@ from hookline.errors import DeadlineExceeded, InputError
 from hookline.send_options.options import betas_of, timeout_of
 from hookline.turn import Turn
 from hookline.values.messages import Request, Response
+from hookline.values.secret import HiddenBytes
 from hookline.wire.json_lines import lines
 
 __all__ = ["AsyncBatches", "Batches", "Journeys"]
@@ -80,12 +81,12 @@ class AsyncBatches:
                         life = await lives.enter_async_context(Life(engine, turn, first))
                         request = await depart(engine, turn, first)
                         departure = Departure(item, life, turn, request)
-                        bodies.append(encoded(departure))
+                        bodies.append(HiddenBytes(encoded(departure)))
                     except BaseException as error:
                         named(error, item.custom_id)
                         raise
                     departures[item.custom_id] = departure
-                batch = await self._sent(b",".join(bodies), departures, options)
+                batch = await self._sent(bodies, departures, options)
                 for departure in departures.values():
                     departure.left(Response(headers=batch.headers))
         except BaseException as error:
@@ -95,10 +96,10 @@ class AsyncBatches:
         return batch.evolve(turns={name: each.turn for name, each in departures.items()})
 
     async def _sent(
-        self, bodies: bytes, departures: Mapping[str, Departure], options: CallOptions
+        self, bodies: Sequence[bytes], departures: Mapping[str, Departure], options: CallOptions
     ) -> Batch:
         """Send the batch; the exchange is an attempt of every item."""
-        content = b'{"requests":[' + bodies + b"]}"
+        content = HiddenBytes(b'{"requests":[' + b",".join(bodies) + b"]}")
         if len(content) > _MOST_BODY:
             raise InputError(
                 f"the batch is {len(content):,} bytes, and the API takes {_MOST_BODY:,}; make "

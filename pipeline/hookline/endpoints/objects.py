@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
+from hookline._said import LONGEST_NAME, shown_text
 from hookline.errors import DecodeError
 from hookline.values.frozen import EMPTY, Model, checked, freeze
 from hookline.values.rate_limits import RateLimits, read_rate_limits
@@ -38,8 +39,9 @@ class APIObject(Model):
 
     @property
     def request_id(self) -> str | None:
-        """The ``request-id`` header, for a support request to Anthropic."""
-        return self.headers.get("request-id")
+        """The ``request-id`` header, for a support request to Anthropic; cut and cleaned."""
+        told = self.headers.get("request-id")
+        return None if told is None else shown_text(told, LONGEST_NAME)
 
     @property
     def rate_limits(self) -> RateLimits:

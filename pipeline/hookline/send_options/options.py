@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from os import PathLike
+from sys import float_info
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypedDict
 
 from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
+from hookline.values.brief import brief
 from hookline.values.messages import Message
 from hookline.values.prefill import PREFILL_MODES, PrefillMode
 from hookline.values.principal import Principal
@@ -24,6 +26,7 @@ __all__ = [
     "betas_of",
     "breakpoints_of",
     "check_names",
+    "forget_credentials",
     "list_of",
     "on_progress_of",
     "prefill_mode_of",
@@ -83,6 +86,7 @@ class SendOptions(TypedDict, Generic[T], total=False):
 
 
 # What people write here although it has its place elsewhere, and where that is.
+_CREDENTIALS: Final = ("mcp_servers", "fallback_credit_token")
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "stream": "call line.stream(…) instead of line.send(…)",
     "max_steps": "it belongs to the pipeline: Pipeline(max_steps=…)",
@@ -225,7 +229,17 @@ def timeout_of(value: Any) -> float | None:
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
-        or not 0 < value < float("inf")
+        or not 0 < value <= float_info.max  # an int may be larger than every float
     ):
-        raise InputError(f"timeout must be a number of seconds above 0, not {value!r}")
+        raise InputError(f"timeout must be a number of seconds above 0, not {brief(value)}")
     return float(value)
+
+
+def forget_credentials(given: Any) -> None:
+    """Take credentials out of a call's own options, once they have been read.
+
+    The frames of ``send`` and its like hold that dict, and whoever records a traceback with its local
+    variables would record them.
+    """
+    for name in _CREDENTIALS:
+        given.pop(name, None)

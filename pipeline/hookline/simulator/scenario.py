@@ -191,12 +191,12 @@ class Scenario:
 
         path = Path(path)
         try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
+            data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise ConfigError(
                 f"The scenario file {path} cannot be read: {error.strerror}. Check the path."
             ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:  # of TOML, of UTF-8, of a name that none can be
             raise ConfigError(f"The scenario file {path} is not TOML: {error}") from error
         _refuse_unknown(data, ("rule", "urls", "batch_seconds"), f"{path}")
         tables, urls = data.get("rule", []), data.get("urls", {})

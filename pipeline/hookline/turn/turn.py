@@ -284,6 +284,16 @@ class Turn:
         turn._judging.add("for ever")
         return turn
 
+    def check_departs(self) -> None:
+        """Refuse to send what the layers around have taken for a rehearsal.
+
+        Raises:
+            PolicyViolation: a plugin has set ``rehearsing``, so nothing was waited for, reserved or counted.
+
+        """
+        if self.rehearsing:
+            raise _tampered("rehearsing")
+
     def check_intact(self) -> None:
         """Refuse to go on where a plugin has changed what the turn was made with.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import field, frozen
 
+from hookline._said import LONGEST_NAME, shown_text
 from hookline.errors import InputError
 from hookline.values.content import Block, CacheControl, TextBlock, as_blocks, as_content
 from hookline.values.frozen import EMPTY, Model, checked, freeze, frozen_tuple
@@ -348,8 +349,9 @@ class Response(Model):
 
     @property
     def request_id(self) -> str | None:
-        """The ``request-id`` header, for a support request to Anthropic."""
-        return self.headers.get("request-id")
+        """The ``request-id`` header, for a support request to Anthropic; cut and cleaned."""
+        told = self.headers.get("request-id")
+        return None if told is None else shown_text(told, LONGEST_NAME)
 
     @property
     def rate_limits(self) -> RateLimits:

@@ -7,6 +7,7 @@ take the slow road.
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 from types import NoneType
@@ -45,6 +46,7 @@ def loads(data: bytes | str) -> Any:
 
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    raw = raw.removeprefix(BOM_UTF8)  # editors write it, and RFC 8259 lets readers ignore it
     if not _has_long_number(raw):
         try:
             return orjson.loads(raw)

@@ -117,7 +117,7 @@ class Heal:
                 refused=refused.marks,
                 unread=refused.types,
                 betas=turn.betas,
-                prefill=turn.prefill.text if turn.prefill is not None else "",
+                prefill=_words(turn, request),
             )
             if repairs and self.strict:
                 raise Unhealable(f"{request.model} would refuse this history: {told(repairs)}")
@@ -137,6 +137,14 @@ class Heal:
         from hookline_plugins.heal.command import command  # noqa: PLC0415 -- click is an extra
 
         register(command)
+
+
+def _words(turn: Turn, request: Request) -> str:
+    """Return the prefill as it leaves, which a layer outside may have edited; "" for none."""
+    last = request.messages[-1] if request.messages else None
+    if turn.prefill is None or last is None or last.role != "assistant":
+        return ""
+    return last.content if isinstance(last.content, str) else ""
 
 
 def _about_thoughts(error: APIError) -> bool:

@@ -10,6 +10,7 @@ import click
 
 from hookline import DecodeError, InputError, Message, Request
 from hookline.models import ModelFacts, load_models
+from hookline.plugin import read_file
 from hookline.profiles import load_profiles
 from hookline.wire import JSONDecodeError, loads, structure_message, unstructure
 from hookline_plugins.heal.fitting import fitted
@@ -18,6 +19,7 @@ from hookline_plugins.heal.repairs import Repair, Unhealable
 
 __all__ = ["command"]
 
+_MOST: Final = 256 * 1024 * 1024  # bytes of a conversation
 _NOTHING, _UNREADABLE, _HEALED, _NOT_HEALED = 0, 2, 3, 4
 _EPILOG: Final = (
     "\b\nExamples:\n  hookline heal chat.json > mended.json\n  cat chat.json | hookline heal -"
@@ -77,6 +79,13 @@ def _text(system: Any) -> str:
     return system if isinstance(system, str) else ""
 
 
+def _bytes(path: str) -> bytes:
+    try:
+        return read_file(Path(path).expanduser(), most=_MOST, empty=True)
+    except (InputError, RuntimeError) as problem:  # ~ of a user who does not exist
+        raise InputError(f"{path}: {problem}") from problem
+
+
 def _read(path: str) -> tuple[Any, list[Message]]:
     """Return what a file holds, and the messages in it.
 
@@ -85,10 +94,7 @@ def _read(path: str) -> tuple[Any, list[Message]]:
 
     """
     try:
-        raw = sys.stdin.buffer.read() if path == "-" else Path(path).expanduser().read_bytes()
-        whole = loads(raw)
-    except (OSError, RuntimeError) as problem:
-        raise InputError(f"{path} cannot be read: {problem}") from problem
+        whole = loads(sys.stdin.buffer.read() if path == "-" else _bytes(path))
     except JSONDecodeError as problem:
         raise InputError(f"{path} is not JSON: {problem}") from problem
     found = whole.get("messages") if isinstance(whole, dict) else whole

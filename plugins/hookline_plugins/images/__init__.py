@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary
 from attrs import Attribute, evolve, field, frozen, validators
 from attrs.converters import optional
 
-from hookline import InputError, Progress, Request, Turn, hookimpl
-from hookline.plugin import option
+from hookline import CallNext, InputError, Progress, Request, Response, Turn, hookimpl
+from hookline.plugin import Profile, TurnState, option
 from hookline.values import (
     Attachment,
     Base64Source,
@@ -150,12 +150,16 @@ class Images:
         init=False, factory=WeakKeyDictionary, repr=False
     )
 
+    # What the server was taken for that the images of a turn's request were made for.
+    _made_for = TurnState[list[Profile]](list)
+
     @hookimpl
     async def resolve_images(self, turn: Turn, request: Request) -> Request | None:
         """Resolve what is not resolved, and mend what the API would refuse."""
         media = find(request.messages)
         if not media:
             return None
+        self._made_for[turn][:] = [turn.profile]
         plan = self._plan(turn, request, media)
         todo = {
             key_of(each.block): each
@@ -201,6 +205,13 @@ class Images:
         note_tokens(turn, resolved)
         return None if resolved is request else resolved
 
+    @hookimpl
+    async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
+        """Make the images once more for another server, one of `fallback`: it may read less."""
+        if self._made_for[turn] not in ([], [turn.profile]):
+            request = await self.resolve_images(turn, request) or request
+        return await call_next(request)
+
     def _plan(self, turn: Turn, request: Request, media: list[Placed]) -> Plan:
         images = sum(1 for each in media if isinstance(each.block, Image | ImageBlock))
         facts, profile = turn.models.get(request.model), turn.profile
@@ -222,7 +233,8 @@ class Images:
         source = source_of(block)
         if isinstance(source, Base64Source) and isinstance(block, ImageBlock):
             header = self._sent.get(source)
-            return header is None or not plan.keeps(header)
+            too_long = plan.shrinks and len(source.data) > plan.base64
+            return header is None or too_long or not plan.keeps(header)
         return bool(url_to_fetch(self, plan, block)) or data_url_of(block) is not None
 
     async def _lightened(

@@ -148,9 +148,8 @@ def _look(path: str, report: _Report) -> None:
         if path == _STDIN:
             _requests(files.Text(_STDIN, sys.stdin.buffer.read()), report, alone=True)
             return
-        alone = not Path(path).is_dir()
         for each in files.found_in(path):
-            _file(each, report, alone=alone)
+            _file(each, report, alone=each == Path(path))
     except InputError as problem:
         report.problems.append(str(problem))
 

@@ -70,8 +70,8 @@ def found_in(path: str) -> Iterator[Path]:
 
     """
     start = Path(path)
-    if not start.is_dir():
-        if not start.exists():
+    if not os.path.isdir(start):  # noqa: PTH112 -- Path.is_dir() raises where a name is too long
+        if not os.path.exists(start):  # noqa: PTH110 -- as above
             raise InputError(f"{path}: no such file or directory")
         yield start
         return

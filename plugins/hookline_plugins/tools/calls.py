@@ -203,7 +203,7 @@ class Calls:
 
     def _check(self, call: ToolUseBlock) -> None:
         if call.invalid_json is not None:
-            raise InputError(f"the input is not valid JSON: {call.invalid_json[:_SHOWN]}")
+            raise InputError(f"the input is no JSON object: {call.invalid_json[:_SHOWN]}")
         schema = self._schemas.get(call.name)
         if schema is not None:
             from hookline.schema import check_value  # noqa: PLC0415 -- few turns run tools

@@ -1,13 +1,20 @@
 """Files of an audit log that are put aside, taken elsewhere, and read while others write."""
 
+import json
+import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from hookline import InputError
+from hookline import ConfigError, InputError
 from hookline_plugins.policy.audit.chain import Broken, Chain, Sealed
+from hookline_plugins.policy.audit.command import command_of
 from hookline_plugins.policy.audit.jsonl import JSONLinesLog
+from hookline_plugins.policy.audit.logs import Log, SQLiteLog
 
 CHAIN = Chain(b"key")
 
@@ -77,3 +84,75 @@ def test_readers_and_writers_at_once(tmp_path: Path) -> None:
 def test_no_log_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no log at"):
         list(log_of(tmp_path / "audit.jsonl").records())
+
+
+@pytest.mark.parametrize("text", ["a note of mine", '{"a": 1}', '{"number', '{"number":1,"seal":"'])
+def test_what_somebody_else_wrote_is_not_cut_off(tmp_path: Path, text: str) -> None:
+    """A line of ours that a process was killed in is; it begins as ours do."""
+    path = tmp_path / "notes.jsonl"
+    path.write_text(text)
+    if text.startswith('{"number'):
+        log_of(path, 10_000).append(b'{"n":1}')
+        assert [each.number for each in log_of(path).records()] == [1]
+        return
+    with pytest.raises(ConfigError, match="is no line of an audit log"):
+        log_of(path).append(b'{"n":1}')
+    assert path.read_text() == text
+
+
+def record_of(user: str) -> bytes:
+    names = ("time", "team", "surface", "model", "answered_by", "outcome", "error", "usage", "cost")
+    return json.dumps(dict.fromkeys(names, "") | {"user": user, "error": None}).encode()
+
+
+def told(log: Log, *words: str) -> Any:
+    command: click.Command = command_of(log, CHAIN)
+    return CliRunner().invoke(command, list(words))
+
+
+DAMAGES = {
+    "not ASCII": "UPDATE record SET seal = 'é' || substr(seal, 2) WHERE number = 2",
+    "nothing": "UPDATE record SET record = '' WHERE number = 2",
+    "other JSON": "UPDATE record SET record = '[]' WHERE number = 2",
+    "a blob as seal": "UPDATE record SET seal = x'00ff' WHERE number = 2",
+    "another table": "ALTER TABLE record RENAME TO other",
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "no database"])
+def test_whatever_was_done_to_the_database_it_is_broken(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "audit.db"
+    log = SQLiteLog(str(path), CHAIN)
+    for user in ("ada", "bob", "eve"):
+        log.append(record_of(user))
+    assert told(log, "verify").exit_code == 0
+    if damage == "no database":
+        path.write_text("something else " * 100)
+        path.with_name("audit.db-wal").unlink(missing_ok=True)
+    else:
+        with sqlite3.connect(path) as db:
+            for trigger in ("record_stays", "record_is_final"):
+                db.execute(f"DROP TRIGGER {trigger}")
+            db.execute(DAMAGES[damage])
+        db.close()
+    verified = told(log, "verify")
+    assert verified.exit_code == 1
+    assert "BROKEN after" in verified.output
+    if damage == "not ASCII":
+        assert told(log, "show").exit_code == 0
+    else:
+        assert isinstance(told(log, "show").exception, ConfigError)
+
+
+@pytest.mark.parametrize("line", [b"junk", b"\xff\xfe", b'{"number":2}', b""])
+def test_whatever_was_done_to_a_line_it_is_broken(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = log_of(path, 10_000)
+    for user in ("ada", "bob"):
+        log.append(record_of(user))
+    first, *_ = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + line + b"\n")
+    verified = told(log, "verify", "--json")
+    assert verified.exit_code == 1
+    assert json.loads(verified.output)["records"] == 1
+    assert isinstance(told(log, "show").exception, ConfigError)

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
-from hookline import PolicyViolation, StreamInterrupted
+from hookline import InputError, PolicyViolation, StreamInterrupted
 from hookline.models import load_models, price
 from hookline.simulator import Rule
 from hookline.values import Usage
 from hookline_plugins.policy.budget import Budget, Limit
-from hookline_plugins.policy.budget.ledger import Charge
+from hookline_plugins.policy.budget.ledger import Charge, SQLiteLedger
 from hookline_plugins.policy.budget.limits import NANO, Account
 from hookline_plugins.policy.budget.redis import RedisLedger
 
@@ -287,4 +288,20 @@ def test_a_reservation_that_is_sent_again_is_charged_once(redis_url: str) -> Non
     assert ledger.settle("one", [1])
     assert not ledger.settle("one", [1])
     assert dict(ledger.spent()) == {account: 1}
+    ledger.close()
+
+
+def test_a_store_that_cannot_be_read_is_an_error(redis_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "budget.db"
+    path.write_text("no database " * 100)
+    with pytest.raises(InputError, match=r"budget.db cannot be read"):
+        list(SQLiteLedger(str(path)).spent())
+    with pytest.raises(InputError, match="spending in Redis cannot be read"):
+        list(RedisLedger(f"unix://{tmp_path}/nobody").spent())
+    ledger = RedisLedger(redis_url)
+    ledger.reserve("one", [Charge(Account("user", "ada", "total", "", "requests"), 1, 3, 3)], 60)
+    with Redis.from_url(redis_url) as client:
+        client.hset(next(client.scan_iter("*spent*")), "no JSON", "x")
+    with pytest.raises(InputError, match="spending in Redis cannot be read"):
+        list(ledger.spent())
     ledger.close()

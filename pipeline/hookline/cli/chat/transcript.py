@@ -30,7 +30,7 @@ def load_conversation(path: str, line: Pipeline, options: SendOptions) -> Conver
     try:
         data = read_file(_expanded(path), most=_MOST_BYTES, empty=True)
     except InputError as problem:
-        raise InputError(f"the conversation {path} cannot be read: {problem}") from problem
+        raise InputError(f"the conversation {path}: {problem}") from problem
     try:
         return Conversation.from_json(data, line, **options)
     except InputError as problem:

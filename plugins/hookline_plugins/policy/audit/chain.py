@@ -12,10 +12,16 @@ from typing import Final
 
 from attrs import field, frozen
 
-__all__ = ["START", "Broken", "Chain", "Sealed"]
+from hookline import ConfigError
+
+__all__ = ["START", "Broken", "Chain", "Damaged", "Sealed"]
 
 START: Final = "0" * 64
 """What stands for the seal before the first record."""
+
+
+class Damaged(ConfigError):
+    """What was a log, or should be one, cannot be read."""
 
 
 @frozen
@@ -82,7 +88,7 @@ class Chain:
                 yield Broken(number, f"it is missing; record {each.number} stands in its place")
                 return
             sealed = self.seal(before, number, each.record)
-            if not hmac.compare_digest(sealed.seal, each.seal):
+            if not hmac.compare_digest(sealed.seal.encode(), each.seal.encode("utf-8", "replace")):
                 yield Broken(
                     number, "it, or a record before it, was changed, or the key is another"
                 )

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hookline_plugins.policy.audit.chain import Broken, Chain, Sealed
+from hookline import ConfigError
+from hookline_plugins.policy.audit.chain import Broken, Chain, Damaged, Sealed
 from hookline_plugins.policy.audit.jsonl import line_of
 from hookline_plugins.policy.audit.logs import Log
 
@@ -20,6 +21,9 @@ __all__ = ["command_of"]
 
 _EXPECTED: Final = re.compile(r"(\d+):([0-9a-f]{64})")
 _COLUMNS: Final = ("NUMBER", "TIME", "WHO", "SURFACE", "MODEL", "OUTCOME", "TOKENS", "COST")
+_NAMES: Final = frozenset(
+    ("time", "user", "team", "surface", "model", "answered_by", "outcome", "error", "usage", "cost")
+)
 _CONTROLS: Final = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "�")
 
 
@@ -101,11 +105,14 @@ def _verified(log: Log, chain: Chain, noted: tuple[int, str] | None) -> tuple[Se
     """Return the last record that fits, and what is wrong after it, or with what was noted."""
     last: Sealed | None = None
     found = False
-    for each in chain.checked(log.records()):
-        if isinstance(each, Broken):
-            return last, f"record {each.number}: {each.why}"
-        last = each
-        found = found or (each.number, each.seal) == noted
+    try:
+        for each in chain.checked(log.records()):
+            if isinstance(each, Broken):
+                return last, f"record {each.number}: {each.why}"
+            last = each
+            found = found or (each.number, each.seal) == noted
+    except Damaged as error:  # a line, or a file, that nobody can read any more
+        return last, str(error).removeprefix("audit: ")
     if noted is not None and not found:
         return last, f"record {noted[0]} is missing, or another one than was noted"
     return last, ""
@@ -113,9 +120,20 @@ def _verified(log: Log, chain: Chain, noted: tuple[int, str] | None) -> tuple[Se
 
 def _of(log: Log, user: str | None) -> Iterator[tuple[int, dict[str, Any]]]:
     for each in log.records():
-        record = json.loads(each.record)
+        record = _read(each)
         if user is None or record["user"] == user:
             yield each.number, record
+
+
+def _read(sealed: Sealed) -> dict[str, Any]:
+    """Return what a record says; somebody may have written something else in its place."""
+    try:
+        record = json.loads(sealed.record)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or not record.keys() >= _NAMES:
+        raise ConfigError(f"audit: record {sealed.number} is damaged; see `hookline audit verify`")
+    return record
 
 
 def _draw(records: "deque[tuple[int, dict[str, Any]]]") -> None:

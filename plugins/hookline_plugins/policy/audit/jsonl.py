@@ -15,9 +15,9 @@ from typing import BinaryIO, Final
 
 from attrs import define, field, frozen
 
-from hookline import ConfigError, InputError
+from hookline import InputError
 from hookline.plugin import secure_file
-from hookline_plugins.policy.audit.chain import START, Chain, Sealed
+from hookline_plugins.policy.audit.chain import START, Chain, Damaged, Sealed
 from hookline_plugins.policy.audit.logs import NO_LOG
 
 if sys.platform == "win32":  # pragma: no cover -- fcntl is of POSIX
@@ -28,6 +28,7 @@ else:
 __all__ = ["JSONLinesLog", "line_of", "read_line"]
 
 _LINE: Final = re.compile(rb'\{"number":(\d{1,15}),"seal":"([0-9a-f]{64})","record":(\{.*\})\}')
+_BEGIN: Final = b'{"number":'
 _TAIL: Final = 64 * 1024
 
 
@@ -45,12 +46,12 @@ def read_line(line: bytes, where: str) -> Sealed:
         where: it stands, for messages.
 
     Raises:
-        ConfigError: it is none of ours.
+        Damaged: it is none of ours.
 
     """
     match = _LINE.fullmatch(line)
     if match is None:
-        raise ConfigError(f"audit: {where} is no line of an audit log")
+        raise Damaged(f"audit: {where} is no line of an audit log")
     return Sealed(int(match[1]), match[2].decode(), match[3])
 
 
@@ -153,6 +154,9 @@ class JSONLinesLog:
             return size
         end = self._end_of_lines(descriptor, size)
         if end < size:
+            begun = _read_at(descriptor, end, len(_BEGIN))
+            if begun != _BEGIN[: len(begun)]:  # somebody else's file, which must not be cut
+                raise Damaged(f"audit: what {self.path} ends in is no line of an audit log")
             os.ftruncate(descriptor, end)
         self._last.inode, self._last.size = info.st_ino, end
         self._last.number, self._last.seal = self._before(descriptor, end)

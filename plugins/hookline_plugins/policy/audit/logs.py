@@ -1,5 +1,6 @@
 """What keeps sealed records: a table of SQLite."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
@@ -7,7 +8,7 @@ from typing import Final, Protocol
 from attrs import field, frozen
 
 from hookline import InputError
-from hookline_plugins.policy.audit.chain import START, Chain, Sealed
+from hookline_plugins.policy.audit.chain import START, Chain, Damaged, Sealed
 from hookline_plugins.storage.database import Database, Layout
 
 __all__ = ["NO_LOG", "Log", "SQLiteLog"]
@@ -32,6 +33,7 @@ class Log(Protocol):
 
         Raises:
             InputError: there is no log here; a path that is wrong must not look like one that is whole.
+            Damaged: it is that, or no log at all.
 
         """
         ...
@@ -107,11 +109,14 @@ class SQLiteLog:
         """See ``Log.records``."""
         if self.path and not Path(self.path).exists():
             raise InputError(NO_LOG.format(self.path))
-        with self._file.connection() as db:
-            for number, seal, record in db.execute(
-                "SELECT number, seal, CAST(record AS BLOB) FROM record ORDER BY number"
-            ):
-                yield Sealed(number, seal, record)
+        try:
+            with self._file.connection() as db:
+                for number, seal, record in db.execute(
+                    "SELECT number, CAST(seal AS TEXT), CAST(record AS BLOB) FROM record ORDER BY number"
+                ):
+                    yield Sealed(number, seal or "", record or b"")
+        except sqlite3.Error as error:
+            raise Damaged(f"audit: {self.path} is damaged, or no log: {error}") from error
 
     def open(self) -> None:
         """See ``Log.open``."""

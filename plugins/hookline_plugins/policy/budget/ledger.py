@@ -5,6 +5,7 @@ take; settling it corrects that to what it took. So a process that is killed in 
 the worst case behind, never a hole. Its lease says until when a reservation may still be settled.
 """
 
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Final, Protocol
 
 from attrs import astuple, field, frozen
 
+from hookline import InputError
 from hookline_plugins.policy.budget.limits import Account
 from hookline_plugins.storage.database import Database, Layout
 
@@ -90,7 +92,12 @@ class Ledger(Protocol):
         ...
 
     def spent(self) -> Iterable[tuple[Account, int]]:
-        """Return what every account has come to."""
+        """Return what every account has come to.
+
+        Raises:
+            InputError: it cannot be read.
+
+        """
         ...
 
     def open(self) -> None:
@@ -205,8 +212,11 @@ class SQLiteLedger:
 
     def spent(self) -> Iterator[tuple[Account, int]]:
         """See ``Ledger.spent``."""
-        with self._file.connection() as db:
-            rows = db.execute("SELECT * FROM account").fetchall()
+        try:
+            with self._file.connection() as db:
+                rows = db.execute("SELECT * FROM account").fetchall()
+        except sqlite3.Error as error:
+            raise InputError(f"budget: {self.path} cannot be read: {error}") from error
         for by, subject, per, period, unit, spent, _ in rows:
             yield Account(by, subject, per, period, unit), spent
 

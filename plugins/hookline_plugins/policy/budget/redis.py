@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import astuple, field, frozen
 
-from hookline import MissingExtra
+from hookline import InputError, MissingExtra
 from hookline_plugins.policy.budget.ledger import Charge, Exceeded
 from hookline_plugins.policy.budget.limits import Account
 
@@ -115,11 +115,14 @@ class RedisLedger:
     def spent(self) -> Iterator[tuple[Account, int]]:
         """See ``Ledger.spent``."""
         before = self._key("spent:")
-        for key in self._client.scan_iter(match=f"{_literal(before)}*"):
-            per, _, period = key[len(before) :].partition(":")
-            for name, spent in self._client.hgetall(key).items():
-                by, subject, unit = json.loads(name)
-                yield Account(by, subject, per, period, unit), int(spent)
+        try:
+            for key in self._client.scan_iter(match=f"{_literal(before)}*"):
+                per, _, period = key[len(before) :].partition(":")
+                for name, spent in self._client.hgetall(key).items():
+                    by, subject, unit = json.loads(name)
+                    yield Account(by, subject, per, period, unit), int(spent)
+        except (redis.RedisError, ValueError) as error:
+            raise InputError(f"budget: the spending in Redis cannot be read: {error}") from error
 
     def open(self) -> None:
         """See ``Ledger.open``; connections are made when they are needed."""
