@@ -12,6 +12,7 @@ use. Windows has no such calls: there the real path is compared before and after
 import errno
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from hookline.errors import InputError
 
-__all__ = ["read_file", "secure_file", "write_file"]
+__all__ = ["cache_folder", "read_file", "secure_file", "write_file"]
 
 _READ: Final = (
     os.O_RDONLY
@@ -128,6 +129,15 @@ def write_file(path: Any, content: bytes) -> Path:
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
     return target
+
+
+def cache_folder() -> Path:
+    """Return where programs keep what can be made again: a folder of the user's, for Hookline alone."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "hookline"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/hookline"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hookline"
 
 
 def secure_file(path: Any) -> None:

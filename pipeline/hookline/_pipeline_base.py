@@ -24,7 +24,7 @@ from hookline._pipeline_given import (
     simulator_of,
     split_policy,
 )
-from hookline.config import Settings
+from hookline.config import Origin, Settings
 from hookline.config.told_models import told_models
 from hookline.errors import ConfigError, InputError
 from hookline.models import ModelFacts, ModelTable, load_models
@@ -57,6 +57,7 @@ _CARRIED_OUT_BY: Final = {
     "prefill": "prefill",
     "tools": "tools",
     "output": "output",
+    "places_breakpoints": "prompt_cache",
     "resumed": "tools",
 }
 
@@ -103,6 +104,7 @@ class PipelineBase:
         client: Any = None,
         http: str | None = None,
         server: str | None = None,
+        cache_breakpoints: str | None = None,
         ca_bundle: str | None = None,
         context: Mapping[str, Any] | None = None,
         principal: Principal | None = None,
@@ -133,6 +135,7 @@ class PipelineBase:
             unknown_models=unknown_models,
             http=http,
             server=server,
+            cache_breakpoints=cache_breakpoints,
             ca_bundle=ca_bundle,
             disable=disable,
         )
@@ -166,11 +169,7 @@ class PipelineBase:
                 self._open(client, simulator) if own else self._open(None, simulator_of(base_url))
             ),
             headers=settings.headers,
-            timeouts=Timeouts(
-                connect=settings.connect_timeout,
-                write=settings.write_timeout,
-                read=settings.read_timeout,
-            ),
+            timeouts=self._timeouts,
             always_stream=settings.always_stream,
             require=self._require_credentials,
         )
@@ -182,6 +181,13 @@ class PipelineBase:
         headers = settings.headers
         self._api_version: Final = header_of(headers, "anthropic-version") or settings.api_version
         self._betas: Final = tuple(header_of(headers, "anthropic-beta").replace(",", " ").split())
+
+    def _timeouts(self, destination: Destination) -> Timeouts:
+        """Return the limits of one exchange: a kind of server may well be silent for longer."""
+        settings, read = self.settings, self.settings.read_timeout
+        if settings.origin("read_timeout") is Origin.DEFAULT:
+            read = max(read, self.servers.profile(destination).silence)
+        return Timeouts(settings.connect_timeout, settings.write_timeout, read)
 
     def _make_io(self) -> "SyncIO | AsyncIO":
         """Return the io of the right colour."""
@@ -288,14 +294,7 @@ class PipelineBase:
         resumed: Resumed | None = None,
     ) -> tuple[Turn, Request]:
         """Turn what a caller wants into a turn and its first request."""
-        call = prepare(
-            self.settings,
-            self.model_table,
-            self._blank,
-            message,
-            given,
-            strict=self.profile.all_rules,
-        )
+        call = self._prepared(message, given)
         if surface != "explain":  # which sends nothing
             self._require_credentials()
         options = call.options
@@ -321,29 +320,20 @@ class PipelineBase:
         )
         return turn, call.request
 
-    def _begin_again(
-        self,
-        surface: str,
-        pending: Any,
-        decisions: Any,
-        given: Mapping[str, Any],
-        conversation: "ConversationBase | None" = None,
-    ) -> tuple[Turn, Request]:
-        """Turn a reply that waited for decisions into a turn that goes on there."""
-        from hookline.send_options.resuming import MAY_BE_GIVEN, resumed  # noqa: PLC0415 -- few turns wait
+    def _check_options(self, options: Mapping[str, Any]) -> None:
+        """Refuse, where they are written, options that every turn of a conversation would refuse."""
+        self._prepared("…", options)
 
-        unknown = ", ".join(sorted(given.keys() - MAY_BE_GIVEN))
-        if unknown:
-            raise InputError(
-                f"resume takes {', '.join(sorted(MAY_BE_GIVEN))}, not {unknown}: the rest was decided "
-                "when the turn began"
-            )
-        where = resumed(pending, decisions)
-        if conversation is not None:
-            conversation.require_own(where.reply.messages)
-        given = {"messages": where.reply.request.messages, **given}
-        turn, _ = self._begin(surface, None, given, conversation, resumed=where)
-        return turn, where.reply.request
+    def _prepared(self, message: Input, given: Mapping[str, Any]) -> Call:
+        """Check what a caller wrote, and make the request it describes."""
+        return prepare(
+            self.settings,
+            self.model_table,
+            self._blank,
+            message,
+            given,
+            strict=self.profile.all_rules,
+        )
 
     def _turn(self, surface: str, timeout: float | None = None, **known: Any) -> Turn:
         """Return a new turn; ``known`` is what its caller knows of it."""
@@ -413,6 +403,10 @@ class PipelineBase:
         added: list[ModelFacts] = list(told_models(self.settings.models))
         self.plugins.announce("register_models", lambda _plugin: added.append)
         table = load_models()
+        if isinstance(self.settings.base_url, str):
+            from hookline.endpoints.model_cache import refreshed  # noqa: PLC0415 -- beside messages
+
+            table = refreshed(table, self.settings.base_url)
         return table.with_models(*added) if added else table
 
     def _learned(self, told: Sequence[ModelFacts]) -> tuple[ModelFacts, ...]:

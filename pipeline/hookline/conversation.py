@@ -9,9 +9,9 @@ own. Its pipeline, which holds connections and keys, is shared by copies and lef
 
 import html
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from attrs import evolve
 
@@ -28,87 +28,10 @@ from hookline.values.blocks import TextBlock
 from hookline.values.messages import Message, Request
 from hookline.values.wanted import T
 
-__all__ = ["AsyncConversation", "AsyncTurns", "Conversation", "ConversationBase", "Turns"]
+if TYPE_CHECKING:
+    from hookline._pipeline_turns import AsyncTurns, Turns
 
-
-class Turns(Protocol):
-    """What a ``Conversation`` needs of a ``Pipeline``."""
-
-    def take_turn(
-        self,
-        surface: str,
-        message: Input,
-        options: SendOptions,
-        conversation: "ConversationBase | None" = None,
-    ) -> Reply:
-        """Take one turn and return its reply."""
-        ...
-
-    def open_stream(
-        self, message: Input, options: SendOptions, conversation: "ConversationBase | None" = None
-    ) -> Stream:
-        """Prepare a stream of one turn."""
-        ...
-
-    def take_up(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: "ConversationBase | None" = None,
-    ) -> Reply:
-        """Go on with a turn that waited for a decision."""
-        ...
-
-    def open_resumed(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: "ConversationBase | None" = None,
-    ) -> Stream:
-        """Prepare to go on so in a stream."""
-        ...
-
-
-class AsyncTurns(Protocol):
-    """What an ``AsyncConversation`` needs of an ``AsyncPipeline``."""
-
-    def take_turn(
-        self,
-        surface: str,
-        message: Input,
-        options: SendOptions,
-        conversation: "ConversationBase | None" = None,
-    ) -> Coroutine[Any, Any, Reply]:
-        """Take one turn and return its reply."""
-        ...
-
-    def open_stream(
-        self, message: Input, options: SendOptions, conversation: "ConversationBase | None" = None
-    ) -> AsyncStream:
-        """Prepare a stream of one turn."""
-        ...
-
-    def take_up(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: "ConversationBase | None" = None,
-    ) -> Coroutine[Any, Any, Reply]:
-        """Go on with a turn that waited for a decision."""
-        ...
-
-    def open_resumed(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: "ConversationBase | None" = None,
-    ) -> AsyncStream:
-        """Prepare to go on so in a stream."""
-        ...
+__all__ = ["AsyncConversation", "Conversation", "ConversationBase"]
 
 
 class ConversationBase:

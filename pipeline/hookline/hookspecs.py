@@ -446,8 +446,9 @@ def register_tools(register: Callable[..., None]) -> None:
             register(get_weather)
 
     Args:
-        register: call it with a typed Python function, or with a definition (a dict) and a
-            function: ``register({"name": …, "input_schema": …}, function)``.
+        register: call it with a typed Python function, with a definition (a dict) and a function,
+            ``register({"name": …, "input_schema": …}, function)``, or with a name or glob and a route of
+            the plugin ``tools``, ``register("fs_*", "mcp:COMMAND")``.
 
     """  # noqa: D400, D415 -- the example belongs to the first sentence
 

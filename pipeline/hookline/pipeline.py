@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from hookline._http.transport import Transport, choose
 from hookline._io import AsyncIO, SyncIO, drive, within_deadline
-from hookline._journey.journey import journey, rehearse, the_reply
-from hookline._pipeline_base import PipelineBase
-from hookline.conversation import AsyncConversation, Conversation, ConversationBase
+from hookline._journey.journey import rehearse
+from hookline._pipeline_turns import AsyncTurns, Turns
+from hookline.conversation import AsyncConversation, Conversation
 from hookline.reply import Reply
 from hookline.send_options import Input, SendOptions
 from hookline.streams import AsyncStream, Stream
 from hookline.trace import Explanation
-from hookline.turn import Turn
-from hookline.values.messages import Request
 from hookline.values.wanted import T
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncPipeline", "Pipeline"]
 
 
-class Pipeline(PipelineBase):
+class Pipeline(Turns):
     """A pipeline that blocks: for scripts, notebooks, threads.
 
     One ``Pipeline`` may be used from many threads. It runs no event loop, so it also works inside
@@ -60,6 +58,8 @@ class Pipeline(PipelineBase):
             ``"httpcore2"`` or, in ``AsyncPipeline`` under asyncio, ``"aiohttp"``.
         server: the profile of the server at ``base_url``, ``"llama.cpp"`` for example; see
             ``hookline.profiles``. Without it, it is guessed by the host.
+        cache_breakpoints: ``"auto"`` places breakpoints for the API's prompt cache where they pay: after
+            tools, system prompt and the last long turn, four at most. A call may say otherwise.
         ca_bundle: a PEM file of certificate authorities to trust instead of the usual ones.
         context: your own facts, which plugins see in ``turn.context``. A call's ``context`` may add
             keys, and override none.
@@ -191,7 +191,11 @@ class Pipeline(PipelineBase):
             **options: defaults for every turn of it (``system``, ``model``, ``tools`` …);
                 ``messages`` is where it begins.
 
+        Raises:
+            InputError: an option that there is not, or a value that no turn could take.
+
         """
+        self._check_options(options)
         return Conversation(self, options)
 
     def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
@@ -271,54 +275,8 @@ class Pipeline(PipelineBase):
     ) -> None:
         self.close()
 
-    def take_turn(
-        self,
-        surface: str,
-        message: Input,
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> Reply:
-        """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
-        return self._travel(*self._begin(surface, message, options, conversation))
 
-    def take_up(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> Reply:
-        """Go on with a turn; what ``resume`` and a conversation's ``resume`` are made of."""
-        again = self._begin_again("send", pending, decisions, options, conversation)
-        return self._travel(*again)
-
-    def open_stream(
-        self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
-    ) -> Stream:
-        """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
-        turn, request = self._begin("stream", message, options, conversation)
-        return Stream(journey(self._engine, turn, request), turn, conversation)
-
-    def open_resumed(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> Stream:
-        """Prepare to go on in a stream; what both ``resume_stream`` are made of."""
-        turn, request = self._begin_again("stream", pending, decisions, options, conversation)
-        return Stream(journey(self._engine, turn, request), turn, conversation)
-
-    def _travel(self, turn: Turn, request: Request) -> Reply:
-        items = journey(self._engine, turn, request)
-        try:
-            return the_reply(drive(anext(items)))
-        finally:
-            drive(items.aclose())
-
-
-class AsyncPipeline(PipelineBase):
+class AsyncPipeline(AsyncTurns):
     """A pipeline for asyncio and trio: the same names and parameters as ``Pipeline``.
 
     One ``AsyncPipeline`` may be used from many tasks. ``client`` is an ``AsyncClient`` here; all
@@ -381,6 +339,7 @@ class AsyncPipeline(PipelineBase):
 
     def conversation(self, **options: Unpack[SendOptions]) -> AsyncConversation:
         """Begin a conversation; see ``Pipeline.conversation``."""
+        self._check_options(options)
         return AsyncConversation(self, options)
 
     async def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
@@ -434,49 +393,3 @@ class AsyncPipeline(PipelineBase):
         at: TracebackType | None,
     ) -> None:
         await self.close()
-
-    async def take_turn(
-        self,
-        surface: str,
-        message: Input,
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> Reply:
-        """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
-        return await self._travel(*self._begin(surface, message, options, conversation))
-
-    async def take_up(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> Reply:
-        """Go on with a turn; what ``resume`` and a conversation's ``resume`` are made of."""
-        again = self._begin_again("send", pending, decisions, options, conversation)
-        return await self._travel(*again)
-
-    def open_stream(
-        self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
-    ) -> AsyncStream:
-        """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
-        turn, request = self._begin("stream", message, options, conversation)
-        return AsyncStream(journey(self._engine, turn, request), turn, conversation)
-
-    def open_resumed(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> AsyncStream:
-        """Prepare to go on in a stream; what both ``resume_stream`` are made of."""
-        turn, request = self._begin_again("stream", pending, decisions, options, conversation)
-        return AsyncStream(journey(self._engine, turn, request), turn, conversation)
-
-    async def _travel(self, turn: Turn, request: Request) -> Reply:
-        items = journey(self._engine, turn, request)
-        try:
-            return the_reply(await within_deadline(turn, anext(items)))
-        finally:
-            await items.aclose()

@@ -40,8 +40,7 @@ class Reply(Generic[T_co]):
             API never repeats, and after all stream filters.
         request: the request it answers, as the stages before ``send`` left it.
         prefill: the words put in the model's mouth, if any; in the first step of the turn.
-        output: the structured value that ``output=`` asked for, of that type; None without it, and as
-            long as the turn waits for the caller's tools.
+        output: the value that ``output=`` asked for, of that type; None until the last tool has run.
         cost: US dollars for the whole turn, or None if a price is not known.
         earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
         tool_results: results of tool calls of the response that have been run, where others wait for
@@ -152,9 +151,8 @@ class Reply(Generic[T_co]):
         again. It holds the conversation, so keep it as you would keep that.
         """
         calls = self.tool_uses
-        if self.stop_reason != "tool_use" or self.interrupted:
-            return None
-        if not calls and not self.tool_results:
+        waits = bool(calls or self.tool_results)
+        if self.stop_reason != "tool_use" or self.interrupted or not waits:
             return None
         from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
 

@@ -12,12 +12,11 @@ from io import BytesIO
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from attrs import define, field, frozen, validators
+from attrs import field, frozen, validators
 
 from hookline import Block, CallNext, InputError, Request, Response, TextBlock, Turn, hookimpl
 from hookline.errors import MissingExtra
-from hookline.plugin import Book, discard, option
-from hookline.profiles import load_profiles, profile_of
+from hookline.plugin import discard, option
 from hookline.values import (
     Base64Source,
     ContentSource,
@@ -32,13 +31,6 @@ from hookline.values import (
 __all__ = ["Documents"]
 
 _PDF: Final = "application/pdf"
-
-
-@define(eq=False)
-class _Known:
-    """What is known of a server by its answers."""
-
-    drops: bool = False
 
 
 @frozen(eq=False)
@@ -63,7 +55,6 @@ class Documents:
     _texts: WeakKeyDictionary[Source, str] = field(
         init=False, factory=WeakKeyDictionary, repr=False
     )
-    _known: Book[str, _Known] = field(init=False, factory=Book, repr=False)
 
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
@@ -74,7 +65,7 @@ class Documents:
             MissingExtra: it is a PDF, and what reads it is not installed.
 
         """
-        profile = profile_of(turn.destination)
+        profile = turn.profile
         if profile.all_rules:  # it reads them
             return await call_next(request)
         found = [
@@ -84,14 +75,11 @@ class Documents:
         ]
         if not found:
             return await call_next(request)
-        known = self._known.get(turn.upstream, _Known)
-        if profile.documents and not known.drops:
+        if profile.documents:
             response = await call_next(request)
-            named = load_profiles().named_by(response.headers)
-            if named is None or named.documents:
+            if turn.profile.documents:  # which its answer may have changed
                 return response
-            known.drops = True
-            turn.trace.note("documents", f"sent again: {named.name} drops documents")
+            turn.trace.note("documents", f"sent again: {turn.profile.name} drops documents")
             if response.events is not None:
                 await discard(response.events)
         turn.trace.note("documents", f"{len(found)} sent as text: the server would drop them")

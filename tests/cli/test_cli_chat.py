@@ -75,6 +75,7 @@ def test_commands(environment: dict[str, str], tmp_path: Path) -> None:
     done = piped("\n".join(lines), environment, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "/save FILE" in done.stderr
+    assert "/image PATH|DIR|URL  attach an image" in done.stderr
     assert "system prompt: Be brief." in done.stderr
     assert "there is no system prompt" in done.stderr
     assert "model: claude-haiku-4-5" in done.stderr

@@ -224,6 +224,7 @@ HARMLESS = {
     "read_timeout": 9,
     "write_timeout": 9,
     "max_steps": 9,
+    "cache_breakpoints": "auto",
     "server": "ollama",  # how a request is shaped; not where it goes
     "models": {"ants-7b": {"context": 8192}},
 }

@@ -11,6 +11,7 @@ import pytest
 
 from hookline import (
     APIError,
+    AsyncPipeline,
     Conversation,
     InputError,
     Message,
@@ -96,6 +97,22 @@ def test_a_wrong_name_is_told_where_it_is_written() -> None:
             line.conversation(sytem="Be brief.")  # type: ignore[call-arg]  # the mistake
         with pytest.raises(InputError, match="no parameter 'histroy'"):
             line.send("Hello", histroy=[])  # type: ignore[call-arg]  # the mistake
+
+
+@pytest.mark.parametrize("make", [Pipeline, AsyncPipeline])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"system": 5}, "system must be a string"),
+        ({"model": "haiku"}, "did you mean"),
+        ({"tools": [5]}, r"tools\[0\] must be a function"),
+        ({"max_tokens": "many"}, "max_tokens must be an integer"),
+    ],
+)
+def test_a_wrong_value_is_told_where_it_is_written(make: Any, options: Any, said: str) -> None:
+    line = make(base_url="sim:")  # which opens nothing before it is used
+    with pytest.raises(InputError, match=said):
+        line.conversation(**options)
 
 
 def test_a_conversation_may_begin_with_messages(run: Any, sim: Any) -> None:
@@ -260,7 +277,8 @@ def test_what_is_no_conversation(data: Any, said: str) -> None:
 
 def test_what_json_cannot_carry_is_refused() -> None:
     with Pipeline(base_url="sim:") as line:
-        chat = line.conversation(metadata={"user_id": object()})
+        chat = line.conversation()
+        chat.options["metadata"] = {"user_id": object()}  # which may be changed between turns
         with pytest.raises(InputError, match="JSON"):
             chat.to_json()
 

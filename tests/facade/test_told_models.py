@@ -69,10 +69,12 @@ def test_preflight_goes_by_what_was_told_and_refuses_nothing_for_a_default() -> 
         ({"context": True}, "context must be a whole number"),
         ({"prefill": 1}, "prefill must be true or false"),
         ({"display_name": 1}, "display_name must be a text"),
+        ({"aliases": [[]]}, "aliases must be a list of texts"),
         ({"thinking": "enabled"}, "thinking must be a list"),
         ({"vision": "eagle"}, "vision must be one of high, standard"),
         ({"vision": ["high"]}, "vision must be one of high, standard"),
         ({"context": 0}, "context must be 1 or more"),
+        ({"aliases": ["claude-opus-5-5"]}, "claude-opus-5-5 is in the table of models"),
         ({"prices": {"input": -1, "output": 1}}, "0 dollars or more"),
         ({"prices": {"input": "nan", "output": 1}}, "0 dollars or more"),
         ({"prices": 5}, "prices are a table"),
@@ -162,3 +164,19 @@ def test_a_model_that_cannot_see_is_sent_no_image() -> None:
         pytest.raises(HooklineError, match="does not take images"),
     ):
         line.send([image, "What is it?"])
+
+
+@pytest.mark.parametrize("name", ["claude-haiku-4-5", "claude-haiku-4-5-20251001"])
+def test_what_the_table_knows_is_not_for_settings(name: str) -> None:
+    free = {"prices": {"input": 0, "output": 0}}
+    with pytest.raises(ConfigError, match=f"{name} is in the table of models"):
+        Pipeline(base_url="sim:", config={"models": {name: free}})
+
+
+def test_a_policy_may_keep_settings_from_telling_of_models(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[policy]\nid = "acme"\n[lock]\nmodels = {}\n')
+    with pytest.raises(ConfigError, match=r"models is locked by .*policy\.toml"):
+        Pipeline(base_url="sim:", policy=policy, config={"models": {"ants-7b": ANTS}})
+    with Pipeline(base_url="sim:", policy=policy) as line:
+        assert "ants-7b" not in line.model_table

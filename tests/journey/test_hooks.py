@@ -1,6 +1,7 @@
 """The hooks as plugin authors meet them: the fold, `def` and `async def`, failures, misuse."""
 
 import asyncio
+import functools
 from typing import Any
 
 import pytest
@@ -451,3 +452,84 @@ def test_what_a_plugin_tells_the_caller_reaches_the_caller(run: Any) -> None:
 
     with pytest.raises(InputError, match=r"^say please$"):
         run.send(line={"plugins": [with_hook("build_history", refuses)]})
+
+
+# Whatever stands between the mark and the function ------------------------------------------------
+
+
+def decorated(function: Any) -> Any:
+    @functools.wraps(function)
+    def around(*arguments: Any, **named: Any) -> Any:
+        return function(*arguments, **named)
+
+    return around
+
+
+def greeting(self: Any, request: Request) -> Request:
+    return request.with_system("Be brief.")
+
+
+def free(word: str, turn: Any, request: Request) -> Request:
+    return request.with_system(word)
+
+
+async def free_async(word: str, request: Request) -> Request:
+    return request.with_system(word)
+
+
+class Greeting:
+    """A callable object."""
+
+    def __call__(self, turn: Any, request: Request) -> Request:
+        return request.with_system("Be brief.")
+
+
+class GreetingAsync:
+    """One whose call is asynchronous."""
+
+    async def __call__(self, request: Request) -> Request:
+        return request.with_system("Be brief.")
+
+
+mark: Any = hookimpl  # pluggy's types know functions only
+WRAPPED: dict[str, Any] = {
+    "mark above wraps": lambda: mark(decorated(greeting)),
+    "mark below wraps": lambda: decorated(mark(greeting)),
+    "mark above lru_cache": lambda: mark(functools.lru_cache(greeting)),
+    "mark below lru_cache": lambda: functools.lru_cache(mark(greeting)),
+    "partial": lambda: mark(functools.partial(free, "Be brief.")),
+    "partial by name": lambda: mark(functools.partial(free, word="Be brief.")),
+    "partial of an async function": lambda: mark(functools.partial(free_async, "Be brief.")),
+    "partialmethod": lambda: mark(
+        functools.partialmethod(
+            lambda self, word, turn, request: free(word, turn, request), "Be brief."
+        )
+    ),
+    "callable object": lambda: mark(Greeting()),
+    "callable object, async": lambda: mark(GreetingAsync()),
+    "mark above staticmethod": lambda: mark(staticmethod(functools.partial(free, "Be brief."))),
+    "mark below staticmethod": lambda: staticmethod(
+        mark(lambda request: request.with_system("Be brief."))
+    ),
+    "mark above classmethod": lambda: mark(classmethod(greeting)),
+    "mark below classmethod": lambda: classmethod(mark(decorated(greeting))),
+}
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+def test_a_hook_is_one_however_it_is_wrapped(run: Any, sim: Any, how: str) -> None:
+    server = sim()
+    plugin = type("Wrapped", (), {"name": "wrapped", "build_history": WRAPPED[how]()})()
+    run.send(line=line_of(plugin, base_url=server))
+    assert server.bodies[0]["system"] == "Be brief."
+
+
+@pytest.mark.parametrize("wrap", [lambda f: functools.partial(f, 1), decorated])
+def test_a_wrapped_hook_with_a_parameter_that_there_is_not_is_refused(wrap: Any) -> None:
+    def wrong(self: Any, requst: Any) -> None:
+        return None
+
+    text = refused(
+        type("Culprit", (), {"name": "culprit", "build_history": hookimpl(wrap(wrong))})()
+    )
+    assert "plugin 'culprit', hook 'build_history': there is no parameter 'requst'" in text

@@ -180,6 +180,44 @@ def test_files_have_the_keys_of_rules() -> None:
     assert set(_KEYS) == {attribute.name for attribute in attrs.fields(Rule)}
 
 
+@pytest.mark.parametrize(
+    ("rule", "kinds"),
+    [
+        (Rule(chunk=3), ["thinking", "text"]),
+        (Rule(call_tool_under_auto=True), ["thinking", "tool_use"]),
+        (Rule(headers={"x": "y"}, thinking="Mine."), ["thinking", "text"]),
+        (Rule(reply="Hi"), ["text"]),
+        (Rule(tool_use={"name": "look"}), ["tool_use"]),
+        (Rule(stop_reason="refusal"), []),
+    ],
+)
+def test_a_rule_about_the_how_of_an_answer_leaves_the_thought(rule: Rule, kinds: list[str]) -> None:
+    body = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 2000,
+        "messages": [HELLO],
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "tools": [{"name": "look", "input_schema": {"type": "object"}}],
+    }
+    simulator = Simulator(Scenario.of(rule))
+    answer = simulator.handle(Call("POST", "/v1/messages", HEADERS, json.dumps(body)))
+    message = json.loads(answer.content)
+    assert [block["type"] for block in message["content"]] == kinds
+    if kinds == ["thinking", "tool_use"]:  # and is taken back, as a client sends it
+        result = {
+            "type": "tool_result",
+            "tool_use_id": message["content"][1]["id"],
+            "content": "ok",
+        }
+        said = [
+            HELLO,
+            {"role": "assistant", "content": message["content"]},
+            {"role": "user", "content": [result]},
+        ]
+        again = Call("POST", "/v1/messages", HEADERS, json.dumps({**body, "messages": said}))
+        assert simulator.handle(again).status == 200
+
+
 def test_a_tool_called_where_the_request_leaves_the_choice() -> None:
     tools = [{"name": "look", "input_schema": {"type": "object"}}]
     simulator = Simulator(Scenario.of(Rule(call_tool_under_auto=True)))

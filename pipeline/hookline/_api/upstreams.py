@@ -31,7 +31,7 @@ class Upstreams:
             the pipeline's own, to which a client that was handed in belongs.
         headers: further headers for requests to the pipeline's own destination. They may hold
             credentials, so they go to no other.
-        timeouts: for one exchange.
+        timeouts: for one exchange with a destination.
         always_stream: whether plain calls are streams on the wire.
         require: raises unless there are credentials for the pipeline's own destination.
 
@@ -43,7 +43,7 @@ class Upstreams:
         *,
         open_transport: Callable[[str, bool], Transport],
         headers: Mapping[str, str],
-        timeouts: Timeouts,
+        timeouts: Callable[[Destination], Timeouts],
         always_stream: bool,
         require: Callable[[], None],
     ) -> None:
@@ -122,7 +122,7 @@ class Upstreams:
             base_url="http://simulator.invalid" if simulated else base_url,
             transport=transport,
             headers=self._headers if own else {},
-            timeouts=self._timeouts,
+            timeouts=self._timeouts(destination),
             always_stream=self._always_stream,
         )
 

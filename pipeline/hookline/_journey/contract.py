@@ -1,16 +1,14 @@
 """What makes an object a plugin: the hooks that it marks, and what its class declares of itself.
 
-Misuse is refused with a message that names plugin, hook and remedy. A class may say for which versions
-of the contract it was written, ``contract = ">=1,<2"``, and on which surfaces it takes part,
-``surfaces = ("send", "stream")``.
+Misuse is refused with a message that names plugin, hook and remedy. A class may say on which surfaces
+it takes part, ``surfaces = ("send", "stream")``; for which contract it was written is asked in ``versions``.
 """
 
+import functools
 import inspect
-import operator
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "HOOKS",
     "SURFACES",
-    "check_contract",
     "marked",
     "mismatch",
     "on_surfaces",
@@ -61,57 +58,10 @@ HOOKS: Final[dict[str, str]] = {
 SURFACES: Final = ("send", "stream", "count_tokens", "batch", "upload", "explain")
 """The doors by which a turn comes in: what ``turn.surface`` may be."""
 
+_ANY: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _MUST_BE_DEF: Final = frozenset({"stream", "register"})
 _NOT_FOR_OBSERVERS: Final = frozenset({"onion", "check", "conclude"})
 _NOT_IN_SHADOW: Final = frozenset({"onion", "conclude"})
-_BOUND: Final = re.compile(r"(>=|<=|==|>|<) *(\d+(?:\.\d+)*)")
-_COMPARED: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    ">": operator.gt,
-    "<": operator.lt,
-}
-
-
-def check_contract(plugin: "Plugin") -> None:
-    """Refuse a plugin that was written for another version of the contract.
-
-    Raises:
-        ConfigError: says what it was written for, what this is, and what to do.
-
-    """
-    wanted = getattr(plugin.object, "contract", None)
-    if wanted is None:
-        return
-    bounds = [_BOUND.fullmatch(part.strip()) for part in str(wanted).split(",")]
-    if not isinstance(wanted, str) or not all(bounds):
-        raise ConfigError(
-            f"plugin {plugin.name!r}: `contract` must be a range of versions such as "
-            f"'>=1,<2', not {wanted!r}"
-        )
-    here = _numbers(hookspecs.CONTRACT)
-    for bound in bounds:
-        if bound is not None and not _COMPARED[bound[1]](here, _numbers(bound[2])):
-            older = bound[1] in ("<", "<=") or (bound[1] == "==" and here > _numbers(bound[2]))
-            remedy = (
-                f"it is older than this Hookline: update it{_where(plugin)}, or leave it out"
-                if older
-                else "it needs a newer Hookline: update hookline, or leave the plugin out"
-            )
-            raise ConfigError(
-                f"plugin {plugin.name!r} was written for version {wanted} of the hooks, and these are "
-                f"version {hookspecs.CONTRACT}; {remedy}"
-            )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    numbers = [int(part) for part in version.split(".")]
-    return (*numbers, *(0,) * (3 - len(numbers)))  # 1 and 1.0 are the same
-
-
-def _where(plugin: "Plugin") -> str:
-    return f" ({plugin.distribution} {plugin.version})" if plugin.version else ""
 
 
 def surfaces_of(plugin: "Plugin") -> tuple[str, ...]:
@@ -179,8 +129,8 @@ def marked(plugin: "Plugin") -> dict[str, Callable[..., Any]]:
         if attribute.startswith("__"):
             continue
         member = inspect.getattr_static(thing, attribute, None)
-        function = inspect.unwrap(member) if callable(member) else None
-        options = getattr(function, "hookline_impl", None)
+        function = inspect.unwrap(member) if _may_be_marked(member) else None
+        options = _mark_of(member) if function is not None else None
         if options is None:
             # Many a class has a method called open or close for purposes of its own.
             named = attribute in HOOKS and HOOKS[attribute] != "life"
@@ -190,8 +140,9 @@ def marked(plugin: "Plugin") -> dict[str, Callable[..., Any]]:
                     "put @hookimpl above it (from hookline import hookimpl)"
                 )
             continue
-        _check_implementation(plugin, options["specname"] or attribute, function, options)
-        found[attribute] = _as_function(getattr(thing, attribute), options)
+        hook = options["specname"] or attribute
+        _check_implementation(plugin, hook, function, options)
+        found[attribute] = _as_function(plugin, hook, getattr(thing, attribute), options)
     if not found:
         raise ConfigError(
             f"plugin {name!r} implements no hook; mark its methods with @hookimpl "
@@ -200,16 +151,45 @@ def marked(plugin: "Plugin") -> dict[str, Callable[..., Any]]:
     return found
 
 
-def _as_function(member: Any, options: Any) -> Callable[..., Any]:
-    """Return a marked callable as pluggy wants it."""
-    if inspect.isfunction(member) or inspect.ismethod(member):
+def _may_be_marked(member: Any) -> bool:
+    return callable(member) or isinstance(member, classmethod | functools.partialmethod)
+
+
+def _mark_of(member: Any) -> Any:
+    """Return what ``@hookimpl`` left on a member, or on what it wraps; None if it is not marked."""
+    marked = inspect.unwrap(member, stop=lambda each: _mark_on(each) is not None)
+    return _mark_on(marked)
+
+
+def _mark_on(thing: Any) -> Any:
+    options = getattr(thing, "hookline_impl", None)
+    return options if isinstance(options, dict) else None
+
+
+def _as_function(plugin: "Plugin", hook: str, member: Any, options: Any) -> Callable[..., Any]:
+    """Return a marked callable as pluggy wants it: a function, or a method, that has the mark."""
+    if (inspect.isfunction(member) or inspect.ismethod(member)) and _mark_on(member) is not None:
         return member
+    known = inspect.signature(getattr(hookspecs, hook)).parameters
+    taken: list[str] = []
+    for parameter in inspect.signature(member).parameters.values():
+        if parameter.name in known:
+            taken.append(parameter.name)
+        elif parameter.default is parameter.empty and parameter.kind not in _ANY:
+            raise ConfigError(_unknown_parameter(plugin, hook, parameter.name, known))
 
-    def hook(*arguments: Any) -> Any:
-        return member(*arguments)
+    def call(*arguments: Any) -> Any:
+        return member(**dict(zip(taken, arguments, strict=True)))
 
-    vars(hook).update(__signature__=inspect.signature(member), hookline_impl=options)
-    return hook
+    async def call_async(*arguments: Any) -> Any:
+        return await member(**dict(zip(taken, arguments, strict=True)))
+
+    later = inspect.iscoroutinefunction(member) or inspect.iscoroutinefunction(
+        getattr(member, "__call__", None)  # noqa: B004 -- the method of an object is what is asked for
+    )
+    function: Any = call_async if later else call
+    vars(function).update(hookline_impl=options, takes=tuple(taken))
+    return cast("Callable[..., Any]", function)
 
 
 def _check_implementation(plugin: "Plugin", hook: str, function: Any, options: Any) -> None:
@@ -245,8 +225,12 @@ def mismatch(plugin: "Plugin", error: pluggy.PluginValidationError) -> str:
         known = inspect.signature(getattr(hookspecs, hook)).parameters
         for parameter in inspect.signature(function).parameters.values():
             if parameter.default is inspect.Parameter.empty and parameter.name not in known:
-                return (
-                    f"plugin {plugin.name!r}, hook {hook!r}: there is no parameter "
-                    f"{parameter.name!r}; take any of {', '.join(known)}, by these names"
-                )
+                return _unknown_parameter(plugin, hook, parameter.name, known)
     return f"plugin {plugin.name!r}: {error}"
+
+
+def _unknown_parameter(plugin: "Plugin", hook: str, name: str, known: Iterable[str]) -> str:
+    return (
+        f"plugin {plugin.name!r}, hook {hook!r}: there is no parameter {name!r}; "
+        f"take any of {', '.join(known)}, by these names"
+    )

@@ -15,13 +15,13 @@ from attrs import field, frozen
 from hookline import hookspecs
 from hookline._journey.contract import (
     HOOKS,
-    check_contract,
     marked,
     mismatch,
     on_surfaces,
     surfaces_of,
 )
 from hookline._journey.plugin_order import declared, hook_order, in_order
+from hookline._journey.versions import check_contract
 from hookline.errors import ConfigError, PluginError
 
 __all__ = ["HOOKS", "Implementation", "Plugin", "PluginSet", "Role", "examine"]
@@ -218,7 +218,9 @@ class PluginSet:
         parameters = tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
         for impl in sorted(getattr(manager.hook, hook).get_hookimpls(), key=rank):
             plugin = by_name[impl.plugin_name]
-            call = _by_position(impl.function, impl.argnames, parameters)
+            # pluggy reads code only; what is no function says by itself what it takes.
+            taken = getattr(impl.function, "takes", impl.argnames)
+            call = _by_position(impl.function, taken, parameters)
             yield Implementation(
                 plugin=plugin.name,
                 hook=hook,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hookline._journey.plugin_set import PluginSet
-    from hookline.trace import Change, Explanation
+    from hookline.trace import Change, Explanation, Trace
 
 __all__ = ["explain"]
 
@@ -61,7 +61,7 @@ def _print(explanation: "Explanation", plugins: "PluginSet") -> None:
         screen.print(styled((stage, "bold cyan")))
         changes = [change for change in trace.changes if change.stage == stage]
         for change in changes:
-            _print_change(screen, change)
+            _print_change(screen, change, trace)
         changed = {change.plugin for change in changes}
         others = [each.plugin for each in plugins.of(stage) if each.plugin not in changed]
         if others:
@@ -108,9 +108,9 @@ def _show(explanation: "Explanation") -> None:
             sys.stdout.flush()
 
 
-def _print_change(screen: "Console", change: "Change") -> None:
+def _print_change(screen: "Console", change: "Change", trace: "Trace") -> None:
     screen.print(
         styled((f"  {change.plugin}", "bold"), (f" · {change.microseconds:.0f} µs", "dim"))
     )
-    for text in change.diff().splitlines():
+    for text in change.diff(trace.shown).splitlines():
         screen.print(styled((f"    {text}", _COLOURS.get(text[:1], "dim"))))

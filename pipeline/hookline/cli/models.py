@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hookline.cli.options import CONFIG, JSON, examples
-from hookline.cli.output import print_json, print_table
+from hookline.cli.output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from hookline.models import ModelFacts, Prices
@@ -17,28 +17,47 @@ __all__ = ["models"]
     epilog=examples(
         "hookline models",
         "hookline models --json | jq '.[] | select(.prefill) | .id'",
+        "hookline models --refresh",
         "hookline models --learn --base-url http://localhost:8080",
     )
 )
 @CONFIG
-@click.option("--base-url", metavar="URL", help="The server that --learn asks.")
+@click.option("--base-url", metavar="URL", help="The server that is asked.")
 @click.option(
     "--learn", is_flag=True, help="Ask the server for its own models, and what it tells of them."
 )
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Ask the server, and keep what it tells for later runs, thirty days.",
+)
 @JSON
-def models(config: str | None, base_url: str | None, *, learn: bool, as_json: bool) -> None:
+def models(
+    config: str | None, base_url: str | None, *, learn: bool, refresh: bool, as_json: bool
+) -> None:
     """List the known models: prices, limits, features.
 
     $IN and $OUT are US dollars per million tokens; CONTEXT is the size of input and output
     together, OUTPUT the most that may be asked for, both in tokens. Models that plugins and settings
-    add are included; retired ones are marked.
+    add are included; retired ones are marked. What --refresh has kept of the server is, too: limits, thinking,
+    effort and retirement.
     """
+    from hookline.endpoints.model_cache import keep, kept  # noqa: PLC0415 -- `--help` does without
     from hookline.pipeline import Pipeline  # noqa: PLC0415 -- `--help` does without
 
     with Pipeline(config=config, base_url=base_url) as line:
+        address = str(line.settings.base_url)
+        if refresh:
+            entries = list(line.models.all())
+            note(f"{len(entries)} models of {address} kept in {keep(address, entries)}")
         if learn:
             line.models.learn()
         known = list(line.model_table)
+    if refresh:
+        with Pipeline(config=config, base_url=base_url) as line:
+            known = list(line.model_table)
+    elif (found := kept(address)) is not None:
+        note(f"with what {address} told on {found.fetched.date()}")
     if as_json:
         print_json([_described(facts) for facts in known])
         return

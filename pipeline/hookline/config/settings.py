@@ -13,11 +13,14 @@ from hookline.config.options import option
 from hookline.config.told_models import only_limits_of_unknown_models
 from hookline.values.secret import Secret, as_secret
 
-__all__ = ["MOST_CONNECTIONS", "Library", "Settings"]
+__all__ = ["MOST_CONNECTIONS", "CacheBreakpoints", "Library", "Settings"]
 
 MOST_CONNECTIONS: Final = 1000
 
 Library: TypeAlias = Literal["auto", "httpcore2", "aiohttp", "httpx", "httpx2"]
+
+CacheBreakpoints: TypeAlias = Literal["given", "auto"]
+"""Whose cache breakpoints leave: those that a request brings, or also some that are placed here."""
 
 # A scenario beside the file, but none elsewhere on the machine.
 _SIMULATED: Final = re.compile(r"sim:(?!/)(?!.*\.\.)[\w./ -]*")
@@ -45,7 +48,8 @@ class Settings:
         connect_timeout: seconds until a connection stands, TLS included.
         write_timeout: seconds between two pieces of a request that the network takes.
         read_timeout: seconds of silence in a stream, whose pings count; a plain answer, which is
-            silent until it is complete, may take what the turn has.
+            silent until it is complete, may take what the turn has. Where nobody sets it, kinds of
+            servers that are known to be silent for longer are given more (``Profile.silence``).
         always_stream: whether plain calls are sent as streams too, which only the network sees. A
             server then learns that a call was given up, and silence is noticed.
         max_connections: connections to one address at most; further calls wait for one.
@@ -54,6 +58,8 @@ class Settings:
         http: what our own connections stand on: ``"auto"``, ``"httpcore2"`` or ``"aiohttp"``.
         server: the profile of the server at ``base_url`` (``"llama.cpp"``, ``"vllm"`` …); empty to
             guess by the host.
+        cache_breakpoints: ``"auto"`` places breakpoints for the API's prompt cache, ``"given"`` leaves
+            those that a request brings.
         models: facts about models that the table does not know, by id: ``[models."ants-7b"]``. The
             layers are put together, and the strongest tells of a model that several name.
         ca_bundle: a PEM file of certificate authorities, instead of the usual ones.
@@ -85,6 +91,7 @@ class Settings:
     unknown_models: Literal["refuse", "allow"] = "refuse"
     http: Library = "auto"
     server: str = field(default="", metadata=option(harmless=True))
+    cache_breakpoints: CacheBreakpoints = field(default="given", metadata=option(harmless=True))
     models: Mapping[str, Mapping[str, Any]] = field(
         factory=dict, metadata=option(harmless=only_limits_of_unknown_models)
     )

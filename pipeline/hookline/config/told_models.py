@@ -47,7 +47,8 @@ def told_models(tables: Mapping[str, Any]) -> tuple[ModelFacts, ...]:
         The facts, one a table.
 
     Raises:
-        ConfigError: a fact that there is not, or a value that it cannot have.
+        ConfigError: a fact that there is not, or a value that it cannot have; a model that the table
+            knows: budgets are held by its prices.
 
     Example:
         >>> told_models({"ants-7b": {"context": 8192}})[0].context
@@ -73,6 +74,13 @@ def _read(model: str, told: Any) -> ModelFacts:
     where = f'models."{model}"'
     if not isinstance(told, Mapping):
         raise ConfigError(f"{where} must be a table, not {brief(told)}")
+    aliases = told.get("aliases")
+    for name in (model, *(aliases if isinstance(aliases, list | tuple) else ())):
+        if isinstance(name, str) and name in load_models():
+            raise ConfigError(
+                f"{where}: {name} is in the table of models, and what is known of it is not for "
+                "settings; a plugin may replace it (register_models)"
+            )
     facts = {name: _fact(where, name, told[name]) for name in told}
     return ModelFacts(id=model, told=tuple(facts), **facts)
 

@@ -4,15 +4,18 @@ The list of the Messages API has its names for them (facts 9.4), llama.cpp, vLLM
 have others; who says nothing is believed nothing.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
-from hookline.models import ModelFacts
+from attrs import evolve
+
+from hookline.models import ModelFacts, Status, load_models
 
 if TYPE_CHECKING:
     from hookline.endpoints.models import ModelInfo
 
-__all__ = ["facts_of"]
+__all__ = ["facts_of", "refreshed_facts"]
 
 _Path: TypeAlias = tuple[str, ...]
 
@@ -34,6 +37,7 @@ _MODALITIES: Final[tuple[_Path, ...]] = (
     ("input_modalities",),
     ("architecture", "input_modalities"),
 )
+_EPOCH: Final = 1970  # what stands for "nobody knows"
 _SEES: Final[_Path] = ("capabilities", "image_input", "supported")
 
 
@@ -91,3 +95,78 @@ def _blind(entry: Mapping[str, Any]) -> bool:
     lists = [_at(entry, path) for path in _MODALITIES]
     told = next((each for each in lists if isinstance(each, tuple) and each), ())
     return bool(told) and "image" not in told
+
+
+def refreshed_facts(info: "ModelInfo", known: ModelFacts | None) -> ModelFacts | None:
+    """Return the facts of a model as its server tells them now.
+
+    Args:
+        info: an entry of the server's list.
+        known: what the table says of it, whose word counts for all that the list does not tell.
+
+    Returns:
+        The facts. Of a Claude that nobody knew yet, what the list does not tell is taken for what the newest
+        models have, and marked as unconfirmed: it may warn, never refuse. None if the list tells nothing.
+
+    """
+    told = facts_of(info)
+    changes: dict[str, Any] = {} if told is None else {n: getattr(told, n) for n in told.told}
+    changes |= {
+        name: value
+        for name, value in (
+            ("status", info.lifecycle if info.lifecycle in get_args(Status) else None),
+            ("retires", _day(info.retires_at)),
+            ("released", _day(info.created_at)),
+            ("thinking", _supported(info, ("thinking", "types"))),
+            ("effort", _supported(info, ("effort",))),
+        )
+        if value is not None
+    }
+    if known is not None:
+        changes.pop("released", None)  # the list has the day on which it appeared there
+        for name in ("thinking", "effort"):
+            if {*changes.get(name, ())} == {*getattr(known, name)}:
+                changes.pop(name, None)  # in another order
+        if _at(info.capabilities, _SEES[1:]) is True and known.vision is None:
+            changes.pop("vision", None)
+        return evolve(known, **changes)
+    if info.line is None:
+        return told
+    vision = changes.pop("vision", load_models().require(_NEWEST).vision)
+    thinking = changes.get("thinking", ("adaptive",))
+    return ModelFacts(
+        id=info.id,
+        line=info.line,
+        vision=vision,
+        sampling="rejected",
+        forced_tool_choice=False,
+        thinking_omitted="off" if "disabled" in thinking else "on",
+        unconfirmed=tuple(name for name in _GUESSED if name not in changes),
+        **changes,
+    )
+
+
+_NEWEST: Final = "claude-opus-5-5"  # from it, what an unknown Claude is taken to see
+_GUESSED: Final = (
+    *("context", "max_output", "thinking", "thinking_omitted", "effort", "quiet_effort", "vision"),
+    *("sampling", "forced_tool_choice", "prefill", "min_cacheable", "system_role"),
+    *("system_directive", "fast_mode", "refused_tools"),
+)
+
+
+def _day(moment: str | None) -> dt.date | None:
+    """Return the day of an RFC 3339 moment; None for what is none, or stands for none."""
+    try:
+        day = dt.date.fromisoformat((moment or "")[:10])
+    except ValueError:
+        return None
+    return day if day.year > _EPOCH else None
+
+
+def _supported(info: "ModelInfo", path: _Path) -> tuple[str, ...] | None:
+    """Return the names below a capability that are supported; None where it says nothing."""
+    found = _at(info.capabilities, path)
+    if not isinstance(found, Mapping):
+        return None
+    leaves = {name: leaf for name, leaf in found.items() if isinstance(leaf, Mapping)}
+    return tuple(name for name, leaf in leaves.items() if leaf.get("supported") is True)

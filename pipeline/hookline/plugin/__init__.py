@@ -11,10 +11,13 @@
 `ModelFacts`, `Profile`                 what is known of a model, of a kind of server
 `Continue`, `Verdict`                   one more step; what a check or a shadow said
 `watched`, `Relay`, `close`, `discard`  a stream on its way through a ``send`` hook
-`price`, `estimate`, `retry_after`      what usage costs; about how many tokens; how long to wait
+`whole`                                 the same, read to its end
+`price`, `retry_after`                  what usage costs; how long to wait
+`estimate`, `estimate_message`          about how many tokens
 `check_url`                             whether a URL may be fetched at all
 `read_file`, `write_file`               the one door for local files
-`secure_file`                           a file that only its owner may read, for others to open
+`secure_file`, `cache_folder`           a file that only its owner may read, for others to open; where
+                                        what can be made again is kept
 ======================================  ==============================================================
 """
 
@@ -25,15 +28,15 @@ from hookline._faces import face
 if TYPE_CHECKING:
     from hookline._api.retry_after import retry_after
     from hookline._fetch.url_grammar import check_url
-    from hookline._files import read_file, secure_file, write_file
+    from hookline._files import cache_folder, read_file, secure_file, write_file
     from hookline._journey.plugin_set import Plugin
     from hookline.config import option
     from hookline.filters import StreamFilter
     from hookline.hookspecs import Layer, hookimpl
     from hookline.models import ModelFacts, price
     from hookline.plugin.book import Book
-    from hookline.plugin.estimate import estimate
-    from hookline.plugin.relay import Relay, StreamOutcome, close, discard, watched
+    from hookline.plugin.estimate import estimate, estimate_message
+    from hookline.plugin.relay import Relay, StreamOutcome, close, discard, watched, whole
     from hookline.plugin.state import ConversationState, TurnState
     from hookline.profiles import Profile
     from hookline.reply import Outcome
@@ -59,10 +62,12 @@ __all__ = [
     "StreamOutcome",
     "TurnState",
     "Verdict",
+    "cache_folder",
     "check_url",
     "close",
     "discard",
     "estimate",
+    "estimate_message",
     "hookimpl",
     "option",
     "price",
@@ -70,6 +75,7 @@ __all__ = [
     "retry_after",
     "secure_file",
     "watched",
+    "whole",
     "write_file",
 ]
 
@@ -79,14 +85,21 @@ __getattr__, __dir__ = face(
         "hookline._api.retry_after": ("retry_after",),
         "hookline._fetch.url_grammar": ("check_url",),
         "hookline._journey.plugin_set": ("Plugin",),
-        "hookline._files": ("read_file", "secure_file", "write_file"),
+        "hookline._files": ("cache_folder", "read_file", "secure_file", "write_file"),
         "hookline.config": ("option",),
         "hookline.filters": ("StreamFilter",),
         "hookline.hookspecs": ("Layer", "hookimpl"),
         "hookline.models": ("ModelFacts", "price"),
         "hookline.plugin.book": ("Book",),
-        "hookline.plugin.estimate": ("estimate",),
-        "hookline.plugin.relay": ("Relay", "StreamOutcome", "close", "discard", "watched"),
+        "hookline.plugin.estimate": ("estimate", "estimate_message"),
+        "hookline.plugin.relay": (
+            "Relay",
+            "StreamOutcome",
+            "close",
+            "discard",
+            "watched",
+            "whole",
+        ),
         "hookline.plugin.state": ("ConversationState", "TurnState"),
         "hookline.profiles": ("Profile",),
         "hookline.reply": ("Outcome",),

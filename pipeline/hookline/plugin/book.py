@@ -43,6 +43,13 @@ class Book(Generic[K, V]):
                     self._values.popitem(last=False)
             return self._values[key]
 
+    def find(self, key: K) -> V | None:
+        """Return the value of a key, or None where there is none; nothing is made."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
     def __len__(self) -> int:
         return len(self._values)
 

@@ -13,11 +13,12 @@ from typing import Self
 from attrs import frozen
 
 from hookline.errors import HooklineError
-from hookline.values.events import Event, MessageDelta, MessageStart
+from hookline.values.events import ErrorEvent, Event, MessageDelta, MessageStart
 from hookline.values.messages import Response
 from hookline.values.usage import Usage
+from hookline.wire.assembler import Assembler
 
-__all__ = ["Relay", "StreamOutcome", "close", "discard", "watched"]
+__all__ = ["Relay", "StreamOutcome", "close", "discard", "watched", "whole"]
 
 
 class Relay:
@@ -152,6 +153,30 @@ class _Watch:
         result = self._on_end(StreamOutcome(self._usage, error))
         if isawaitable(result):
             await result
+
+
+async def whole(response: Response) -> Response:
+    """Return a response that is complete; the events of one that still arrives are read to their end.
+
+    Args:
+        response: what ``call_next`` returned, in a stream or not.
+
+    Raises:
+        APIError: the stream ends in an error.
+        DecodeError: it ends too early.
+
+    """
+    if response.events is None:
+        return response
+    assembler = Assembler()
+    try:
+        async for event in response.events:
+            if isinstance(event, ErrorEvent):
+                raise event.as_error(response.headers)
+            assembler.feed(event)
+    finally:
+        await close(response.events)
+    return assembler.response.evolve(status=response.status, headers=response.headers)
 
 
 async def close(events: AsyncIterator[Event]) -> None:

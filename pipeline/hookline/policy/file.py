@@ -185,7 +185,7 @@ def _locks(file: TomlFile, plugins: Mapping[str, Any]) -> Iterator[tuple[Key, An
     """Yield what is fixed: under ``[lock]``, and as a table of a plugin, which is the same."""
     for name, value in _table(file, ("lock",)).items():
         at, key = ("lock", name), tuple(name.split("."))
-        if isinstance(value, Mapping) and name != "headers":
+        if isinstance(value, Mapping) and name not in ("headers", "models"):
             hint = f'"{name}.{next(iter(value), "OPTION")}" = …'
             raise _wrong(file, at, f"lock takes options by their whole name: {hint}")
         field = _setting(file, at, key)

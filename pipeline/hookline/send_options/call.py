@@ -12,6 +12,7 @@ from hookline.errors import InputError
 from hookline.send_options.message import Input, as_history, as_part, new_message
 from hookline.send_options.options import (
     betas_of,
+    breakpoints_of,
     check_names,
     on_progress_of,
     prefill_mode_of,
@@ -58,11 +59,12 @@ class Call:
 _OURS: Final = frozenset(
     {
         *("messages", "prefill", "prefill_mode", "images", "output", "tools"),
-        *("timeout", "context", "principal", "on_progress"),
+        *("timeout", "context", "principal", "on_progress", "cache_breakpoints"),
     }
 )
 _READ_BY_WIRE: Final = ("system", "tool_choice", "cache_control")
 _NOTHING_ELSE: Final = TurnOptions()
+_PLACES_BREAKPOINTS: Final = TurnOptions(places_breakpoints=True)
 
 
 def prepare(
@@ -94,7 +96,9 @@ def prepare(
     model = given.get("model")
     check_model(settings, models, blank.model if model is None else model, strict=strict)
     if not given:
-        return Call(blank.evolve(messages=(new_message(message),)), _NOTHING_ELSE, None, EMPTY)
+        alone = breakpoints_of(settings.cache_breakpoints)
+        options = _PLACES_BREAKPOINTS if alone else _NOTHING_ELSE
+        return Call(blank.evolve(messages=(new_message(message),)), options, None, EMPTY)
     history = as_history(given.get("messages"))
     new = new_message(message, given.get("images"), optional=bool(history))
     definitions, functions = split_tools(given.get("tools"))
@@ -111,6 +115,9 @@ def prepare(
             prefill_mode=prefill_mode_of(given.get("prefill_mode", "auto")),
             tools=functions,
             output=given.get("output"),
+            places_breakpoints=breakpoints_of(
+                given.get("cache_breakpoints", settings.cache_breakpoints)
+            ),
             on_progress=on_progress_of(given.get("on_progress")),
         ),
         timeout_of(given.get("timeout")),
@@ -175,7 +182,7 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
     hint = f"did you mean {near!r}? " if near else ""
     raise InputError(
         f"unknown model {model!r}; {hint}`hookline models` lists those that Hookline knows. For a "
-        'newer one set unknown_models = "allow", or add its facts with register_models'
+        'newer one set unknown_models = "allow", or tell its facts: [models."…"] in hookline.toml'
     )
 
 

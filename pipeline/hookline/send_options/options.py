@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypedDict
 
 from hookline.errors import DecodeError, InputError
 from hookline.values.blocks import Block, CacheControl
@@ -22,6 +22,7 @@ __all__ = [
     "Part",
     "SendOptions",
     "betas_of",
+    "breakpoints_of",
     "check_names",
     "list_of",
     "on_progress_of",
@@ -48,6 +49,7 @@ class SendOptions(TypedDict, Generic[T], total=False):
     system: str | Sequence[Part] | None
     prefill: str | None
     prefill_mode: PrefillMode
+    cache_breakpoints: Literal["given", "auto"]
     images: Sequence["Image | Document | str | bytes | PathLike[str] | Any"]
     output: "Wanted[T]"
     tools: Sequence["Callable[..., Any] | ToolSpec | Mapping[str, Any]"]
@@ -181,6 +183,13 @@ def prefill_mode_of(value: Any) -> PrefillMode:
         raise InputError(f"prefill_mode must be one of {', '.join(PREFILL_MODES)}, not {value!r}")
     mode: PrefillMode = value
     return mode
+
+
+def breakpoints_of(value: Any) -> bool:
+    """Say whether cache breakpoints are to be placed; raise ``InputError`` for what says neither."""
+    if value not in ("given", "auto"):
+        raise InputError(f"cache_breakpoints must be given or auto, not {value!r}")
+    return bool(value == "auto")
 
 
 def principal_of(value: Any) -> Principal | None:

@@ -1,6 +1,6 @@
 """Tools as callers write them: functions, definitions, and definitions with a function."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hookline.errors import InputError
@@ -34,12 +34,13 @@ def split_tools(tools: Any) -> tuple[tuple[ToolSpec, ...], tuple[BoundTool, ...]
     return tuple(definitions), tuple(functions)
 
 
-def bind_tool(tool: Any, function: Callable[..., Any] | None = None) -> BoundTool:
-    """Bind a function to its definition.
+def bind_tool(tool: Any, function: Any = None) -> BoundTool:
+    """Bind a function to its definition, or a route to a name.
 
     Args:
-        tool: the function itself, or a definition (a ``Tool`` or a dict) of ``function``.
-        function: what runs it, if ``tool`` is a definition.
+        tool: the function itself, a definition (a ``Tool`` or a dict), or a name or glob.
+        function: what runs it, if ``tool`` is no function; for a name also a route, which the plugin
+            ``tools`` reads.
 
     Raises:
         InputError: no function, or a definition of another shape.
@@ -50,10 +51,13 @@ def bind_tool(tool: Any, function: Callable[..., Any] | None = None) -> BoundToo
     if callable(tool) and function is None:
         definition = describe(tool)
         return BoundTool(name=definition.name, definition=definition, function=tool)
+    if isinstance(tool, str) and function is not None:
+        return BoundTool(name=tool, definition=None, function=function)
     found = _definition(tool, "a tool") if isinstance(tool, Mapping) else tool
     if not isinstance(found, Tool) or not callable(function):
         raise InputError(
-            "a tool is a function, or a definition with name and input_schema, and a function"
+            "a tool is a function, or a definition with name and input_schema, and a function; or a "
+            "name and a route"
         )
     problem = accepts(function, found.input_schema)
     if problem:

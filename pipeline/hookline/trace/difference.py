@@ -6,14 +6,14 @@ lost in that, so two texts that differ are cut around the place where they do.
 
 import difflib
 import json
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
 
 from hookline.values.blocks import Block, ToolResultBlock, UnknownBlock
 from hookline.values.messages import Request
 from hookline.values.redaction import redacted
 
-__all__ = ["difference", "pretty"]
+__all__ = ["Show", "as_it_is", "difference", "pretty"]
 
 _SHOWN: Final = 120  # characters of one string
 _AROUND: Final = (
@@ -21,14 +21,23 @@ _AROUND: Final = (
 )
 
 
-def pretty(request: Request) -> list[str]:
+Show: TypeAlias = Callable[[Any], Any]
+"""Gets the JSON of a request and returns what may be shown of it."""
+
+
+def as_it_is(value: Any) -> Any:
+    """Show JSON as it is."""
+    return value
+
+
+def pretty(request: Request, shown: Show = as_it_is) -> list[str]:
     """Return a request as lines of indented JSON, long texts cut, secrets as a constant."""
-    return _lines(_shorten(_body(request)))
+    return _lines(_shorten(shown(_body(request))))
 
 
-def difference(before: Request, after: Request) -> list[str]:
+def difference(before: Request, after: Request, shown: Show = as_it_is) -> list[str]:
     """Return a unified diff of two requests without its head, two lines of context around each part."""
-    one, other = _abridged(_body(before), _body(after))
+    one, other = _abridged(shown(_body(before)), shown(_body(after)))
     lines = list(difflib.unified_diff(_lines(one), _lines(other), lineterm="", n=2))
     return [line for line in lines[2:] if not line.startswith("@@")]
 

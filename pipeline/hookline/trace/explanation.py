@@ -37,7 +37,7 @@ class Explanation:
 
     def render(self) -> str:
         """Return it as text for a person."""
-        body = "\n".join("    " + line for line in pretty(self.request))
+        body = "\n".join("    " + line for line in pretty(self.request, self.trace.shown))
         media = "".join(f"{each}\n" for each in self.media)
         return f"{self.trace.render()}\n{media}would be sent:\n{body}".lstrip("\n")
 
@@ -49,7 +49,7 @@ class Explanation:
         return self.trace._repr_html_() + self._sent()
 
     def _sent(self) -> str:
-        body = html.escape("\n".join(pretty(self.request)))
+        body = html.escape("\n".join(pretty(self.request, self.trace.shown)))
         return f"<details open><summary>would be sent</summary><pre>{body}</pre></details>"
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,5 +57,5 @@ class Explanation:
         return {
             "trace": self.trace.to_dict(),
             "media": [each.to_dict() for each in self.media],
-            "request": json.loads("\n".join(pretty(self.request))),
+            "request": json.loads("\n".join(pretty(self.request, self.trace.shown))),
         }

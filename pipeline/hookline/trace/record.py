@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
-from hookline.trace.difference import difference
+from hookline.trace.difference import Show, as_it_is, difference
 from hookline.values.messages import Request
 from hookline.values.usage import Usage
 
@@ -53,21 +53,30 @@ class Change:
     microseconds: float
     step: int
 
-    def diff(self) -> str:
+    def diff(self, shown: Show = as_it_is) -> str:
         """Return what differs between the two bodies, as lines of indented JSON.
 
         Long texts are shown around the place where they differ, media abridged, secrets as a constant.
-        """
-        return "\n".join(difference(self.before, self.after))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the change as JSON-ready values."""
+        Args:
+            shown: what may be shown of JSON: ``trace.shown`` hides what is not for every eye.
+
+        """
+        return "\n".join(difference(self.before, self.after, shown))
+
+    def to_dict(self, shown: Show = as_it_is) -> dict[str, Any]:
+        """Return the change as JSON-ready values.
+
+        Args:
+            shown: see ``diff``.
+
+        """
         return {
             "stage": self.stage,
             "plugin": self.plugin,
             "step": self.step,
             "microseconds": round(self.microseconds, 1),
-            "diff": self.diff().splitlines(),
+            "diff": self.diff(shown).splitlines(),
         }
 
 
@@ -214,6 +223,7 @@ class Trace:
     notes: list[tuple[str, str]] = field(default=Factory(list))
     tool_errors: list[ToolError] = field(default=Factory(list))
     _told: list[Any] = field(factory=list, init=False, repr=False)
+    _veils: list[Show] = field(factory=list, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for name in ("changes", "attempts", "verdicts", "notes", "tool_errors"):
@@ -231,6 +241,22 @@ class Trace:
         """Add a remark that ``hookline explain`` and logs show."""
         self.notes.append((plugin, text))
 
+    def veil(self, show: Show) -> None:
+        """Let requests be shown as a function leaves their JSON, wherever this trace is drawn.
+
+        Args:
+            show: gets JSON and returns what may be shown of it.
+
+        """
+        if show not in self._veils:
+            self._veils.append(show)
+
+    def shown(self, value: Any) -> Any:
+        """Return what may be shown of the JSON of a request."""
+        for veil in self._veils:
+            value = veil(value)
+        return value
+
     def render(self) -> str:
         """Return the whole trace as text for a person."""
         return "\n".join(self._lines())
@@ -238,7 +264,7 @@ class Trace:
     def to_dict(self) -> dict[str, Any]:
         """Return the whole trace as JSON-ready values."""
         return {
-            "changes": [change.to_dict() for change in self.changes],
+            "changes": [change.to_dict(self.shown) for change in self.changes],
             "attempts": [attempt.to_dict() for attempt in self.attempts],
             "verdicts": [verdict.to_dict() for verdict in self.verdicts],
             "notes": [{"plugin": plugin, "text": text} for plugin, text in self.notes],
@@ -257,13 +283,16 @@ class Trace:
         return self._body()
 
     def _body(self) -> str:
-        return "".join(_drawn(each) for each in self.timeline) or "<p>Nothing happened.</p>"
+        return (
+            "".join(_drawn(each, self.shown) for each in self.timeline)
+            or "<p>Nothing happened.</p>"
+        )
 
     def _lines(self) -> Iterator[str]:
         for each in self.timeline:
             yield _headline(each)
             if isinstance(each, Change):
-                yield from ("    " + line for line in each.diff().splitlines())
+                yield from ("    " + line for line in each.diff(self.shown).splitlines())
 
 
 def _restored(timeline: tuple[Any, ...]) -> Trace:
@@ -307,12 +336,12 @@ def _time(seconds: float) -> str:
     return f"{seconds * _MILLI * _MILLI:.0f} µs"
 
 
-def _drawn(each: Any) -> str:
+def _drawn(each: Any, shown: Show) -> str:
     head = html.escape(_headline(each))
     if isinstance(each, Change):
         lines = (
             f'<span class="{_CLASSES.get(line[:1], "")}">{html.escape(line)}</span>'
-            for line in each.diff().splitlines()
+            for line in each.diff(shown).splitlines()
         )
         return f"<details open><summary>{head}</summary><pre>{chr(10).join(lines)}</pre></details>"
     failed = isinstance(each, Verdict | ToolError) or (

@@ -67,9 +67,9 @@ class BoundTool:
     """A tool and what runs it.
 
     Attributes:
-        name: what the model calls it.
-        definition: sent to the model; None if the caller's request defines it.
-        function: what takes the input.
+        name: what the model calls it, or a glob.
+        definition: sent to the model; None if something else defines it.
+        function: what takes the input; or a route to it, which the plugin ``tools`` reads.
         origin: where it comes from, for an error's text.
 
     """
@@ -107,6 +107,7 @@ class TurnOptions:
             ``"instructed"``, ``"structured"`` or ``"error"`` (refused where not native).
         tools: functions that the caller or a plugin offers to the model.
         output: the type or JSON schema that the reply must have, or None.
+        places_breakpoints: whether breakpoints for the API's prompt cache are placed.
         resumed: where the turn goes on and what was decided meanwhile, or None.
         on_progress: takes the ``Progress`` of plugins, or None.
 
@@ -118,6 +119,7 @@ class TurnOptions:
     prefill_mode: PrefillMode = "auto"
     tools: tuple[BoundTool, ...] = ()
     output: Any = None
+    places_breakpoints: bool = False
     resumed: "Resumed | None" = None
     on_progress: "OnProgress | None" = None
 

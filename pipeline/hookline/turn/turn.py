@@ -7,11 +7,11 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import contextmanager
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from attrs import Attribute, Factory, define, evolve, field
+from attrs import Attribute, Factory, define, field
 
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
 from hookline.profiles import LessonName, LessonValue, Profile, Servers
@@ -65,6 +65,7 @@ _PROGRESS: Final = (
     *("deadline", "prefill", "step", "attempt", "request", "rehearsing", "buffered", "phase"),
     "partial",
 )
+_progress: Final = attrgetter(*_PROGRESS)
 # Beside the turns and not in them, where a plugin could change both.
 _MADE: WeakKeyDictionary["Turn", tuple[tuple[Any, ...], Principal, "CallTool | None"]] = (
     WeakKeyDictionary()
@@ -178,7 +179,7 @@ class Turn:
     )
 
     def __attrs_post_init__(self) -> None:
-        _MADE[self] = _fixed(self), evolve(self.principal), self._call_tool
+        _MADE[self] = _fixed(self), self.principal.apart(), self._call_tool
 
     @property
     def destination(self) -> Destination:
@@ -276,7 +277,7 @@ class Turn:
         fixed, principal, _ = _MADE[self]
         turn = Turn(
             **dict(zip(_FIXED, fixed, strict=True)),
-            **{name: getattr(self, name) for name in _PROGRESS},
+            **dict(zip(_PROGRESS, _progress(self), strict=True)),
             principal=principal,
             destination=destination,
         )
@@ -291,9 +292,10 @@ class Turn:
 
         """
         fixed, principal, _ = _MADE[self]
-        for name, made, now in zip(_FIXED, fixed, _fixed(self), strict=True):
-            if made is not now:
-                raise _tampered(name)
+        now = _fixed(self)
+        if not all(map(is_, fixed, now)):
+            both = zip(_FIXED, fixed, now, strict=True)
+            raise _tampered(next(name for name, made, held in both if made is not held))
         if type(self.principal) is not Principal or self.principal != principal:
             raise _tampered("principal")
 

@@ -27,6 +27,10 @@ class Principal:
     tenant: str = ""
     tags: Mapping[str, Any] = field(default=EMPTY, converter=freeze)
 
+    def apart(self) -> "Principal":
+        """Return an equal principal that nobody else holds, of exactly this class."""
+        return Principal(user=self.user, team=self.team, tenant=self.tenant, tags=self.tags)
+
 
 NOBODY: Final = Principal()
 """Whose turn it is where nobody has said."""

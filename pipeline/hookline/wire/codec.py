@@ -195,6 +195,9 @@ def encode_message(message: Message) -> bytes:
     return data
 
 
+_SMALL: Final = 65_536  # bytes of a body that is kept with its request
+
+
 class _Kept(NamedTuple):
     """The bytes of a message or request, and what they are the bytes of.
 
@@ -248,7 +251,10 @@ def encode_request(request: Request) -> bytes:
     if request.messages:
         parts.pop()
     parts.append(b"]}")
-    return b"".join(parts)  # the one copy: megabytes of images are in there
+    data = b"".join(parts)  # the one copy: megabytes of images are in there
+    if len(data) <= _SMALL:  # estimates, checks and the audit ask again
+        object.__setattr__(request, "_encoded", _Kept(request.model, request.messages, data))
+    return data
 
 
 def decode_request(data: bytes, betas: tuple[str, ...] = ()) -> Request:

@@ -10,8 +10,6 @@ A file belongs to an account, so ids are kept by destination and by whom the tur
 import binascii
 import hashlib
 import json
-import os
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -31,7 +29,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Layer, option
+from hookline.plugin import Layer, cache_folder, option
 from hookline.values import (
     Base64Source,
     Block,
@@ -192,7 +190,7 @@ class Uploads:
     def _store(self) -> SQLiteStore:
         with self._lock:
             if not self._opened:
-                path = Path(self.path) if self.path else _cache_folder() / "uploads.sqlite3"
+                path = Path(self.path) if self.path else cache_folder() / "uploads.sqlite3"
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._opened.append(SQLiteStore(str(path), _ENTRIES, _MOST_BYTES))
             return self._opened[0]
@@ -260,12 +258,3 @@ def _digest(source: Base64Source) -> bytes:
     if digest is None:
         digest = _DIGESTS[source] = hashlib.sha256(source.data.encode()).digest()
     return digest
-
-
-def _cache_folder() -> Path:
-    """Return where programs keep what can be made again."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "hookline"
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/hookline"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hookline"

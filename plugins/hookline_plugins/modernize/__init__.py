@@ -14,7 +14,6 @@ from attrs import field, frozen
 from hookline import CallNext, ConfigError, InputError, Request, Response, Turn, hookimpl
 from hookline.models import ModelFacts
 from hookline.plugin import option
-from hookline.profiles import profile_of
 from hookline_plugins.modernize.modern import (
     REMEMBERED,
     Wanted,
@@ -97,7 +96,7 @@ class Modernize:
 
     def _wanted(self, turn: Turn, request: Request) -> Wanted | None:
         """Return what the request shall be valid for; None where the server has rules of its own."""
-        profile = profile_of(turn.destination)
+        profile = turn.profile
         if not profile.claude:
             return None
         today = None if turn.upstream.startswith(_SIMULATOR) else self._today()
@@ -124,7 +123,7 @@ class Modernize:
 
     def _stays(self, turn: Turn, request: Request) -> ModelFacts | None:
         """Return the model where it lives on although the API has retired it: at Bedrock, say."""
-        return None if profile_of(turn.destination).all_rules else turn.models.get(request.model)
+        return None if turn.profile.all_rules else turn.models.get(request.model)
 
     def _tell(self, turn: Turn, changes: tuple[Change, ...]) -> None:
         if changes and self.strict:

@@ -6,8 +6,9 @@ its name, its position (``messages.3.content.1``) and what to do.
 Which rules apply where (``scope``):
 
 - Anthropic's own hosts and the simulator: all of them.
-- Any other host (a local server, a gateway, a cloud): only those that every server shares, because
-  others are laxer or differ (facts 14.2). ``strict = true`` applies all of them there too.
+- Any other host (a local server, a gateway, a cloud): those that every server shares, because
+  others are laxer or differ (facts 14.2), and what its profile says that it cannot do. ``strict = true``
+  applies all of them there too.
 - A model that the table does not know, or that a plugin registered as a foreign one: the rules that
   do not depend on the model.
 - Blocks, fields and values that this version does not know always pass.
@@ -36,6 +37,7 @@ from hookline_plugins.preflight import (
     media,
     retirement,
     sampling_and_thinking,
+    server,
     tools,
     turns,
 )
@@ -46,7 +48,9 @@ from hookline_plugins.preflight.scope import Scope
 
 __all__ = ["RULES", "Preflight", "PreflightError", "Problem", "Rule"]
 
-_TOPICS: Final = (malformed, limits, sampling_and_thinking, turns, tools, cache, media, betas)
+_TOPICS: Final = (
+    malformed, limits, sampling_and_thinking, turns, tools, cache, media, betas, server
+)  # fmt: skip
 
 RULES: Final[dict[str, Rule]] = {
     rule.name: rule for topic in (retirement, *_TOPICS) for rule in topic.RULES
@@ -55,7 +59,9 @@ RULES: Final[dict[str, Rule]] = {
 
 _Check: TypeAlias = Callable[[Given], Iterator[Problem]]
 _CHECKS: Final[tuple[_Check, ...]] = tuple(topic.check for topic in _TOPICS)
-_ORDINARY_CHECKS: Final[tuple[_Check, ...]] = (malformed.check, limits.check, turns.check)
+_ORDINARY_CHECKS: Final[tuple[_Check, ...]] = (
+    malformed.check, limits.check, turns.check, server.check
+)  # fmt: skip
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -119,6 +125,7 @@ class Preflight:
             version=turn.api_version,
             betas=(*request.betas, *turn.betas),
             surface=turn.surface,
+            profile=turn.profile,
         )
         found += history.problems
         checks = _ORDINARY_CHECKS if given.ordinary else _CHECKS

@@ -7,6 +7,7 @@ from attrs import fields, frozen
 
 from hookline import Request
 from hookline.models import ModelFacts
+from hookline.profiles import Profile
 from hookline_plugins.preflight.history import History
 
 __all__ = ["Given"]
@@ -34,6 +35,7 @@ class Given:
         betas: the names of beta headers.
         surface: the door that the turn came in by.
         limits: what its model's sizes are, a foreign one's too, where somebody told them.
+        profile: what the server can do.
 
     """
 
@@ -44,6 +46,7 @@ class Given:
     betas: tuple[str, ...]
     surface: str
     limits: ModelFacts | None = None
+    profile: Profile | None = None
 
     @property
     def thinking(self) -> str | None:

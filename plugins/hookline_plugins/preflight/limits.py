@@ -10,10 +10,10 @@ from hookline_plugins.preflight.rules import Problem, Rule
 if TYPE_CHECKING:
     from hookline_plugins.preflight.given import Given
 
-__all__ = ["RULES", "check"]
+__all__ = ["RULES", "check", "measured"]
 
 MOST_BYTES: Final = 32 * 1024 * 1024
-_NEARLY: Final = 24 * 1024 * 1024
+_NEARLY: Final = 0.75  # of the limit
 _MOST_MESSAGES: Final = 100_000
 _MOST_USER_ID: Final = 512  # 256 by some pages, 512 by others: what both refuse is wrong for sure
 _LONG_OUTPUT: Final = "output-300k-"  # facts 12.5
@@ -80,7 +80,13 @@ def _max_tokens(given: "Given") -> Iterator[Problem]:
 
 
 def _body(given: "Given") -> Iterator[Problem]:
-    """Measure the body; exactly only where it comes near the limit, because that costs time."""
+    size = measured(given, MOST_BYTES)
+    if size > MOST_BYTES:
+        yield BODY.broken("", f"the body has {size:,} bytes, {MOST_BYTES:,} are possible")
+
+
+def measured(given: "Given", most: int) -> int:
+    """Return the bytes of the body; exactly only where they come near ``most``, because that costs time."""
     request = given.request
     system = request.system or ()
     texts = (
@@ -88,11 +94,8 @@ def _body(given: "Given") -> Iterator[Problem]:
         if isinstance(system, str)
         else [b.text for b in system if isinstance(b, TextBlock)]
     )
-    if given.history.size + sum(map(len, texts)) < _NEARLY:
-        return
-    size = len(encode_request(request))
-    if size > MOST_BYTES:
-        yield BODY.broken("", f"the body has {size:,} bytes, {MOST_BYTES:,} are possible")
+    about = given.history.size + sum(map(len, texts))
+    return about if about < most * _NEARLY else len(encode_request(request))
 
 
 def _speed(given: "Given") -> Iterator[Problem]:

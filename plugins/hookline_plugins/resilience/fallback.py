@@ -26,9 +26,8 @@ from hookline import (
 )
 from hookline.errors import CircuitOpen, LimitExceeded
 from hookline.models import load_models
-from hookline.plugin import Layer, Relay, TurnState, close, option
+from hookline.plugin import Layer, Relay, TurnState, close, option, whole
 from hookline.values import Destination, ErrorEvent, Event, MessageDelta, MessageStart, Ping
-from hookline.wire import Assembler
 from hookline_plugins.resilience.model_adaptation import adapted, obstacle
 
 __all__ = ["Elsewhere", "Fallback", "Reason"]
@@ -153,6 +152,8 @@ class Fallback:
         """Send to the request's model, then to the others, until one answers."""
         if not turn.asks_model:
             return await call_next(request)
+        for address in self._addresses:  # now, and not in an outage
+            turn.servers.profile(address)
         tried = _Tried(turn.prefill)
         own = turn.destination
         order = self._order(own)
@@ -269,25 +270,13 @@ async def _peeked(response: Response) -> Response:
             if isinstance(event, ErrorEvent):
                 raise event.as_error(response.headers)  # noqa: TRY301 -- the stream is closed like for any error
             if isinstance(event, MessageDelta) and event.delta.stop_reason == "refusal":
-                return await _whole(response, waiting)
+                return await whole(response.evolve(events=_rejoined(waiting, response)))
             if not isinstance(event, MessageStart | Ping):
                 break
     except BaseException:
         await close(source)
         raise
     return response.evolve(events=Relay(source, _rejoined(waiting, response), begun=True))
-
-
-async def _whole(response: Response, waiting: list[Event]) -> Response:
-    """Read the little that is left of a refused stream."""
-    assembler = Assembler()
-    for event in waiting:
-        assembler.feed(event)
-    if response.events is not None:
-        async for event in response.events:
-            assembler.feed(event)
-        await close(response.events)
-    return assembler.partial().evolve(status=response.status, headers=response.headers)
 
 
 async def _rejoined(waiting: list[Event], response: Response) -> AsyncGenerator[Event, None]:

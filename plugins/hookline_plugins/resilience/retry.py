@@ -26,6 +26,8 @@ from hookline.plugin import Book, Layer, option, retry_after
 
 __all__ = ["Retry", "RetryBudget"]
 
+_SERVER_ERROR = 500
+
 
 @frozen(eq=False, kw_only=True)
 class Retry:
@@ -95,6 +97,13 @@ class Retry:
         """Return the seconds to wait before sending again, or None to give up."""
         if isinstance(error, ReadTimeout) and turn.asks_model and not self.after_read_timeout:
             turn.trace.note("retry", "no: the server may still be at work (after_read_timeout)")
+            return None
+        if (
+            isinstance(error, APIError)
+            and error.status == _SERVER_ERROR
+            and not turn.profile.retries_500
+        ):
+            turn.trace.note("retry", f"no: {turn.profile.name} answers bad input with a 500")
             return None
         unusual = error.should_retry and not error.retryable  # a server's wish is tried once
         if not error.should_retry or number >= self.attempts or (unusual and number > 1):

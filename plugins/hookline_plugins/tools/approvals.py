@@ -1,7 +1,7 @@
 """What a user has approved of MCP servers: the hashes of their tools, kept from one run to the next.
 
 A server that describes a tool one way when it is looked at, and another way later, gives orders to the
-model. So the first description that is seen is pinned, and another one is refused.
+model. So the first description that is seen is pinned; another one is refused, or somebody is asked.
 """
 
 import hashlib
@@ -66,25 +66,18 @@ class Approvals:
             raise ConfigError(f"{self.path} is no list of approvals; delete it to approve anew")
         return found
 
+    def changed(self, server: str, tools: Iterable[Tool]) -> tuple[Tool, ...]:
+        """Return the tools that are described in another way than when they were approved."""
+        pinned = self.read().get(server, {})
+        return tuple(tool for tool in tools if pinned.get(tool.name, _hash(tool)) != _hash(tool))
+
     def pin(self, server: str, tools: Iterable[Tool]) -> None:
-        """Approve what is seen for the first time; refuse what has changed since.
-
-        Raises:
-            ConfigError: a tool is described in another way than when it was approved.
-
-        """
+        """Approve tools as they are described now."""
         known = self.read()
         pinned = known.get(server, {})
-        seen = {tool.name: _hash(tool) for tool in tools}
-        changed = ", ".join(name for name in seen if pinned.get(name, seen[name]) != seen[name])
-        if changed:
-            raise ConfigError(
-                f"the MCP server {server!r} describes {changed} in another way than when it was "
-                "approved. If that is right, approve it anew: hookline tools approvals "
-                f"--forget {server!r}"
-            )
-        if seen.keys() - pinned.keys():
-            self._write({**known, server: {**pinned, **seen}})
+        approved = {**pinned, **{tool.name: _hash(tool) for tool in tools}}
+        if approved != pinned:
+            self._write({**known, server: approved})
 
     def forget(self, server: str) -> bool:
         """Drop what was approved of a server; return whether there was anything."""

@@ -6,14 +6,13 @@ picture; here they are turned into those of the screen.
 
 import io
 from collections.abc import Callable, Iterable, Mapping
-from inspect import isawaitable
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
 
 from hookline import ConfigError, Image, InputError, MissingExtra, Turn
 from hookline.values import ServerTool, ToolSpec, thaw
-from hookline_plugins.tools.running import Job, is_async, within
+from hookline_plugins.tools.running import Job, called
 
 __all__ = ["Computer", "Screen"]
 
@@ -157,7 +156,7 @@ class Computer:
             raise InputError(f"this screen knows no {name}")
         result: Any = None
         for _ in range(min(int(given.get("repeat", 1)), _MOST_REPEATS)):
-            result = await _done(job, function, arguments)
+            result = await called(job, function, *arguments)
         if method in ("screenshot", "zoom"):
             shrunk = await job.turn.io.run_blocking(
                 _shrunk, result, scale if method != "zoom" else 1.0
@@ -231,13 +230,6 @@ _ACTIONS: Final[Mapping[str, _Act]] = {
     "hold_key": lambda given: ("hold_key", (str(given.given["text"]), given.seconds())),
     "wait": lambda given: ("wait", (given.seconds(),)),
 }
-
-
-async def _done(job: Job, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    if is_async(function):
-        return await within(job, function(*arguments))
-    result = await job.turn.io.outwait(function, *arguments, seconds=job.seconds)
-    return await within(job, result) if isawaitable(result) else result
 
 
 def _shrunk(png: bytes, scale: float) -> bytes:

@@ -1,18 +1,20 @@
 """Gates in front of a tool: refused by a rule, or approved, edited, refused or answered by a person."""
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from inspect import isawaitable
 from json import dumps as json_text
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
-from hookline import InputError, ToolUseBlock, Turn
+from hookline import ConfigError, InputError, Tool, ToolUseBlock, Turn
 from hookline.values import thaw
 from hookline_plugins.tools.running import is_async
 
-__all__ = ["Decision", "Deny", "Human", "decision"]
+__all__ = ["Decision", "Deny", "Human", "asked", "callback_of", "decision"]
 
+_TERMINAL: Final = threading.Lock()
 NOT_APPROVED: Final = "A person decides on calls of this tool, and did not approve this one."
 
 
@@ -105,21 +107,56 @@ class Human:
         """
         if self.callback is None:
             return None
-        if is_async(self.callback):
-            said = self.callback(call)
-        else:
-            said = await turn.io.outwait(self.callback, call, seconds=turn.remaining())
-        if isawaitable(said):
-            seconds = turn.remaining()
-            said = await (said if seconds is None else turn.io.bounded(said, seconds))
-        return decision(call, said)
+        return decision(call, await asked(turn, self.callback, call))
+
+
+async def asked(turn: Turn, callback: Callable[..., Any], *subject: Any) -> Any:
+    """Return what a callback says, ``def`` or ``async def``, within the turn's time."""
+    if is_async(callback):
+        said = callback(*subject)
+    else:
+        said = await turn.io.outwait(callback, *subject, seconds=turn.remaining())
+    if not isawaitable(said):
+        return said
+    seconds = turn.remaining()
+    return await (said if seconds is None else turn.io.bounded(said, seconds))
+
+
+def callback_of(how: Any, terminal: Callable[..., Any], option: str) -> Callable[..., Any] | None:
+    """Return who is asked where a route says ``how``: a callback, ``"terminal"``, or nobody.
+
+    Raises:
+        ConfigError: something else.
+
+    """
+    if how == "terminal":
+        return terminal
+    if how is None or callable(how):
+        return how  # type: ignore[no-any-return]  # as just asked
+    raise ConfigError(f"tools: {option} takes a callback or 'terminal', not {how!r}")
 
 
 def in_terminal(call: ToolUseBlock) -> Any:
     """Ask whoever sits at the terminal; where there is none, the call is not approved."""
-    shown = json_text(thaw(call.input), ensure_ascii=True)[:2000]  # what cannot move the cursor
-    try:
-        answer = input(f"Run {call.name!r} with {shown}? [y]es, [n]o: ")
-    except (EOFError, OSError):
-        return None
+    return confirmed(f"Run {_plain(call.name)} with {_plain(thaw(call.input))}?")
+
+
+def confirmed(question: str) -> bool | None:
+    """Ask whoever sits at the terminal; None where nobody does."""
+    with _TERMINAL:  # calls that come at once are asked about one after the other
+        try:
+            answer = input(f"{question} [y]es, [n]o: ")
+        except (EOFError, OSError):
+            return None
     return answer.strip().lower() in ("y", "yes")
+
+
+def changed_in_terminal(server: str, tools: Sequence[Tool]) -> bool | None:
+    """Show whoever sits at the terminal what an MCP server says of its tools now."""
+    said = "\n".join(f"  {_plain(tool.name)}: {_plain(tool.description)}" for tool in tools)
+    return confirmed(f"{_plain(server)} describes its tools in another way now:\n{said}\nApprove?")
+
+
+def _plain(value: Any) -> str:
+    """Return a value as text that cannot move the cursor."""
+    return json_text(value, ensure_ascii=True)[:2000]

@@ -24,10 +24,11 @@ from hookline import (
     hookimpl,
 )
 from hookline.plugin import Book, TurnState, option
+from hookline.turn import BoundTool
 from hookline.values import Tool, ToolChoice, thaw
 from hookline.wire import dumps
 from hookline_plugins.tools.calls import Bounds, Calls
-from hookline_plugins.tools.routes import Table, Toolbox, read_routes
+from hookline_plugins.tools.routes import CODE, Joins, Table, Toolbox, read_routes
 from hookline_plugins.tools.rows import Row
 from hookline_plugins.tools.running import Function
 
@@ -78,6 +79,7 @@ class Tools:
     _ran: Book[tuple[Any, ...], dict[str, ToolResultBlock]] = field(
         init=False, factory=Book, repr=False
     )
+    _added: dict[int, tuple[BoundTool, Table]] = field(init=False, factory=dict, repr=False)
     _routed: Table = field(init=False, repr=False)
     _bounds: Bounds = field(init=False, repr=False)
 
@@ -109,7 +111,7 @@ class Tools:
         for row in table.handlers:
             if row.definition is None:
                 continue
-            if row.origin != "routes= of Tools" and row.pattern in defined:
+            if row.origin != CODE and row.pattern in defined:
                 raise InputError(
                     f"two tools are called {row.pattern!r}: one of {row.origin} and a definition of "
                     "the request; give one of them another name"
@@ -121,13 +123,17 @@ class Tools:
             table.handler(str(name))
         if not new:
             return None
+        handlers = [row.handler for row in table.handlers]
         betas = [
             beta
-            for row in table.handlers
-            if hasattr(row.handler, "betas")
-            for beta in row.handler.betas(turn, request.model)
+            for handler in handlers
+            if hasattr(handler, "betas")
+            for beta in handler.betas(turn, request.model)
             if beta not in request.betas
         ]
+        for handler in handlers:
+            if isinstance(handler, Joins):
+                request = handler.joined(request)
         return request.evolve(tools=(*(request.tools or ()), *new), betas=(*request.betas, *betas))
 
     @hookimpl
@@ -188,7 +194,8 @@ class Tools:
     @hookimpl
     def close(self) -> None:
         """End the servers that were started for routes."""
-        for row in self._routed.handlers:
+        added = (row for _, table in self._added.values() for row in table.handlers)
+        for row in (*self._routed.handlers, *added):
             end = getattr(row.handler, "close", None)
             if end is not None:
                 end()
@@ -207,11 +214,22 @@ class Tools:
         kept = self._tables[turn]
         if "table" not in kept:
             offered = _offered(turn)
+            routed = [self._routed, *map(self._registered, turn.options.tools)]
             rows: list[Row] = []
-            for row in self._routed.handlers:
+            for row in (row for table in routed for row in table.handlers):
                 rows += await _unpacked(row, turn, model)
-            kept["table"] = Table((*rows, *offered), self._routed.gates)
+            gates = (gate for table in routed for gate in table.gates)
+            kept["table"] = Table((*rows, *offered), tuple(gates))
         return kept["table"]
+
+    def _registered(self, tool: BoundTool) -> Table:
+        """Return the route that a plugin has registered; its server outlives the turn."""
+        if callable(tool.function):
+            return Table((), ())
+        if id(tool) not in self._added:
+            read = read_routes({tool.name: tool.function}, tool.origin)
+            self._added[id(tool)] = (tool, read)  # which keeps the id its own
+        return self._added[id(tool)][1]
 
     def _check_bounds(self, turn: Turn, reply: Reply, more: int) -> None:
         counts = self._counts[turn]
@@ -237,6 +255,8 @@ def _offered(turn: Turn) -> list[Row]:
     """Return the functions of the call and of plugins as lines of the table."""
     rows: dict[str, Row] = {}
     for tool in turn.options.tools:
+        if not callable(tool.function):
+            continue
         row = Row(
             pattern=tool.name,
             handler=Function(tool.function),

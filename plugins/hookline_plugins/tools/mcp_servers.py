@@ -15,6 +15,7 @@ from loguru import logger
 from hookline import Block, ConfigError, InputError, TextBlock, Tool, Turn
 from hookline.values import ToolSpec, thaw
 from hookline_plugins.tools.approvals import Approvals
+from hookline_plugins.tools.gates import asked, callback_of, changed_in_terminal
 from hookline_plugins.tools.links import check_operators_url
 from hookline_plugins.tools.mcp_session import Address, Session
 from hookline_plugins.tools.results import of_bytes
@@ -25,6 +26,7 @@ __all__ = ["MCPServer"]
 
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]")
 _MOST_PAGES: Final = 100
+_PATIENCE: Final = 60.0  # seconds for one page
 _LONGEST: Final = 20_000  # characters of a description
 _SECRET: Final = "env:"  # noqa: S105 -- the prefix, not a secret
 
@@ -55,6 +57,8 @@ class MCPServer:
         allow: names and globs of the tools that are used, without the prefix; all if it is empty.
         resources: whether its resources can be listed and read, by two further tools.
         prompts: whether its prompts can be, too.
+        changed: who is asked where it describes tools in another way than was approved: gets the server
+            and the tools, and returns whether they are approved. None refuses.
 
     """
 
@@ -63,6 +67,7 @@ class MCPServer:
     allow: tuple[str, ...] = ()
     resources: bool = False
     prompts: bool = False
+    changed: Callable[..., Any] | None = None
     approvals: Approvals = field(factory=Approvals.of_user)
     _kept: dict[str, Any] = field(factory=dict, init=False, repr=False)
     _lock: Any = field(factory=threading.Lock, init=False, repr=False)
@@ -76,6 +81,7 @@ class MCPServer:
         env: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         allow: Sequence[str] = (),
+        changed: Any = None,
         **options: Any,
     ) -> "MCPServer":
         """Read a route.
@@ -86,6 +92,7 @@ class MCPServer:
             env: further variables for a command; ``env:NAME`` hands one of ours on.
             headers: for an address; ``env:NAME`` as in links.
             allow: names and globs.
+            changed: a callback, or ``"terminal"``.
             **options: the other attributes.
 
         Raises:
@@ -101,7 +108,8 @@ class MCPServer:
         address = Address(target.strip(), own)
         if address.is_url:
             check_operators_url(address.where)
-        return cls(address=address, allow=tuple(allow), **options)
+        ask = callback_of(changed, changed_in_terminal, "changed")
+        return cls(address=address, allow=tuple(allow), changed=ask, **options)
 
     def __str__(self) -> str:
         return f"mcp {self.address.where}"
@@ -115,9 +123,34 @@ class MCPServer:
         """
         if "tools" not in self._kept:
             found = await turn.io.outwait(self._listed, seconds=turn.remaining())
-            self.approvals.pin(self.address.where, found.values())
-            self._kept["tools"] = {tool.name: (own, tool) for own, tool in found.items()}
+            await self._approve(turn, tuple(found.values()))
+            named: dict[str, tuple[str, Tool]] = {}
+            for own, tool in found.items():
+                if tool.name in named:  # what we may not call one thing, two may be called
+                    logger.bind(plugin="tools").warning(
+                        "left out: tool {!r} of {}, since {!r} is called {!r} too",
+                        own,
+                        self,
+                        named[tool.name][0],
+                        tool.name,
+                    )
+                named.setdefault(tool.name, (own, tool))
+            self._kept["tools"] = named
         return [(name, tool) for name, (_, tool) in self._kept["tools"].items()]
+
+    async def _approve(self, turn: Turn, tools: tuple[Tool, ...]) -> None:
+        """Pin what is seen for the first time; of what has changed since, somebody decides."""
+        where = self.address.where
+        changed = self.approvals.changed(where, tools)
+        if changed and (
+            self.changed is None or not await asked(turn, self.changed, where, changed)
+        ):
+            raise ConfigError(
+                f"the MCP server {where!r} describes {', '.join(t.name for t in changed)} in another "
+                "way than when it was approved. If that is right, approve it anew: hookline tools "
+                f'approvals --forget {where!r}; or let somebody be asked: changed = "terminal"'
+            )
+        self.approvals.pin(where, tools)
 
     async def run(self, job: Job) -> Any:
         """Run a tool of the server.
@@ -159,7 +192,13 @@ class MCPServer:
         found: dict[str, Tool] = {}
         cursor: str | None = None
         for _ in range(_MOST_PAGES):
-            page = session.ask(partial(_page, cursor)).result(60)
+            try:
+                page = session.ask(partial(_page, cursor)).result(_PATIENCE)
+            except Exception as error:  # whatever a server may answer
+                raise ConfigError(
+                    f"the MCP server {self.address.where!r} does not list its tools "
+                    f"({type(error).__name__}: {error}); it wrote: {session.written or 'nothing'}"
+                ) from error
             for each in page.tools:
                 tool = self._tool(each.name, each.description, each.input_schema)
                 if tool is not None:

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from hookline import ConfigError, Tool
 from hookline.values import ToolSpec
-from hookline_plugins.tools.gates import Deny, Human, in_terminal
+from hookline_plugins.tools.gates import Deny, Human, callback_of, in_terminal
 from hookline_plugins.tools.links import Link
 from hookline_plugins.tools.rows import Row
 from hookline_plugins.tools.running import Function, Job
@@ -22,7 +22,7 @@ Route: TypeAlias = "str | Callable[..., Any] | Mapping[str, Any] | Screen"
 """A function, a link, a word, a table, or a screen: see ``read_routes``."""
 
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_*-]{1,128}")
-_CODE: Final = "routes= of Tools"
+CODE: Final = "routes= of Tools"
 
 
 class Handler(Protocol):
@@ -39,6 +39,15 @@ class Toolbox(Protocol):
 
     async def tools(self, turn: Any, model: str) -> Iterable[tuple[str, ToolSpec | None]]:
         """Return name and definition of each; None where another definition brings it along."""
+        ...
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """A handler whose tools need more of a request than their definitions."""
+
+    def joined(self, request: Any) -> Any:
+        """Return the request with it."""
         ...
 
 
@@ -84,14 +93,17 @@ def _most_specific(rows: Iterable[Row], name: str) -> Row | None:
     return fitting[-1] if fitting else None
 
 
-def read_routes(routes: Mapping[str, Route]) -> Table:
+def read_routes(routes: Mapping[str, Route], origin: str = CODE) -> Table:
     """Return the table that an option describes.
 
     Args:
         routes: tool name or glob to a function, ``"https://…"``, ``{url, method, headers, timeout}``,
-            ``"mcp:COMMAND …"``, ``{mcp, url, prefix, allow, env, headers, resources, prompts}``,
-            ``"memory:DIR"``, ``"client"``, ``"deny"``, ``{deny = reason}``, ``"human"``, ``{"human": callback}``,
-            a ``Screen``, ``{"computer": screen, "kind": …}``.
+            ``"mcp:COMMAND …"``, ``{mcp, url, prefix, allow, env, headers, resources, prompts, changed}``,
+            ``"memory:DIR"``, ``{bash, sandbox}``, ``{text_editor, seen_as}``, ``"server:web_search"``,
+            ``{server, type, …}``, ``{connector, name, token, allow}``, ``"client"``, ``"deny"``,
+            ``{deny = reason}``, ``"human"``, ``{"human": callback}``, a ``Screen``,
+            ``{"computer": screen, "kind": …}``, ``{"browser": object}``.
+        origin: where they come from, for an error's text.
 
     Raises:
         ConfigError: a pattern that fits no name, or a route that leads nowhere.
@@ -107,7 +119,7 @@ def read_routes(routes: Mapping[str, Route]) -> Table:
             )
         handler = _read(pattern, route)
         definition = _definition(pattern, route, handler)
-        row = Row(pattern=pattern, handler=handler, origin=_CODE, definition=definition)
+        row = Row(pattern=pattern, handler=handler, origin=origin, definition=definition)
         (gates if isinstance(handler, Deny | Human) else handlers).append(row)
     return Table(tuple(handlers), tuple(gates))
 
@@ -163,11 +175,7 @@ def _link(url: str, *, description: str = "", input_schema: Any = None, **option
 
 
 def _human(how: Any) -> Human:
-    if how == "terminal":
-        return Human(in_terminal)
-    if how is None or callable(how):
-        return Human(how)
-    raise ConfigError(f"tools: human takes a callback or 'terminal', not {how!r}")
+    return Human(callback_of(how, in_terminal, "human"))
 
 
 def _mcp(where: Any, **options: Any) -> Any:
@@ -177,9 +185,39 @@ def _mcp(where: Any, **options: Any) -> Any:
 
 
 def _memory(folder: str) -> Any:
-    from hookline_plugins.tools.memory import Memory  # noqa: PLC0415 -- few pipelines have one
+    from hookline_plugins.tools.local.memory import Memory  # noqa: PLC0415 -- few pipelines have one
 
     return Memory(folder)
+
+
+def _bash(root: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.local.shell import Bash  # noqa: PLC0415 -- few pipelines have one
+
+    return Bash.of(root, **options)
+
+
+def _text_editor(root: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.local.editor import TextEditor  # noqa: PLC0415 -- few pipelines have one
+
+    return TextEditor.of(root, **options)
+
+
+def _browser(browser: Any) -> Any:
+    from hookline_plugins.tools.browser import Browser  # noqa: PLC0415 -- few pipelines have one
+
+    return Browser(browser)
+
+
+def _server(name: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.at_anthropic import ServerSide  # noqa: PLC0415 -- few pipelines have one
+
+    return ServerSide.of(name, **options)
+
+
+def _connector(url: Any, **options: Any) -> Any:
+    from hookline_plugins.tools.at_anthropic import Connector  # noqa: PLC0415 -- few pipelines have one
+
+    return Connector.of(url, **options)
 
 
 def _computer(screen: Any, **options: Any) -> Any:
@@ -189,12 +227,21 @@ def _computer(screen: Any, **options: Any) -> Any:
 
 
 _WORDS: Final[Mapping[str, Callable[[], Any]]] = {"client": Client, "deny": Deny, "human": Human}
-_BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {"mcp:": _mcp, "memory:": _memory}
+_BY_SCHEME: Final[Mapping[str, Callable[[str], Any]]] = {
+    "mcp:": _mcp,
+    "memory:": _memory,
+    "server:": _server,
+}
 _BY_KEY: Final[Mapping[str, Callable[..., Any]]] = {
     "mcp": _mcp,  # before "url", which it may have too
     "url": _link,
     "memory": _memory,
     "computer": _computer,
+    "browser": _browser,
+    "bash": _bash,
+    "text_editor": _text_editor,
+    "server": _server,
+    "connector": _connector,
     "deny": Deny,
     "human": _human,
 }

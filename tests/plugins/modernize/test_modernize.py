@@ -4,8 +4,20 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hookline import APIError, ConfigError, InputError, Message, Pipeline, Reply, Request, hookimpl
+from hookline import (
+    APIError,
+    ConfigError,
+    DecodeError,
+    InputError,
+    Message,
+    Pipeline,
+    Reply,
+    Request,
+    hookimpl,
+)
 from hookline.models import ModelFacts, load_models
 from hookline.simulator import Rule, Scenario, Simulator
 from hookline.values import ToolChoice
@@ -53,7 +65,7 @@ def sent(line: Pipeline, body: dict[str, Any]) -> Reply:
         fields["max_tokens"] = fields.pop("max_tokens_to_sample")
         return line.send(fields.pop("prompt"), **fields)
     form = fields.pop("output_format", None)
-    extra = {"extra": {"output_format": form}} if form else {}
+    extra: dict[str, Any] = {"extra": {"output_format": form}} if form else {}
     return line.send(**fields, **extra)
 
 
@@ -95,7 +107,7 @@ def test_every_model_accepts_what_was_written_for_older_ones(model: str, version
 
 def test_a_new_name_alone_would_not_do() -> None:
     """Otherwise the test above would prove nothing: the API refuses most of it for other reasons too."""
-    checks = {"plugins": {"disable": ["preflight", "retry", "prefill", "heal"]}}
+    checks: dict[str, Any] = {"plugins": {"disable": ["preflight", "retry", "prefill", "heal"]}}
     refused = 0
     with Pipeline(base_url="sim:", api_version=VERSIONS[1], config=checks) as line:
         for body in REQUESTS.values():
@@ -352,3 +364,33 @@ def test_the_names_of_2023_are_known(name: str) -> None:
     modern, _ = modernized_json({**ASKED, "model": name}, wanted(allow_price=True))
 
     assert modern["model"] == ("claude-haiku-5-5" if "instant" in name else NEW)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**6) | st.floats(allow_nan=False) | st.text(max_size=5)
+    | st.sampled_from(["text", "enabled", "any", "claude-2", "user", "assistant"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["type", "text", "content", "role", "budget_tokens", "effort", "name", "format"]),
+        inner,
+        max_size=3,
+    ),
+    max_leaves=6,
+)  # fmt: skip
+FIELDS = (
+    "model", "max_tokens", "messages", "system", "prompt", "max_tokens_to_sample", "temperature", "top_k",
+    "thinking", "output_config", "output_format", "tools", "tool_choice", "betas", "anthropic_beta", "speed",
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), JUNK), st.sampled_from(MODELS))
+def test_whatever_it_is_given_it_answers_or_says_what_is_wrong(
+    body: dict[str, Any], facts: ModelFacts
+) -> None:
+    for given_ in (body, {**REQUESTS["2024, any tool, one at a time"], **body}):
+        try:
+            modern, _ = modernized_json(given_, wanted(model=facts))
+        except (DecodeError, InputError):
+            continue
+        assert isinstance(modern, dict)

@@ -6,10 +6,11 @@ from typing import Any
 import attrs
 import pytest
 
-from hookline import InputError, Pipeline
+from hookline import APIError, InputError, Pipeline
 from hookline.endpoints import BatchItem
 from hookline.models import load_models
 from hookline.simulator import Rule
+from hookline_plugins.resilience.fallback import Fallback
 from hookline_plugins.resilience.resume import Resume
 
 NATIVE, INSTRUCTED = "claude-haiku-4-5", "claude-opus-5-5"
@@ -190,3 +191,123 @@ def test_a_broken_stream_of_a_server_that_repeats_is_resumed_without_doubles(
     text, reply = run.stream(ANT, line=line, prefill=PREFILL)
     assert text == reply.text == said[: len(text)]
     assert len(text) > len(PREFILL) + 12
+
+
+NO_PREFILL = {
+    "type": "error",
+    "error": {
+        "type": "invalid_request_error",
+        "message": "This model does not support assistant message prefill. The conversation must "
+        "end with a user message.",
+    },
+}
+
+
+def test_a_refusal_is_learned_and_the_model_told_instead(
+    run: Any, loopback: Any, http: Any, sse: Any, message: Any, deltas: Any, streamed: bool
+) -> None:
+    def answer(request: Any) -> Any:
+        if request.json["messages"][-1]["role"] == "assistant":
+            return http(400, NO_PREFILL)
+        if request.json.get("stream"):
+            return http(200, sse(*deltas(PREFILL, "C)")), {"content-type": "text/event-stream"})
+        return http(200, message(PREFILL + "C)"))
+
+    server = loopback(answer)
+
+    async def body(line: Any) -> None:
+        for number in range(2):
+            if streamed:
+                async with line.stream(ANT, prefill=PREFILL) as stream:
+                    seen = "".join([piece async for piece in stream.text])
+                    reply = await stream.reply
+            else:
+                reply = await line.send(ANT, prefill=PREFILL)
+                seen = reply.text
+            assert seen == reply.text == "The answer is (C)"
+            assert reply.prefill_mode == "instructed"
+            learned = f"{server.url}, ants-7b: does not take a prefill (it refused one)"
+            assert (("server", learned) in reply.trace.notes) == (number == 0)
+        with pytest.raises(InputError, match="does not continue"):
+            await line.send(ANT, prefill=PREFILL, prefill_mode="error")
+
+    run(body, **{**server.line, "model": "ants-7b"})
+    roles = [each.json["messages"][-1]["role"] for each in server.requests]
+    assert roles == ["assistant", "user", "user"]
+
+
+def test_a_refusal_is_final_where_native_was_asked_for(run: Any, loopback: Any, http: Any) -> None:
+    server = loopback(lambda request: http(400, NO_PREFILL))
+    line = {**server.line, "model": "ants-7b"}
+    with pytest.raises(APIError, match="does not support assistant message prefill"):
+        run.send(ANT, line=line, prefill=PREFILL, prefill_mode="native")
+    assert len(server.requests) == 1
+
+
+def test_a_claude_that_nobody_knows_is_told(
+    run: Any, sim: Any, loopback: Any, http: Any, message: Any
+) -> None:
+    server = loopback(lambda request: http(200, message(PREFILL + "C)")))
+    for model in ("anthropic.claude-opus-7-v1:0", "anthropic/claude-opus-7"):
+        reply = run.send(ANT, line={**server.line, "model": model}, prefill=PREFILL)
+        assert (reply.prefill_mode, reply.text) == ("instructed", "The answer is (C)")
+    with pytest.raises(InputError, match="is unknown here; it may not continue"):
+        run.send(ANT, line={**server.line, "model": model}, prefill=PREFILL, prefill_mode="error")
+    reply = run.send(
+        ANT, line={**server.line, "model": model}, prefill=PREFILL, prefill_mode="native"
+    )
+    assert reply.prefill_mode == "native"
+
+
+def test_white_space_is_refused_only_where_the_server_would(
+    run: Any, loopback: Any, http: Any, message: Any
+) -> None:
+    server = loopback(lambda request: http(200, message("C")))
+    line = {**server.line, "model": "ants-7b"}
+    assert run.send(ANT, line=line, prefill="The answer is ").text == "The answer is C"
+    assert server.requests[-1].json["messages"][-1]["content"] == "The answer is "
+    with pytest.raises(InputError, match="ends in whitespace"):
+        run.send(ANT, line={**line, "model": NATIVE}, prefill="The answer is ")
+
+
+def test_a_model_that_begins_anew_is_told_in_the_trace(run: Any, sim: Any, streamed: bool) -> None:
+    server = sim(Rule(reply="Formicidae is latin for ants."))
+    line = {"base_url": server, "model": INSTRUCTED}
+    reply = run.outcome(streamed, ANT, line=line, prefill=PREFILL)
+    assert reply.text == PREFILL + "Formicidae is latin for ants."
+    assert ("echo", "the model began anew: it did not repeat the prefill") in reply.trace.notes
+
+
+def test_a_fallback_takes_the_decision_anew(run: Any, sim: Any, streamed: bool) -> None:
+    server = sim(Rule(status=529, model=INSTRUCTED), Rule(reply="C)", model=NATIVE))
+    line = {
+        "base_url": server,
+        "model": INSTRUCTED,
+        "plugins": [Fallback(models=(NATIVE,))],
+        "config": {"plugins": {"retry": {"attempts": 1}}},
+    }
+    reply = run.outcome(streamed, ANT, line=line, prefill=PREFILL)
+    assert (reply.text, reply.prefill_mode) == ("The answer is (C)", "native")
+    assert [body["messages"][-1]["role"] for body in server.bodies] == ["user", "assistant"]
+
+
+def test_a_plain_call_that_is_a_stream_on_the_wire_has_the_habit_of_streams(
+    blocking: Any, loopback: Any, http: Any, sse: Any, message: Any, deltas: Any
+) -> None:
+    """A newer llama.cpp repeats the prefill in whole answers only; `always_stream` makes none of them."""
+
+    def answer(request: Any) -> Any:
+        begun = request.json["messages"][-1]["content"]
+        if request.json.get("stream"):
+            return http(200, sse(*deltas("ha", " ha!")), {"content-type": "text/event-stream"})
+        return http(200, message(begun + " ha!"))
+
+    server = loopback(answer)
+    line = {**server.line, "model": "ants-7b"}
+    with Pipeline(**line) as here:
+        assert here.send("Laugh", prefill="ha").text == "ha ha!"
+        assert here.send("Laugh", prefill="ha", max_tokens=100_000).text == "haha ha!"
+        assert [lesson.name for lesson in here.servers.lessons] == [
+            "repeats_whole",
+            "repeats_streams",
+        ]

@@ -41,6 +41,7 @@ from hookline_plugins.preflight import (
     RULES,
     Preflight,
     PreflightError,
+    server,
 )
 from hookline_plugins.preflight.given import Given
 from hookline_plugins.preflight.memory import Memory
@@ -716,7 +717,8 @@ def test_what_the_simulator_accepts_is_sent(one: Case, sim: Callable[..., Any]) 
 def test_every_rule_has_a_case() -> None:
     # These are tested below: they are large, or belong to another surface.
     assert {one.rule for one in REFUSED} == RULES.keys() - {
-        "message-count", "body-size", "batch", "no-vision"
+        "message-count", "body-size", "batch", "no-vision",
+        *(rule.name for rule in server.RULES),
     }  # fmt: skip
 
 

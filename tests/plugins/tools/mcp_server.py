@@ -1,5 +1,6 @@
 """A small MCP server, and a hostile one: run by test_mcp in a process of its own."""
 
+import asyncio
 import base64
 import os
 import sys
@@ -49,6 +50,19 @@ def look(a: int) -> list[TextContent | ImageContent]:
     ]
 
 
+@server.tool(structured_output=False)
+def big(a: int) -> str:
+    """Return 50 MB."""
+    return "x" * 50_000_000
+
+
+@server.tool()
+def binary(a: int) -> list[ImageContent]:
+    """Return what is no image."""
+    data = base64.b64encode(bytes(range(256))).decode()
+    return [ImageContent(type="image", data=data, mime_type="image/png")]
+
+
 @server.tool()
 def die(a: int) -> str:
     """Die."""
@@ -65,7 +79,48 @@ def greet(name: str) -> str:
     return f"Say hello to {name}."
 
 
+def hostile() -> None:
+    """Offer tools whose schemas would harm whoever judges inputs by them."""
+    from mcp.server import lowlevel
+    from mcp.types import ListToolsResult, Tool
+
+    nested: dict[str, object] = {"type": "object"}
+    for _ in range(70):
+        nested = {"type": "object", "properties": {"a": nested}}
+    schemas: dict[str, dict[str, object]] = {
+        "harmless": {"type": "object", "properties": {"a": {"type": "integer"}}},
+        "slow": {
+            "type": "object",
+            "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}},
+        },
+        "remote": {"type": "object", "properties": {"a": {"$ref": "https://example.com/a.json"}}},
+        "deep": nested,
+        "two.in_one": {"type": "object"},
+        "two_in.one": {"type": "object"},
+    }
+
+    async def list_tools(_context: object, _params: object) -> ListToolsResult:
+        if "--mute" in sys.argv:
+            sys.stderr.write("the table of tools is gone\n")
+            raise LookupError("no tools")
+        return ListToolsResult(
+            tools=[Tool(name=name, input_schema=schema) for name, schema in schemas.items()]
+        )
+
+    async def main() -> None:
+        from mcp.server.stdio import stdio_server
+
+        low = lowlevel.Server("hostile", on_list_tools=list_tools)
+        async with stdio_server() as (reading, writing):
+            await low.run(reading, writing, low.create_initialization_options())
+
+    asyncio.run(main())
+
+
 if __name__ == "__main__":
+    if "--hostile" in sys.argv:
+        hostile()
+        sys.exit()
     if "--broken" in sys.argv:
         sys.stderr.write("\x1b[31mno database\u202e\n")
         sys.exit(1)

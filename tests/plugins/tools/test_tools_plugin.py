@@ -107,6 +107,82 @@ def test_tools_of_plugins_are_offered_on_every_turn(run: Any, sim: Any) -> None:
     assert results(server)[0]["content"] == "3"
 
 
+def test_thoughts_go_back_as_they_came(run: Any, sim: Any, streamed: bool) -> None:
+    def look() -> str:
+        """Look."""
+        return "six legs"
+
+    use = {"name": "look", "input": {}}
+    server = sim(Rule(call=1, thinking="I had better look.", tool_use=use), Rule(reply="Six."))
+    thinks = {"thinking": {"type": "enabled", "budget_tokens": 1_024}, "max_tokens": 4_000}
+    reply = run.outcome(streamed, line={"base_url": server}, tools=[look], **thinks)
+    thought, called = server.bodies[1]["messages"][1]["content"]
+    (came, _) = reply.earlier[0].content
+    assert thought["thinking"] == came.thinking == "I had better look."
+    assert thought["signature"] == came.signature
+    assert called["name"] == "look"
+
+
+class Routing:
+    """Registers routes."""
+
+    def __init__(self, *routes: Any) -> None:
+        self.routes = routes
+
+    @hookimpl
+    def register_tools(self, register: Any) -> None:
+        for name, route in self.routes:
+            register(name, route)
+
+
+def test_a_plugin_may_register_routes(
+    run: Any, sim: Any, loopback: Any, http: Any, tmp_path: Any
+) -> None:
+    site = loopback(lambda _: http(200, {"legs": 6}))
+    link = {"url": site.line["base_url"] + "/ants", "input_schema": {"type": "object"}}
+    plugin = Routing(
+        ("count", link),
+        ("memory", f"memory:{tmp_path / 'notes'}"),
+        ("del*", {"deny": "Nothing is deleted here."}),
+        ("twice*", lambda number: number * 2),
+    )
+    uses = [
+        {"name": "count", "input": {}},
+        {"name": "memory", "input": {"command": "view", "path": "/memories"}},
+        {"name": "delete", "input": {}},
+        {"name": "twice_that", "input": {"number": 4}},
+    ]
+    server = sim(Rule(call=1, tool_use=uses), Rule(call=3, tool_use=uses[1]), Rule(reply="Done."))
+    own = [{"name": name, "input_schema": {"type": "object"}} for name in ("delete", "twice_that")]
+
+    async def body(line: Any) -> None:
+        await line.send("Go", tools=own)
+        counted, noted, denied, doubled = server.bodies[1]["messages"][-1]["content"]
+        assert counted["content"] == '{"legs": 6}'
+        assert noted["content"] == "/memories"
+        assert denied["content"] == "Nothing is deleted here."
+        assert doubled["content"] == "8"
+        await line.send("Again", tools=own)
+        assert server.bodies[3]["messages"][-1]["content"][0]["content"] == "/memories"
+
+    run(body, base_url=server, plugins=[plugin])
+    assert {"count", "memory"} < {tool.get("name") for tool in server.bodies[0]["tools"]}
+
+
+def test_equal_routes_of_a_plugin_and_the_table_name_both(run: Any, sim: Any) -> None:
+    plugin = Routing(("count", lambda: 6))
+    with pytest.raises(ConfigError, match=r"routes= of Tools.*plugin 'Routing'"):
+        run.send(
+            line={"base_url": sim(), "plugins": [Tools(routes={"count": lambda: 5}), plugin]},
+            tools=[{"name": "count", "input_schema": {"type": "object"}}],
+        )
+
+
+def test_a_route_that_a_plugin_registers_wrongly_is_named(run: Any, sim: Any) -> None:
+    with pytest.raises(ConfigError, match="teleport"):
+        run.send(line={"base_url": sim(), "plugins": [Routing(("count", "teleport:home"))]})
+
+
 def test_a_definition_registered_without_a_function_is_refused() -> None:
     class Offers:
         @hookimpl

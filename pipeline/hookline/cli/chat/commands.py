@@ -28,9 +28,10 @@ class Quit(Exception):
 
 
 def _help(_session: "Session", _argument: str) -> None:
-    for name, command in COMMANDS.items():
-        usage = f"/{name} {command.argument}".rstrip()
-        console(stderr=True).print(styled((f"  {usage:<16}", "cyan"), (command.about, "")))
+    usages = [f"/{name} {command.argument}".rstrip() for name, command in COMMANDS.items()]
+    width = max(map(len, usages))
+    for usage, command in zip(usages, COMMANDS.values(), strict=True):
+        console(stderr=True).print(styled((f"  {usage:<{width}}  ", "cyan"), (command.about, "")))
 
 
 def _save(session: "Session", path: str) -> None:

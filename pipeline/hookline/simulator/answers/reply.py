@@ -24,7 +24,6 @@ from hookline.simulator.scenario import Rule
 _SHOWN: Final = 200
 _OPTION: Final = re.compile(r"\(([A-Z])\)")
 _THINKING_ON: Final = ("adaptive", "enabled")
-_EMPTY_RULE: Final = Rule()
 
 
 def draft(checked: Checked, rule: Rule, identity: Identity, total: int) -> Draft:
@@ -90,7 +89,9 @@ def _text_of(content: Any) -> str:
 def _thinking(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
     config = checked.body.get("thinking") or {}
     text = rule.thinking
-    if text is None and config.get("type") in _THINKING_ON and rule == _EMPTY_RULE:
+    # A rule that says what is answered says what is thought; one about the how of it does not.
+    scripted = rule.reply is not None or rule.tool_use or rule.stop_reason is not None
+    if text is None and config.get("type") in _THINKING_ON and not scripted:
         text = "The simulator does not think; this text stands where thinking would be."
     return [] if text is None else [{"type": "thinking", "thinking": text}]
 

@@ -206,6 +206,7 @@ def _family_hook(family: Any, converter: cattrs.Converter) -> Read:
 
 def _tool_hook(_type: Any, converter: cattrs.Converter) -> Read:
     """Tell tools apart: the caller's own have no type or "custom", Anthropic's a dated one."""
+    hooks = {cls: converter.get_structure_hook(cls) for cls in (Tool, ServerTool)}
 
     def read(value: Any, _type: Any) -> Any:
         if not isinstance(value, dict):
@@ -213,7 +214,7 @@ def _tool_hook(_type: Any, converter: cattrs.Converter) -> Read:
         name = value.get("type")
         cls = Tool if name in (None, "custom") else ServerTool
         try:
-            return converter.structure(value, cls)
+            return hooks[cls](value, cls)
         except Misfit:
             return UnknownTool(name if isinstance(name, str) else "", value)
 

@@ -36,6 +36,7 @@ TextPart: TypeAlias = Literal[
 
 USUAL_PARTS: Final[tuple[TextPart, ...]] = ("system", "messages", "tool_results", "documents")
 
+_KNOWN: Final = frozenset(get_args(TextPart))
 _TOOLS: Final = frozenset({"tools"})
 _CALLS: Final = ToolUseBlock | ServerToolUseBlock | MCPToolUseBlock
 # Where blocks that this version does not know keep what a person may read.
@@ -84,6 +85,8 @@ def mapped_text(
 
 def _checked_parts(where: TextPart | Collection[TextPart]) -> frozenset[str]:
     parts = frozenset((where,) if isinstance(where, str) else where)
+    if parts <= _KNOWN:
+        return parts
     known = get_args(TextPart)
     for part in sorted(parts.difference(known)):
         near = get_close_matches(part, known, 1)

@@ -138,8 +138,12 @@ class Audit:
 
             return Redact(
                 action="mask", countries=self.countries, patterns=self.patterns, words=self.words
-            ).masked
-        return str if self.content == "full" else None
+            ).shown
+        return _as_it_is if self.content == "full" else None
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _free(path: str) -> int:

@@ -12,8 +12,8 @@ from hookline.wire import dumps, encode_request, loads, unstructure
 
 __all__ = ["Shown", "record_of"]
 
-Shown = Callable[[str], str] | None
-"""How texts are shown in a record: as a function leaves them, or, for None, not at all."""
+Shown = Callable[[Any], Any] | None
+"""How JSON, and texts, are shown in a record: as a function leaves them, or, for None, not at all."""
 
 _TOKENS: Final = (
     "input_tokens",
@@ -126,12 +126,10 @@ def _text(text: str, shown: Shown) -> str | None:
     return shown(text) if shown is not None else None
 
 
-def _shown(value: Any, shown: Callable[[str], str]) -> Any:
+def _shown(value: Any, shown: Callable[[Any], Any]) -> Any:
     """Return JSON with its texts as they are shown, without credentials and without media."""
 
     def each(value: Any) -> Any:
-        if isinstance(value, str):
-            return shown(value)
         if isinstance(value, dict):
             if value.get("type") == "base64" and isinstance(value.get("data"), str):
                 return value | {"data": f"({len(value['data'])} characters)"}
@@ -140,4 +138,4 @@ def _shown(value: Any, shown: Callable[[str], str]) -> Any:
             return [each(item) for item in value]
         return value
 
-    return each(redacted(value))
+    return shown(each(redacted(value)))

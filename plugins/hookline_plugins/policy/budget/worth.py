@@ -51,7 +51,8 @@ def at_most(turn: Turn, request: Request) -> Amounts:
 
 def _writes_cache(request: Request) -> bool:
     system = request.system if isinstance(request.system, tuple) else ()
-    blocks = (block for message in request.messages for block in message.blocks)
+    lists = [each.content for each in request.messages if not isinstance(each.content, str)]
+    blocks = (block for content in lists for block in content)
     return request.cache_control is not None or any(
         getattr(part, "cache_control", None) is not None
         for part in (*(request.tools or ()), *system, *blocks)

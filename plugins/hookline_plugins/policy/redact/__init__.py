@@ -27,8 +27,9 @@ from hookline_plugins.policy.redact.files import as_base64, from_base64, look_in
 from hookline_plugins.policy.redact.leftovers import media, texts
 from hookline_plugins.policy.redact.placeholders import Placeholders
 from hookline_plugins.policy.redact.restoring import Restoring
-from hookline_plugins.policy.redact.rewriting import counted, holds, labelled, rewritten
+from hookline_plugins.policy.redact.rewriting import counted, holds, rewritten
 from hookline_plugins.policy.redact.seams import recut
+from hookline_plugins.policy.redact.showing import shown
 
 if TYPE_CHECKING:
     from hookline_plugins.policy.redact.recognise import Recognition
@@ -49,9 +50,9 @@ _EXTRA: Final = {
 class Redact:
     """Keeps personal data and secrets from leaving, in every part of every attempt.
 
-    The conversation keeps the original. What cannot be rewritten (an address, the result of one of the
-    API's own tools) and holds something is refused. How many finds there were is noted in the
-    trace, what they were never is.
+    The conversation keeps the original. What cannot be rewritten (an address, a file's name, the result of
+    one of the API's own tools, a PDF) and holds something is refused. Metadata of images and PDFs is taken
+    out. How many finds there were is noted in the trace, what they were never is.
 
     Attributes:
         action: ``"replace"`` (placeholders, restored in the reply), ``"mask"`` (the kind's name, for
@@ -131,6 +132,11 @@ class Redact:
         self.recognition  # noqa: B018 -- raises
 
     @hookimpl
+    def build_history(self, turn: Turn) -> None:
+        """Hide in the trace what is hidden on the wire, before anybody may refuse the turn."""
+        turn.trace.veil(self.shown)
+
+    @hookimpl
     async def resolve_images(self, turn: Turn, request: Request) -> Request | None:
         """Look into a file before it is uploaded; what is masked in one stays so for good."""
         if turn.surface != _UPLOAD:
@@ -149,6 +155,7 @@ class Redact:
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Let the request go on without what must not leave."""
         placeholders = Placeholders()
+        turn.trace.veil(self.shown)  # a turn that is resumed has no beginning
         request = await self._without_metadata(turn, recut(request, self.recognition.find))
         replaces = self.action == "replace"
         changed = rewritten(request, self.recognition, placeholders, replaces=replaces)
@@ -187,9 +194,9 @@ class Redact:
         placeholders: Placeholders = self._sent[turn]
         return Restoring(placeholders) if placeholders else None
 
-    def masked(self, text: str) -> str:
-        """Return a text with the name of its kind in the place of each find."""
-        return labelled(text, self.recognition.find(text), self.recognition.labels)
+    def shown(self, value: Any) -> Any:
+        """Return JSON, or a text, with the name of its kind in the place of each find."""
+        return shown(value, self.recognition)
 
     async def _without_metadata(self, turn: Turn, request: Request) -> Request:
         """Look into images and documents, each once as long as it lives."""
@@ -236,7 +243,8 @@ class Redact:
         if self.action == "block" or not looked.plain:
             raise holds(f"a file of the type {media_type}", kinds)
         counts.update(kinds)
-        return self.masked(looked.text).encode()
+        masked: str = self.shown(looked.text)
+        return masked.encode()
 
     def _note(self, turn: Turn, counts: Counter[str], what: str) -> None:
         text = f"{counted(counts)} {what}"

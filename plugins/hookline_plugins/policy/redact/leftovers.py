@@ -1,13 +1,14 @@
 """All texts of a request that is about to leave, those included that nobody can rewrite."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from operator import attrgetter
+from types import NoneType
 from typing import Any, Final
 
 import attrs
 
 from hookline import Request
-from hookline.values import Base64Source, Block, TextBlock
+from hookline.values import EMPTY, Base64Source, Block, TextBlock
 from hookline.wire import unstructure
 
 __all__ = ["media", "texts"]
@@ -28,6 +29,7 @@ _OPAQUE: Final = frozenset(
     }
 )
 _CODED: Final = frozenset({"base64", "redacted_thinking"})  # types whose ``data`` is no text
+_NO_TEXT: Final = frozenset({NoneType, bool, int, float})
 _READ: Final = frozenset(
     {"model", "max_tokens", "messages", "system", "betas", "fallback_credit_token"}
 )
@@ -60,16 +62,16 @@ def texts(request: Request) -> Iterator[tuple[str, str]]:
     elif request.system:
         yield from _blocks(request.system, "$.system")
     for name, value in zip(_FIELDS, _values(request), strict=True):
-        if value is not None and value.__class__ is not bool:
-            several = isinstance(value, tuple)
-            plain = list(map(_plain, value)) if several else _plain(value)
-            yield from _strings(plain, f"$.{name}")
+        if value is None or value is EMPTY or value.__class__ in _NO_TEXT:
+            continue
+        several = isinstance(value, tuple)
+        yield from _strings(list(map(_plain, value)) if several else _plain(value), f"$.{name}")
 
 
 def media(request: Request) -> Iterator[str]:
     """Yield the data of every image and document that goes along in base64."""
     for message in request.messages:
-        waiting: list[Any] = [message.content]
+        waiting: list[Any] = [] if isinstance(message.content, str) else [message.content]
         while waiting:
             content = waiting.pop()
             for block in () if isinstance(content, str) else content or ():
@@ -96,14 +98,18 @@ def _plain(value: Any) -> Any:
 
 
 def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        coded = value.get("type") in _CODED
-        for key, item in value.items():
-            if key not in _OPAQUE and not (coded and key == "data"):
+    waiting: list[tuple[str, Any]] = [(path, value)]
+    while waiting:
+        path, item = waiting.pop()
+        if isinstance(item, str):
+            yield path, item
+        elif isinstance(item, dict):
+            coded = item.get("type") in _CODED
+            for key, inner in item.items():
+                if key in _OPAQUE or (coded and key == "data"):
+                    continue
                 yield f"{path}.*", key
-                yield from _strings(item, f"{path}.{key}")
-    elif isinstance(value, list | tuple):
-        for place, item in enumerate(value):
-            yield from _strings(item, f"{path}[{place}]")
+                if inner.__class__ not in _NO_TEXT:
+                    waiting.append((f"{path}.{key}", inner))
+        elif isinstance(item, list | tuple):
+            waiting += [(f"{path}[{place}]", inner) for place, inner in enumerate(item)]

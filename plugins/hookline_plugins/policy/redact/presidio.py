@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, Final, Protocol
 
 from hookline import ConfigError, MissingExtra
@@ -63,8 +64,8 @@ def presidio(
 
 def _engine() -> Analyses:
     try:
-        from presidio_analyzer import AnalyzerEngine  # noqa: PLC0415 -- an extra
+        module = import_module("presidio_analyzer")
     except ImportError:
         raise MissingExtra("presidio", "presidio-analyzer", "recognition by Presidio") from None
-    engine: Analyses = AnalyzerEngine()
+    engine: Analyses = module.AnalyzerEngine()
     return engine

@@ -28,6 +28,9 @@ def rewritten(
 
     def say(text: str) -> str:
         found = known.find(text)
+        if not found and "[" not in text:  # nearly always
+            placeholders.said.add(text)
+            return text
         if replaces:
             new = placeholders.replaced(text, found, known.labels)
         else:
@@ -38,7 +41,10 @@ def rewritten(
 
     # What stays the same from turn to turn first, so that it keeps its numbers.
     changed = request.map_text(say, where="tools") if request.tools else request
-    if request.system:
+    if isinstance(request.system, str):  # as below, without a look at every message
+        system = say(request.system)
+        changed = changed if system == request.system else changed.evolve(system=system)
+    elif request.system:
         changed = changed.map_text(say, where="system")
     return _other_texts(changed, say).map_text(
         say, where=("messages", "tool_results", "documents", "tool_inputs")

@@ -15,7 +15,7 @@ from hookline.values import (
 )
 from hookline_plugins.policy.redact.placeholders import Found
 
-__all__ = ["recut"]
+__all__ = ["recut", "recut_texts"]
 
 Recogniser: TypeAlias = Callable[[str], tuple[Found, ...]]
 
@@ -28,6 +28,9 @@ def recut(request: Request, find: Recogniser) -> Request:
         find: says what a text holds.
 
     """
+    contents = [request.system, *[message.content for message in request.messages]]
+    if not any(isinstance(content, tuple) for content in contents):
+        return request
     changes: dict[str, Any] = {}
     messages = tuple([
         message
@@ -80,24 +83,36 @@ def _inside(block: Any, find: Recogniser) -> Block:
 
 def _texts(run: Sequence[Any], find: Recogniser) -> Iterable[Block]:
     """Return text blocks that follow each other, cut where no value is."""
-    if len(run) < 2:  # noqa: PLR2004 -- nothing to be split over
-        return run
-    ends = list(accumulate(len(block.text) for block in run))
-    whole = "".join([block.text for block in run])
+    texts = recut_texts([block.text for block in run], find)
+    return run if texts is None else _with(run, texts)
+
+
+def recut_texts(texts: Sequence[str], find: Recogniser) -> list[str] | None:
+    """Return texts that follow each other, cut where no value is; None where they are cut well.
+
+    Args:
+        texts: they.
+        find: says what a text holds.
+
+    """
+    if len(texts) < 2:  # noqa: PLR2004 -- nothing to be split over
+        return None
+    ends = list(accumulate(map(len, texts)))
+    whole = "".join(texts)
     moved = list(ends)
     for each in find(whole):
         moved = [each.end if each.start < end < each.end else end for end in moved]
-    return run if moved == ends else _cut(run, whole, moved)
+    if moved == ends:
+        return None
+    return [whole[begin:end] for begin, end in zip([0, *moved], moved, strict=False)]
 
 
-def _cut(run: Sequence[TextBlock], whole: str, ends: Sequence[int]) -> Iterator[Block]:
-    """Yield the blocks with other ends; of one that is empty then only its breakpoint of the cache stays."""
+def _with(run: Sequence[TextBlock], texts: Sequence[str]) -> Iterator[Block]:
+    """Yield the blocks with other texts; of one that is empty then only its breakpoint of the cache stays."""
     done: list[TextBlock] = []
-    begin = 0
-    for block, end in zip(run, ends, strict=True):
-        if begin < end or not block.text:
-            done.append(_changed(block, text=whole[begin:end]))
+    for block, text in zip(run, texts, strict=True):
+        if text or not block.text:
+            done.append(_changed(block, text=text))
         elif block.cache_control is not None:
             done[-1] = done[-1].evolve(cache_control=block.cache_control)
-        begin = end
     yield from done

@@ -3,6 +3,7 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -15,6 +16,7 @@ from hookline.values import (
     ContainerUploadBlock,
     ContentSource,
     DocumentBlock,
+    FrozenDict,
     ImageBlock,
     MCPToolResultBlock,
     MCPToolUseBlock,
@@ -41,33 +43,48 @@ _SEALED: Final = frozenset(
 _RESULTS: Final = (ToolResultBlock, MCPToolResultBlock)
 
 
-def strings(value: Any) -> Iterator[str]:
-    """Yield every text in a value of JSON or of ours: keys and numbers included.
+def strings(value: Any) -> list[str]:
+    """Return every text in a value of JSON or of ours: keys and numbers included.
 
     Args:
         value: of any depth.
 
     """
+    found: list[str] = []
     waiting = [value]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, bool) or item is None:
-            continue
-        elif isinstance(item, int | float):
-            yield str(item)
-        elif isinstance(item, Mapping):
-            for key, inner in reversed(tuple(item.items())):
+        kind = type(item)
+        if kind is str:
+            found.append(item)
+        elif kind is tuple or kind is list:
+            waiting += item[::-1]
+        elif kind is FrozenDict or kind is dict:
+            for key, inner in reversed(item.items()):
                 if key not in _SEALED:
-                    waiting += (inner, str(key))
-        elif isinstance(item, list | tuple):
-            waiting += reversed(item)
-        elif attrs.has(type(item)):
-            names = [
-                each.name for each in attrs.fields(type(item)) if not each.name.startswith("_")
-            ]
-            waiting += [getattr(item, name) for name in reversed(names) if name not in _SEALED]
+                    waiting += (inner, key)
+        elif kind is int or kind is float:
+            found.append(str(item))
+        elif item is not None and kind is not bool:
+            waiting.append(_plainly(item, kind))
+    return found
+
+
+def _plainly(item: Any, kind: type) -> Any:
+    """Return what is none of the plain kinds as one of them: a model as its fields, a subclass as itself."""
+    if attrs.has(kind):
+        return [getattr(item, name) for name in _fields(kind)]
+    if isinstance(item, str):
+        return str.__str__(item)
+    if isinstance(item, Mapping):
+        return {str(key): inner for key, inner in item.items()}
+    return list(item) if isinstance(item, list | tuple) else str(item)
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[str, ...]:
+    names = [each.name for each in attrs.fields(kind)]
+    return tuple([name for name in names if not name.startswith("_") and name not in _SEALED])
 
 
 def input_texts(value: Any) -> Iterator[str]:

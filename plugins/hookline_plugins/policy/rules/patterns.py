@@ -15,6 +15,8 @@ __all__ = ["Hit", "Patterns", "longest", "reach_of", "word_pattern"]
 
 _MEMORY: Final = 128 << 20  # bytes for the automaton; RE2 makes its states as it needs them
 _SHOWN: Final = 60
+_REMEMBERED: Final = 4000  # characters of a part
+_MOST_KEPT: Final = 256
 _EDGE: Final = r"[^\p{L}\p{N}]"
 # What says where a text begins or ends, and not only a line: it is not looked for in several texts at once.
 _OF_WHOLE_TEXTS: Final = re.compile(r"\\[AzZ]|\(\?[a-zA-Z]*-")
@@ -84,6 +86,7 @@ class Patterns:
         self._at_once = not any(_OF_WHOLE_TEXTS.search(pattern) for pattern, _ in wanted)
         self._single: list[Any] = []
         self._all: Any = None
+        self._kept: dict[tuple[str, ...], tuple[Hit, ...]] = {}
         if not wanted:
             return
         engine = _engine()
@@ -131,13 +134,33 @@ class Patterns:
         """
         if self._all is None:
             return
-        asked = {part: pieces for part, pieces in texts.items() if pieces and self.wants(part)}
-        if self._at_once:
-            readings = [text for pieces in asked.values() for text in _readings(pieces)]
+        fresh: dict[Part, tuple[str, ...]] = {}
+        for part, pieces in texts.items():
+            if not pieces or not self.wants(part):
+                continue
+            key = (part, *pieces)
+            known = self._kept.get(key)
+            if known is None:
+                fresh[part] = key
+            else:
+                yield from known
+        if fresh and self._at_once:
+            readings = [text for key in fresh.values() for text in _readings(key[1:])]
             if not self._found("\n".join(readings)):
+                for key in fresh.values():
+                    self._keep(key, ())
                 return
-        for part, pieces in asked.items():
-            yield from self._in_part(part, pieces)
+        for part, key in fresh.items():
+            hits = tuple(self._in_part(part, key[1:]))
+            self._keep(key, hits)
+            yield from hits
+
+    def _keep(self, key: tuple[str, ...], hits: tuple[Hit, ...]) -> None:
+        """Remember short parts: tools, metadata, headers are the same, turn after turn."""
+        if sum(map(len, key)) <= _REMEMBERED:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = hits
 
     def _in_part(self, part: Part, pieces: Sequence[str]) -> Iterator[Hit]:
         known: set[int] = set()

@@ -1,6 +1,7 @@
 """The memory tool: its commands, and the walls around its directory."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hookline import ConfigError
 from hookline.simulator import Rule
 from hookline_plugins.tools import Tools
+from hookline_plugins.tools.local.files import Folder
 
 
 def results(server: Any) -> list[Any]:
@@ -80,6 +82,11 @@ def test_every_command_does_what_it_says(remember: Any, tmp_path: Path) -> None:
         at("/memories\\..\\x", "view"),
         at("memories/x", "create", file_text="x"),
         at("/memories/x", "create"),
+        at("/memories/x", "create", file_text=5),
+        at("/memories/twice", "view", view_range=["a", "b"]),
+        at("/memories/twice", "view", view_range=1),
+        at("/memories/twice", "insert", insert_line=0, insert_text=None),
+        at("/memories/hard/../../outside/x", "view"),
         at("/memories/binary", "view"),
         at("/memories/twice", "str_replace", old_str="a", new_str="b"),
         at("/memories/twice", "insert", insert_line=9, insert_text="b"),
@@ -108,7 +115,12 @@ def test_what_leads_out_or_nowhere_is_refused(remember: Any, tmp_path: Path, com
 def test_the_store_is_bounded(
     remember: Any, monkeypatch: pytest.MonkeyPatch, limit: str, said: str
 ) -> None:
-    monkeypatch.setattr(f"hookline_plugins.tools.memory.{limit}", 3)
+    if limit == "_MOST_BYTES":
+        monkeypatch.setattr("hookline_plugins.tools.local.files._MOST_BYTES", 3)
+    else:
+        monkeypatch.setattr(
+            "hookline_plugins.tools.local.memory.Folder", partial(Folder, most_files=3)
+        )
     names = "abcd" if limit == "_MOST_FILES" else "a"
     text = "x" if limit == "_MOST_FILES" else "four"
     *_, last = remember(*(at(f"/memories/{n}", "create", file_text=text) for n in names))
