@@ -127,3 +127,11 @@ def test_whatever_it_is_it_is_an_address_or_a_config_error(host: str, rest: str)
         return
     assert checked_base_url(used) in (used, used.removesuffix("/v1/messages").removesuffix("/v1"))
     (used + "/v1/messages").encode()  # and can be written
+
+
+def test_a_destination_apart_is_equal_in_everything() -> None:
+    """An enforcer gets one of its own, and the kind of server must not be guessed anew for it."""
+    own = Destination(base_url="https://example.com", api_key="k", auth_token="t", api_version="2", server="llama.cpp")  # fmt: skip
+    apart = own.apart()
+    assert apart == own
+    assert apart is not own
