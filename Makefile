@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 # What tests need beyond PyPI, as command=package: what is on the PATH is left alone.
-TEST_DEPS ?= bash=bash curl=curl exiftool=libimage-exiftool-perl minisign=minisign redis-server=redis-server Xvfb=xvfb
+TEST_DEPS ?= bash=bash curl=curl exiftool=libimage-exiftool-perl minisign=minisign redis-server=redis-server Xvfb=xvfb xclip=xclip
 # And beyond that, where npm is: the MCP project's own servers, for the slow tests.
 TEST_NPM ?= @modelcontextprotocol/server-everything @modelcontextprotocol/server-filesystem @modelcontextprotocol/server-memory
 

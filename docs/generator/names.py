@@ -31,7 +31,8 @@ def face(path: str, pages: dict[str, str], left_out: Collection[str] = ()) -> st
 
     Args:
         path: dotted.
-        pages: by public path, where its names are described, relative to the page that is written.
+        pages: where names are described, by public path or by path and name, relative to the page that
+            is written.
         left_out: as for ``described``.
 
     """
@@ -42,7 +43,7 @@ def face(path: str, pages: dict[str, str], left_out: Collection[str] = ()) -> st
         home = page_of(defined, path)
         if home == path:
             own.append(name)
-        target = "" if home == path else pages.get(home, "")
+        target = "" if home == path else pages.get(f"{home}:{name}", pages.get(home, ""))
         rows.append(f"| [`{name}`]({target}#{name.lower()}) | {cell(summary(defined.doc))} |")
     parts = ["\n".join(rows), described(path, own, left_out)]
     return "\n\n".join(part for part in parts if part)

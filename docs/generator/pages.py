@@ -15,6 +15,7 @@ DOCS: Final = Path(__file__).parent.parent
 _REGION: Final = re.compile(r"(<!-- generated: ([^\n]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 _TABLES: Final[dict[str, Callable[..., str]]] = {
+    "contract": tables.contract,
     "excerpt": tables.excerpt,
     "fields": tables.options,
     "hook": hooks.page,
@@ -65,9 +66,17 @@ def _region(words: list[str], page: Path) -> str:
 
 
 def _homes(page: Path) -> dict[str, str]:
-    """Return where the names of each public path are described, seen from ``page``."""
+    """Return where public paths, and names that have a page apart from their path, are described.
+
+    Seen from ``page``; a name stands there as ``path:name``.
+    """
     homes: dict[str, str] = {}
     for other, (kind, *given) in regions():
-        if kind in {"names", "face"}:
-            homes[given[0]] = "" if other == page else relpath(other, page.parent)
+        path, *rest = given or [""]
+        place = "" if other == page else relpath(other, page.parent)
+        if kind == "face":
+            homes[path] = place
+        elif kind == "names":
+            names = rest[: rest.index("without")] if "without" in rest else rest
+            homes.update({f"{path}:{name}": place for name in names})
     return homes

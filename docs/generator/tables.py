@@ -12,12 +12,14 @@ import attrs
 from generator import signatures
 from generator.prose import cell, fence, inline, markdown, table
 from generator.source import definition
+from hookline._journey.versions import CHANGES
 from hookline.config import Settings, facts_of
 from hookline.models import ModelFacts, load_models
 from hookline_plugins.policy.rules.keys import PARTS
 from hookline_plugins.preflight import RULES
 
 __all__ = [
+    "contract",
     "excerpt",
     "models",
     "options",
@@ -82,6 +84,12 @@ def parts() -> str:
     """Return the parts that a rule's ``in`` may name."""
     rows = [(f"`{name}`", cell(said)) for name, said in PARTS.items()]
     return table("part", "holds", rows=rows)
+
+
+def contract() -> str:
+    """Return what changed for plugins, by the version of the hooks."""
+    rows = [(version, cell(text)) for version, text in CHANGES.items()]
+    return table("version of the hooks", "what changed for plugins", rows=rows)
 
 
 def excerpt(path: str, name: str) -> str:

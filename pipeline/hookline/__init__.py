@@ -17,6 +17,7 @@ from hookline import _log as _log  # silences the library's log lines, before an
 from hookline._faces import face
 
 if TYPE_CHECKING:
+    from hookline._log import log_to_stdlib
     from hookline.conversation import AsyncConversation, Conversation
     from hookline.endpoints.batch_objects import Batch, BatchItem, BatchResult, RequestCounts
     from hookline.endpoints.files import File
@@ -135,6 +136,7 @@ __all__ = [
     "Usage",
     "__version__",
     "hookimpl",
+    "log_to_stdlib",
 ]
 
 _load, _names = face(
@@ -184,6 +186,7 @@ _load, _names = face(
         ),
         "hookline.filters": ("StreamFilter",),
         "hookline.hookspecs": ("hookimpl",),
+        "hookline._log": ("log_to_stdlib",),
         "hookline.models": ("ModelFacts",),
         "hookline.pipeline": (
             "AsyncPipeline",

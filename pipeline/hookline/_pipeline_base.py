@@ -2,12 +2,11 @@
 
 import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from hookline._api.upstreams import Upstreams
 from hookline._http.transport import Timeouts
@@ -21,20 +20,21 @@ from hookline._pipeline_given import (
     guarding,
     header_of,
     names_credential,
+    registered,
+    registered_models,
+    registered_servers,
     simulator_of,
     split_policy,
 )
 from hookline.config import Origin, Settings
-from hookline.config.told_models import told_models
 from hookline.errors import ConfigError, InputError
-from hookline.models import ModelFacts, ModelTable, load_models
+from hookline.models import ModelFacts
 from hookline.policy import load_policy, policy_settings
-from hookline.profiles import Profile, Servers, load_profiles
+from hookline.profiles import Profile
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
 from hookline.send_options.options import betas_of
-from hookline.send_options.tools import bind_tool
-from hookline.turn import BoundTool, Resumed, Turn, Uploads
+from hookline.turn import Resumed, Turn, Uploads
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
 from hookline.values.principal import NOBODY, Principal
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from hookline.endpoints.uploads import Journeys as UploadJourneys
     from hookline.simulator import Simulator
 
-__all__ = ["PipelineBase", "Registered"]
+__all__ = ["PipelineBase"]
 
 _NUMBERS: Final = itertools.count(1)
 
@@ -60,20 +60,6 @@ _CARRIED_OUT_BY: Final = {
     "places_breakpoints": "prompt_cache",
     "resumed": "tools",
 }
-
-
-@frozen
-class Registered:
-    """What plugins registered when the pipeline was built.
-
-    Attributes:
-        tools: offered to every turn.
-        routes: ``(path, ASGI application)`` pairs, for whoever serves HTTP.
-
-    """
-
-    tools: tuple[BoundTool, ...]
-    routes: tuple[tuple[str, Any], ...]
 
 
 class PipelineBase:
@@ -145,9 +131,9 @@ class PipelineBase:
                 *guarding(enforcers, self.policy),
             ]
         )
-        self.model_table = self._register_models()
-        self.servers: Final = self._register_profiles()
-        self.registered: Final = self._register()
+        self.model_table = registered_models(self.settings, self.plugins)
+        self.servers: Final = registered_servers(self.settings, self.plugins)
+        self.registered: Final = registered(self.plugins)
         self.context: Final[Mapping[str, Any]] = MappingProxyType(dict(context or {}))
         if principal is not None and not isinstance(principal, Principal):
             raise ConfigError(f"principal= takes a Principal, not {principal!r}")
@@ -395,50 +381,12 @@ class PipelineBase:
             "line --base-url sim:, or set ANTHROPIC_BASE_URL=sim:"
         )
 
-    def _register_models(self) -> ModelTable:
-        added: list[ModelFacts] = list(told_models(self.settings.models))
-        self.plugins.announce("register_models", lambda _plugin: added.append)
-        table = load_models()
-        if isinstance(self.settings.base_url, str):
-            from hookline.endpoints.model_cache import refreshed  # noqa: PLC0415 -- beside messages
-
-            table = refreshed(table, self.settings.base_url)
-        return table.with_models(*added) if added else table
-
     def _learned(self, told: Sequence[ModelFacts]) -> tuple[ModelFacts, ...]:
         """Add what a server told of its models; what the table knows already stays."""
         new = tuple(facts for facts in told if facts.id not in self.model_table)
         if new:
             self.model_table = self.model_table.with_models(*new)
         return new
-
-    def _register_profiles(self) -> Servers:
-        """Return what is known of servers.
-
-        Raises:
-            ConfigError: the settings name a profile that there is not.
-
-        """
-        added: list[Profile] = []
-        self.plugins.announce("register_profiles", lambda _plugin: added.append)
-        servers = Servers(load_profiles().with_profiles(*added) if added else None)
-        if self.settings.server:
-            with self.settings.located("server"):
-                servers.table.require(self.settings.server)
-        return servers
-
-    def _register(self) -> Registered:
-        tools: list[BoundTool] = []
-        routes: list[tuple[str, Any]] = []
-
-        def offer(plugin: str, tool: Any, function: Callable[..., Any] | None = None) -> None:
-            tools.append(evolve(bind_tool(tool, function), origin=f"plugin {plugin!r}"))
-
-        self.plugins.announce("register_tools", lambda plugin: partial(offer, plugin))
-        self.plugins.announce(
-            "register_routes", lambda _plugin: lambda path, app: routes.append((path, app))
-        )
-        return Registered(tuple(tools), tuple(routes))
 
     def __repr__(self) -> str:
         if not hasattr(self, "plugins"):  # in a traceback of what its arguments were refused for

@@ -22,4 +22,11 @@ class Cost:
             for response in (*reply.earlier, reply.response)
             if response.headers.get("hookline-cache") != "hit"  # nobody was asked, nothing is paid
         )
-        return None if total is None else reply.evolve(cost=total)
+        if total is None:
+            return None
+        searches = (reply.usage.server_tool_use or {}).get("web_search_requests")
+        if searches:
+            turn.trace.note(
+                "cost", f"without the fee for {searches} web searches, which is not known"
+            )
+        return reply.evolve(cost=total)

@@ -1,20 +1,18 @@
-"""The plugin ``logging``: what happened, through loguru.
+"""The plugin ``logging``: what happened, through loguru or the standard library's ``logging``.
 
 Silent until the application says ``logger.enable("hookline_plugins")``; no message content, no keys.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from attrs import field, frozen
 from loguru import logger
 
-from hookline import AttemptRecord, Reply, Request, Turn, hookimpl
+from hookline import AttemptRecord, Reply, Request, Turn, hookimpl, log_to_stdlib
 from hookline.plugin import TurnState, option
 
 __all__ = ["Logging"]
-
-# The custom of libraries: an application that wants these lines enables them.
-logger.disable("hookline_plugins")
 
 _ANSWERED: Final = "attempt {number}: {status} after {seconds:.3f} s"
 _FAILED: Final = "attempt {number} failed after {seconds:.3f} s: {error}"
@@ -29,6 +27,8 @@ class Logging:
 
     Attributes:
         level: the loguru level of a turn that went well.
+        stdlib: whether all of Hookline's lines go to the standard library's ``logging``, while a
+            pipeline with this plugin is open; see ``hookline.log_to_stdlib``.
 
     """
 
@@ -37,6 +37,20 @@ class Logging:
     level: Literal["TRACE", "DEBUG", "INFO", "SUCCESS"] = field(
         default="INFO", metadata=option(harmless=True)
     )
+    stdlib: bool = field(default=False, metadata=option(harmless=True))
+    _undo: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
+
+    @hookimpl
+    def open(self) -> None:
+        """Hand the lines over to ``logging``, if that is wanted."""
+        if self.stdlib:
+            self._undo.append(log_to_stdlib())
+
+    @hookimpl
+    def close(self) -> None:
+        """Take it back, so that another pipeline does as it likes."""
+        while self._undo:
+            self._undo.pop()()
 
     @hookimpl
     def on_turn_start(self, turn: Turn, request: Request) -> None:

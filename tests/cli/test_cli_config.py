@@ -222,7 +222,7 @@ def test_the_schema_knows_every_option_and_its_bounds(capfd: pytest.CaptureFixtu
     assert settings["api_key"]["pattern"].startswith("^(env|file|keyring|command)")
     plugins = settings["plugins"]["properties"]
     assert plugins["disable"]["items"] == {"type": "string"}
-    assert plugins["images"]["properties"]["urls"]["enum"] == ["pass", "fetch"]
+    assert plugins["images"]["properties"]["urls"]["enum"] == ["auto", "pass", "fetch"]
     assert plugins["images"]["properties"]["urls"]["description"]
     assert plugins["pause"]["properties"]["limit"]["minimum"] == 0
     assert plugins["tools"]["properties"]["routes"] == {

@@ -3,16 +3,22 @@
 import json
 import re
 import socket
+import tomllib
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hookline.cli import main
-from hookline.cli.doctor import _clock
-from hookline.testing import FaultServer, error_answer
+from hookline.cli.doctor.installation import EXTRAS
+from hookline.cli.doctor.server import clock
+from hookline.testing import FaultServer, error_answer, json_answer
 from support.distributions import install
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -33,6 +39,8 @@ def test_all_is_well_on_the_simulator(
     assert (
         found["server"]["state"] == found["plugins"]["state"] == found["attrs"]["state"] == "good"
     )
+    assert found["profile"]["what"].startswith("anthropic, by its host")
+    assert found["policy"]["what"] == "there is none here"
     assert main(["doctor"]) == 0
     assert capfd.readouterr().out.rstrip().endswith("all is well")
 
@@ -96,9 +104,7 @@ def test_what_a_server_shows_of_itself(
     assert "repeats a prefill in whole answers (by an answer to a prefill)" in shown
 
 
-@pytest.mark.parametrize(
-    ("server", "how"), [("vllm", "by the setting"), ("", "guessed by the host")]
-)
+@pytest.mark.parametrize(("server", "how"), [("vllm", "as the settings say"), ("", "by its host")])
 def test_what_kind_of_server_it_is(
     examined: Any, monkeypatch: pytest.MonkeyPatch, loopback: Any, http: Any, server: str, how: str
 ) -> None:
@@ -113,11 +119,11 @@ def test_what_kind_of_server_it_is(
 
 def test_the_clock_may_be_a_little_off() -> None:
     now = datetime(2026, 11, 27, 12, tzinfo=UTC)
-    (good,) = _clock("Fri, 27 Nov 2026 12:01:00 GMT", now)
-    (behind,) = _clock("Fri, 27 Nov 2026 12:01:00 GMT", now - timedelta(hours=1))
+    (good,) = clock("Fri, 27 Nov 2026 12:01:00 GMT", now)
+    (behind,) = clock("Fri, 27 Nov 2026 12:01:00 GMT", now - timedelta(hours=1))
     assert good.state == "good"
     assert "3660 s behind" in behind.what
-    assert list(_clock("no date", now)) == []
+    assert list(clock("no date", now)) == []
 
 
 def test_a_broken_plugin_and_wrong_settings(
@@ -143,6 +149,101 @@ def test_a_proxy_is_shown_without_its_password(
     _, found = examined("--offline")
     assert "proxy.example" in found["proxy"]["what"]
     assert "canary" not in str(found)
+
+
+def test_every_extra_is_looked_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(EXTRAS) == set(project["optional-dependencies"]) - {"all", "cli"}
+    for module, _ in EXTRAS.values():
+        if module != "keyring":  # the one that our tests do without
+            assert find_spec(module) is not None
+
+
+def test_an_extra_that_is_missing_is_a_note_with_its_fix(
+    examined: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
+    monkeypatch.setattr("hookline.cli.doctor.installation.find_spec", lambda _name: None)
+    code, found = examined("--offline")
+    assert code == 0, "no fault"
+    for extra in EXTRAS:
+        note = found[f"extra {extra}"]
+        assert (note["state"], note["fix"]) == ("note", f"pip install 'hookline[{extra}]'")
+
+
+def test_a_policy_is_named_and_a_damaged_one_is_a_finding(
+    examined: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "sim:")
+    policy = tmp_path / "policy.toml"
+    monkeypatch.setenv("HOOKLINE_POLICY", str(policy))
+    policy.write_text(
+        "[policy]\nid = 'acme'\n[plugins]\nrequire = ['retry']\n"
+        "[[rule]]\nid = 'short'\nmax_tokens = {max = 9000}\n"
+    )
+    code, found = examined("--offline")
+    assert code == 0
+    assert found["policy"]["what"].startswith(f"acme ({policy}): 1 rules, ")
+    assert "requires retry" in found["policy"]["what"]
+    policy.write_text("[plugins]\nrequire = ['gone']\n")
+    code, found = examined("--offline")
+    assert code == 1
+    assert "gone" in found["plugins"]["what"]
+    assert found["plugins"]["fix"]
+    policy.write_text("[lokc]\n")
+    code, found = examined("--offline")
+    assert code == 1
+    assert "lock" in found["policy"]["what"]
+    assert "whoever keeps it" in found["policy"]["fix"]
+
+
+def listing(**headers: str) -> Any:
+    return json_answer({"data": [], "has_more": False}, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("headers", "server", "state", "said"),
+    [
+        ({"server": "llama.cpp"}, "", "good", "llama.cpp, by the headers of its answers"),
+        ({"server": "llama.cpp"}, "ollama", "finding", "taken for ollama"),
+        ({"server": "llama.cpp"}, "llama.cpp", "good", "llama.cpp, as the settings say; "),
+        ({}, "", "note", "generic, by its host"),
+    ],
+)
+def test_what_kind_of_server_it_is_taken_for(
+    headers: dict[str, str],
+    server: str,
+    state: str,
+    said: str,
+    examined: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-none")
+    if server:
+        monkeypatch.setenv("HOOKLINE_SERVER", server)
+    with FaultServer(listing(**headers, date=formatdate(usegmt=True))) as there:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", there.url)
+        code, found = examined()
+    assert (found["profile"]["state"], code) == (state, 1 if state == "finding" else 0)
+    assert said in found["profile"]["what"]
+    assert found["clock"]["state"] == "good", "of an answer that went well, too"
+    assert (found["profile"]["fix"] is None) == (state == "good")
+
+
+def test_every_finding_and_note_has_a_fix(
+    examined: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setattr("hookline.cli.doctor.installation.find_spec", lambda _name: None)
+    install(monkeypatch, tmp_path, module="raise RuntimeError('broken at import')")
+    seen = set()
+    for status in (401, 404, 500):
+        with FaultServer(error_answer(status, "api_error")) as server:
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+            for each in examined()[1].values():
+                seen.add((each["about"], each["state"]))
+                assert each["state"] == "good" or each["fix"], each
+    assert {("server", "finding"), ("server", "note"), ("plugin stamp", "finding")} <= seen
 
 
 # --- plugins why

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ def test_a_table_of_what_would_be_sent(capfd: pytest.CaptureFixture[str]) -> Non
     )
     out, err = capfd.readouterr()
     heading, *rows = out.splitlines()
-    assert heading.split() == ["FILE", "SIZE", "SENT", "AS", "SENT", "EXTENT", "TOKENS", "$"]
+    assert heading.split() == [
+        "FILE", "TYPE", "SIZE", "SENT", "AS", "SENT", "EXTENT", "TOKENS", "$",
+    ]  # fmt: skip
     assert [row.split()[0] for row in rows] == [
         "scans/a.png", "scans/b.jpg", "page.pdf", "scans/notes.txt",
     ]  # fmt: skip
@@ -53,6 +56,19 @@ def test_a_table_of_what_would_be_sent(capfd: pytest.CaptureFixture[str]) -> Non
     assert code == 1
     assert "gone.png" in err
     assert "no such file" in err
+
+
+def test_the_first_bytes_say_the_type(capfd: pytest.CaptureFixture[str]) -> None:
+    PIL.Image.new("RGB", (9, 9)).save("photo.jpg", "TIFF")
+    assert run("images", "photo.jpg", "page.pdf", "https://example.com/a.png", "--json") == 0
+    rows = json.loads(capfd.readouterr().out)
+    assert [row["type"] for row in rows] == ["image/tiff", "application/pdf", None]
+    assert rows[0]["sent"]["media_type"] == "image/png"
+
+
+def test_a_price_too_small_to_show_is_not_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("images", "scans/a.png", "--model", "claude-haiku-4-5") == 0
+    assert "<0.0001" in capfd.readouterr().out
 
 
 def test_as_json_with_the_price(capfd: pytest.CaptureFixture[str]) -> None:
@@ -119,6 +135,25 @@ def test_the_clipboard_is_pasted(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/paste\nWhat is it?\n")))
     assert run("chat") == 0
     assert ("31 x 17" if form == "picture" else "192 x 128") in capfd.readouterr().out
+
+
+@pytest.mark.skipif(
+    not (shutil.which("Xvfb") and shutil.which("xclip")), reason="make test-deps installs them"
+)
+def test_a_real_clipboard_is_pasted(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from hookline_plugins.tools.xvfb import XvfbScreen
+
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with XvfbScreen(320, 240) as screen:
+        monkeypatch.setenv("DISPLAY", screen.display)
+        for answer in ("no image in the clipboard", "192 x 128"):
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/paste\nWhat is it?\n")))
+            run("chat")
+            assert answer in "".join(capfd.readouterr())
+            copy = ["xclip", "-selection", "clipboard", "-t", "image/png", "-i", str(ANT)]
+            subprocess.run(copy, check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_f17_an_exhausted_pool_is_our_own_trouble(
         with line.stream("Hi"):
             for _ in range(3):
                 with pytest.raises(
-                    PoolTimeout, match="No connection became free.*max_connections"
+                    PoolTimeout, match=r"No connection became free.*max_connections"
                 ) as caught:
                     line.send("Hi")
                 assert caught.value.phase == "pool"

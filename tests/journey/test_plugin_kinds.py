@@ -1,12 +1,17 @@
 """Kinds of plugin: object, module, class, file; what they declare; what becomes of a broken one."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import frozen
 
+from benchmarks.many_plugins import built
+from benchmarks.many_plugins import install as install_many
 from hookline import ConfigError, Pipeline, PluginWarning, StreamFilter, hookimpl
+from hookline._journey.versions import CHANGES
 from hookline.cli import main
 from hookline.hookspecs import CONTRACT
 from support.distributions import install
@@ -146,6 +151,49 @@ def test_a_plugin_for_another_contract_is_told_what_to_do(wanted: str, said: str
     with pytest.raises(ConfigError) as caught:
         Pipeline(base_url="sim:", plugins=[Other()])
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("wanted", "told"), [("<1", True), ("==0.9", True), (">=2", False)])
+def test_an_older_plugin_is_told_what_has_changed_since(wanted: str, told: bool) -> None:
+    class Other:
+        contract = wanted
+
+        @hookimpl
+        def build_history(self, request: Any) -> None:
+            return None
+
+    with pytest.raises(ConfigError) as caught:
+        Pipeline(base_url="sim:", plugins=[Other()])
+    assert (CHANGES["1.0"] in str(caught.value)) == told
+    assert list(CHANGES)[-1] == CONTRACT, "whoever changes the contract says what has changed"
+
+
+@pytest.mark.parametrize(
+    ("imported", "said"),
+    [
+        ("from hookline.messages import Request", "hookline.messages is hookline.values now"),
+        ("import hookline.retry_after", "hookline.retry_after is hookline.plugin now"),
+        ("from hookline import TextDelta", "TextDelta comes from hookline.values now"),
+        ("from hookline.values import watched", "watched comes from hookline.plugin now"),
+    ],
+)
+def test_an_import_of_an_older_version_is_told_its_new_home(
+    imported: str, said: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "old.py").write_text(f"{imported}\n")
+    with pytest.raises(ConfigError, match=f"written for another version of the hooks.*{said}"):
+        Pipeline(base_url="sim:", plugins=[str(project / "old.py")])
+    install(monkeypatch, tmp_path, module=imported)
+    with pytest.warns(PluginWarning, match=f"acme-stamp.*{said}"):
+        Pipeline(base_url="sim:", config={}).send("the others go on")
+
+
+@pytest.mark.parametrize("imported", ["import nothing_of_ours", "from hookline import nothing"])
+def test_another_failed_import_is_no_matter_of_versions(imported: str, project: Path) -> None:
+    (project / "old.py").write_text(f"{imported}\n")
+    with pytest.raises(ConfigError, match="cannot be imported") as caught:
+        Pipeline(base_url="sim:", plugins=[str(project / "old.py")])
+    assert "another version" not in str(caught.value)
 
 
 @pytest.mark.parametrize("wanted", [">=1,<2", "==1.0", "<=1", ">0.9"])
@@ -347,3 +395,17 @@ def test_plugins_shows_the_run_as_it_would_be(
     (history,) = [line for line in out.splitlines() if line.startswith("  build_history")]
     assert "→ Stamp → second" in history
     assert "echo: switched off by plugins.disable" in out
+
+
+# --- many of them
+
+
+def test_of_forty_installed_plugins_only_the_two_that_are_asked_for_are_imported(
+    tmp_path: Path,
+) -> None:
+    install_many(tmp_path, 40)
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    _, imported = built(["many-3", "many-17"], {**os.environ, "PYTHONPATH": path})
+    assert imported == ["many_17", "many_3"]
+    _, imported = built([], {**os.environ, "PYTHONPATH": path})
+    assert imported == []

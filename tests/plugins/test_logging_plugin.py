@@ -82,3 +82,73 @@ def test_the_lines_are_readable(run: Any, logged: Any) -> None:
     assert "send to claude-haiku-4-5" in text
     assert "attempt 1: 200" in text
     assert "tokens, end_turn" in text
+
+
+# --- the standard library's logging
+
+
+def in_a_process(script: str) -> tuple[str, str]:
+    """Run a script, since what loguru and logging know belongs to a whole process."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout, done.stderr
+
+
+def test_what_the_application_enabled_stays_enabled() -> None:
+    _, err = in_a_process(
+        "import hookline\nfrom loguru import logger\nlogger.enable('hookline_plugins')\n"
+        "hookline.Pipeline(base_url='sim:').send('Hello')\n"
+    )
+    assert "turn done" in err
+
+
+def test_lines_go_to_logging_and_back() -> None:
+    out, err = in_a_process(
+        "import logging, sys, hookline\n"
+        "from loguru import logger\n"
+        "logging.basicConfig(stream=sys.stdout, level=logging.INFO, format='%(name)s %(message)s')\n"
+        "seen = []\n"
+        "logging.getLogger('hookline_plugins').addFilter(lambda record: True)\n"
+        "class Keep(logging.Handler):\n"
+        "    def emit(self, record): seen.append(record)\n"
+        "logging.getLogger('hookline_plugins').addHandler(Keep())\n"
+        "one, two = hookline.log_to_stdlib(), hookline.log_to_stdlib()\n"
+        "hookline.Pipeline(base_url='sim:').send('Hello')\n"
+        "one(); one()\n"
+        "hookline.Pipeline(base_url='sim:').send('Hello')\n"
+        "two()\n"
+        "hookline.Pipeline(base_url='sim:').send('Hello')\n"
+        "logger.info('of somebody else')\n"
+        "assert seen[0].extra['output_tokens'] > 0, seen[0].extra\n"
+    )
+    lines = out.splitlines()
+    assert len(lines) == 2, "DEBUG is below the level, and after the undoing there is nothing"
+    assert all(line.startswith("hookline_plugins.logging turn done") for line in lines)
+    assert "turn done" not in err
+    assert "of somebody else" in err
+
+
+def test_the_option_holds_while_the_pipeline_is_open() -> None:
+    out, err = in_a_process(
+        "import logging, sys, hookline\n"
+        "logging.basicConfig(stream=sys.stdout, level=logging.DEBUG)\n"
+        "settings = {'plugins': {'logging': {'stdlib': True}}}\n"
+        "class Broken:\n"
+        "    role = 'observer'\n"
+        "    @hookline.hookimpl\n"
+        "    def on_turn_start(self): raise RuntimeError('broken on purpose')\n"
+        "with hookline.Pipeline(base_url='sim:', config=settings, plugins=[Broken()]) as line:\n"
+        "    line.send('Hello')\n"
+        "print('closed')\n"
+        "hookline.Pipeline(base_url='sim:').send('Hello')\n"
+    )
+    before, _, after = out.partition("closed\n")
+    assert "DEBUG:hookline_plugins.logging:turn begins" in before
+    assert "WARNING:hookline._log:plugin 'Broken' failed in on_turn_start" in before
+    assert not after
+    assert not err

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.errors import InputError, UnresolvedContent
+from hookline.errors import InputError, MissingExtra, UnresolvedContent
 from hookline.models import ModelFacts, load_models
 from hookline.values.attachments import Attachment, Document, Image
 from hookline.values.blocks import CacheControl
@@ -263,6 +263,24 @@ def test_tokens_are_known_before_anything_is_sent(tmp_path: Path) -> None:
 def test_tokens_that_cannot_be_known(source: Any, model: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         Image(source).tokens(model)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "AVIF"])
+def test_tokens_of_what_will_be_converted(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    PIL.Image.new("RGB", (1092, 1092)).save(path, form)
+    assert Image(path).tokens("claude-opus-4-6") == 1521
+    cut = path.read_bytes()[:40]
+    with pytest.raises(InputError, match="cut off or damaged"):
+        Image(cut).tokens("claude-opus-4-6")
+
+
+def test_tokens_that_take_a_decoder_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8)).save(out, "TIFF")
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(MissingExtra, match=r"hookline\[images\]"):
+        Image(out.getvalue()).tokens("claude-opus-4-6")
 
 
 # --- notebooks

@@ -1,14 +1,11 @@
 """What makes an object a plugin: the hooks that it marks, and what its class declares of itself.
 
-Misuse is refused with a message that names plugin, hook and remedy. A class may say for which versions
-of the contract it was written, ``contract = ">=1,<2"``, and on which surfaces it takes part,
-``surfaces = ("send", "stream")``.
+Misuse is refused with a message that names plugin, hook and remedy. A class may say on which surfaces
+it takes part, ``surfaces = ("send", "stream")``; for which contract it was written is asked in ``versions``.
 """
 
 import functools
 import inspect
-import operator
-import re
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "HOOKS",
     "SURFACES",
-    "check_contract",
     "marked",
     "mismatch",
     "on_surfaces",
@@ -66,54 +62,6 @@ _ANY: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _MUST_BE_DEF: Final = frozenset({"stream", "register"})
 _NOT_FOR_OBSERVERS: Final = frozenset({"onion", "check", "conclude"})
 _NOT_IN_SHADOW: Final = frozenset({"onion", "conclude"})
-_BOUND: Final = re.compile(r"(>=|<=|==|>|<) *(\d+(?:\.\d+)*)")
-_COMPARED: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    ">": operator.gt,
-    "<": operator.lt,
-}
-
-
-def check_contract(plugin: "Plugin") -> None:
-    """Refuse a plugin that was written for another version of the contract.
-
-    Raises:
-        ConfigError: says what it was written for, what this is, and what to do.
-
-    """
-    wanted = getattr(plugin.object, "contract", None)
-    if wanted is None:
-        return
-    bounds = [_BOUND.fullmatch(part.strip()) for part in str(wanted).split(",")]
-    if not isinstance(wanted, str) or not all(bounds):
-        raise ConfigError(
-            f"plugin {plugin.name!r}: `contract` must be a range of versions such as "
-            f"'>=1,<2', not {wanted!r}"
-        )
-    here = _numbers(hookspecs.CONTRACT)
-    for bound in bounds:
-        if bound is not None and not _COMPARED[bound[1]](here, _numbers(bound[2])):
-            older = bound[1] in ("<", "<=") or (bound[1] == "==" and here > _numbers(bound[2]))
-            remedy = (
-                f"it is older than this Hookline: update it{_where(plugin)}, or leave it out"
-                if older
-                else "it needs a newer Hookline: update hookline, or leave the plugin out"
-            )
-            raise ConfigError(
-                f"plugin {plugin.name!r} was written for version {wanted} of the hooks, and these are "
-                f"version {hookspecs.CONTRACT}; {remedy}"
-            )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    numbers = [int(part) for part in version.split(".")]
-    return (*numbers, *(0,) * (3 - len(numbers)))  # 1 and 1.0 are the same
-
-
-def _where(plugin: "Plugin") -> str:
-    return f" ({plugin.distribution} {plugin.version})" if plugin.version else ""
 
 
 def surfaces_of(plugin: "Plugin") -> tuple[str, ...]:

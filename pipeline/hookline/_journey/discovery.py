@@ -24,6 +24,7 @@ from hookline._journey.required import (
     held,
 )
 from hookline._journey.trust import check_switch, may_enforce
+from hookline._journey.versions import new_home
 from hookline.config import Origin, Settings, nearest
 from hookline.errors import ConfigError, HooklineError, PluginWarning
 from hookline.policy import NO_POLICY, Policy
@@ -94,7 +95,7 @@ class Installed:
         except (Exception, SystemExit) as error:  # a module that ends the program is broken too
             raise ConfigError(
                 f"plugin {self.name!r} of {self.distribution} cannot be loaded "
-                f"({type(error).__name__}: {error}). Repair its installation, or leave it out: "
+                f"({type(error).__name__}: {error}){new_home(error)}. Repair its installation, or leave it out: "
                 f'[plugins] disable = ["{self.name}"], or HOOKLINE_DISABLE={self.name}'
             ) from error
 

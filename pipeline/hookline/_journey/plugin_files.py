@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
+from hookline._journey.versions import new_home
 from hookline.errors import ConfigError
 
 __all__ = ["FilePlugin", "is_file_reference", "plugins_in", "split_reference"]
@@ -123,6 +124,7 @@ def _imported(file: Path, path: str) -> ModuleType:
             sys.modules[name] = before
         raise ConfigError(
             f"plugin file {path!r} cannot be imported ({type(error).__name__}: {error})"
+            f"{new_home(error)}"
         ) from error
     return module
 

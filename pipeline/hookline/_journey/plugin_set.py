@@ -15,13 +15,13 @@ from attrs import field, frozen
 from hookline import hookspecs
 from hookline._journey.contract import (
     HOOKS,
-    check_contract,
     marked,
     mismatch,
     on_surfaces,
     surfaces_of,
 )
 from hookline._journey.plugin_order import declared, hook_order, in_order
+from hookline._journey.versions import check_contract
 from hookline.errors import ConfigError, PluginError
 
 __all__ = ["HOOKS", "Implementation", "Plugin", "PluginSet", "Role", "examine"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from os import fsdecode
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from attrs import frozen
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from hookline.values.pictures.survey import Medium
 
 __all__ = ["images"]
+
+
+_LEAST: Final = Decimal("0.0001")  # dollars that are shown
 
 
 @click.command(
@@ -60,6 +63,7 @@ class _Row:
 
     Attributes:
         name: of what was given.
+        type: its media type, as its first bytes say; empty where they are not at hand.
         size: bytes of it, where it is at hand.
         sent: what would be sent; None if that cannot be.
         dollars: the price of its tokens, at least and at most.
@@ -68,6 +72,7 @@ class _Row:
     """
 
     name: str
+    type: str
     size: int | None
     sent: "Medium | None"
     dollars: tuple[Decimal, Decimal] | None
@@ -77,6 +82,7 @@ class _Row:
         """Return it as JSON-ready values."""
         return {
             "file": self.name,
+            "type": self.type or None,
             "size": self.size,
             "sent": self.sent.to_dict() if self.sent else None,
             "dollars": [float(each) for each in self.dollars] if self.dollars else None,
@@ -101,16 +107,16 @@ def _rows(attachments: Sequence["Attachment"], line: "Pipeline", facts: "ModelFa
 def _row(attachment: "Attachment", line: "Pipeline", facts: "ModelFacts") -> _Row:
     from hookline.errors import InputError  # noqa: PLC0415 -- `--help` does without
 
-    size = _size(attachment)
+    size, kind = _size(attachment), attachment.media_type or ""
     name = fsdecode(attachment.source) if attachment.kind == "path" else attachment.name
     try:
         media = line.explain([attachment]).media
     except InputError as error:
-        return _Row(name, size, None, None, str(error))
+        return _Row(name, kind, size, None, None, str(error))
     if not media:
-        return _Row(name, size, None, None, "it was left out")
+        return _Row(name, kind, size, None, None, "it was left out")
     (sent,) = media
-    return _Row(name, size, sent, _dollars(sent, facts), "")
+    return _Row(name, kind, size, sent, _dollars(sent, facts), "")
 
 
 def _size(attachment: "Attachment") -> int | None:
@@ -134,7 +140,7 @@ def _dollars(sent: "Medium", facts: "ModelFacts") -> tuple[Decimal, Decimal] | N
 
 
 def _print(rows: Sequence[_Row]) -> None:
-    columns = ("FILE", "SIZE", "SENT AS", "SENT", "EXTENT", "TOKENS", "$")
+    columns = ("FILE", "TYPE", "SIZE", "SENT AS", "SENT", "EXTENT", "TOKENS", "$")
     table = [_cells(row) for row in rows if row.sent is not None]
     if table:
         print_table(columns, table, right=("SIZE", "SENT", "TOKENS", "$"))
@@ -150,10 +156,15 @@ def _cells(row: _Row) -> tuple[str, ...]:
     dollars = row.dollars
     return (
         row.name,
+        row.type,
         "" if row.size is None else size_text(row.size),
         sent.media_type or sent.source,
         "" if sent.size is None else size_text(sent.size),
         sent.extent,
         str(sent.tokens or ""),
-        "" if dollars is None else " to ".join(f"{each:.4f}" for each in dict.fromkeys(dollars)),
+        "" if dollars is None else " to ".join(dict.fromkeys(map(_in_words, dollars))),
     )
+
+
+def _in_words(dollars: Decimal) -> str:
+    return f"{dollars:.4f}" if not 0 < dollars < _LEAST else f"<{_LEAST}"

@@ -11,7 +11,7 @@ from hookline.cli.author.check_plugin import check_plugin
 from hookline.cli.author.new_plugin import new_plugin
 from hookline.cli.chat.command import chat
 from hookline.cli.config import config
-from hookline.cli.doctor import doctor
+from hookline.cli.doctor.command import doctor
 from hookline.cli.explain import explain
 from hookline.cli.images import images
 from hookline.cli.models import models

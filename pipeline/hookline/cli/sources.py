@@ -8,17 +8,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from attrs import evolve
+
 from hookline._files import read_file
 from hookline.errors import InputError
 from hookline.values.attachments import Attachment, Document, Image
 from hookline.values.blocks import Block
 from hookline.values.pictures.header import convertible, media_type_of
+from hookline.values.pictures.pdf import is_pdf
 
 __all__ = ["attached", "attachments", "function", "pictures", "schema"]
 
 _STDIN: Final = "-"
 _MOST_BYTES: Final = 64 * 1024 * 1024
-_START: Final = 64  # bytes that tell an image
+_START: Final = 1024  # bytes that tell an image or a PDF
 
 
 def attachments(images: Sequence[str], documents: Sequence[str]) -> list[Block | str]:
@@ -58,7 +61,7 @@ def pictures(source: str) -> list[Image]:
 
 
 def attached(source: str) -> Sequence[Attachment]:
-    """Return the images and documents that one argument means; its first bytes say which.
+    """Return the images and documents that one argument means; its first bytes say which, and of what type.
 
     Args:
         source: as for `pictures`; also a PDF or a text.
@@ -83,8 +86,11 @@ def _seen(image: Image) -> Attachment:
     else:
         ends_as_pdf = str(image.source).partition("?")[0].lower().endswith(".pdf")
         return Document(image.source) if ends_as_pdf else image
-    is_image = media_type_of(start) is not None or convertible(start) is not None
-    return image if is_image or not start else Document(image.source)
+    found = media_type_of(start) or convertible(start)
+    if found is not None:
+        return evolve(image, media_type=found)
+    media_type = "application/pdf" if is_pdf(start) else "text/plain"
+    return Document(image.source, media_type=media_type) if start else image
 
 
 def schema(path: str) -> dict[str, Any]:

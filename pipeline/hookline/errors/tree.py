@@ -350,8 +350,7 @@ def needs_event_loop(error: BaseException) -> bool:
         error: ours, or what asyncio, trio and anyio say when they are called outside of a loop.
 
     """
-    said = str(error)
     return isinstance(error, NeedsEventLoop) or (
         isinstance(error, RuntimeError)
-        and any(sign in said for sign in ("event loop", "async context", "async backend"))
+        and any(sign in str(error) for sign in ("event loop", "async context", "async backend"))
     )

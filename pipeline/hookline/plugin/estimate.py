@@ -13,6 +13,7 @@ __all__ = ["estimate", "estimate_message"]
 
 _BYTES_A_TOKEN: Final = 4
 _MEDIUM: Final = 1600  # tokens of an image or document of which nothing is known
+_TURN: Final = 30  # bytes of a message around its text
 _RESULT: Final = 100  # bytes of a tool's result around its blocks
 
 

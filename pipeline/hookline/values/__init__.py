@@ -87,6 +87,7 @@ from hookline.values.pictures.header import (
     read_header,
 )
 from hookline.values.pictures.pdf import is_pdf
+from hookline.values.pictures.pillow import damage_explained, has_pillow, open_image, picture_of
 from hookline.values.pictures.pixels import Pixels
 from hookline.values.pictures.survey import (
     Medium,
@@ -227,12 +228,16 @@ __all__ = [
     "brief",
     "checked",
     "convertible",
+    "damage_explained",
     "freeze",
     "frozen_tuple",
+    "has_pillow",
     "is_pdf",
     "looks_like",
     "media_in",
     "media_type_of",
+    "open_image",
+    "picture_of",
     "read_base64_header",
     "read_header",
     "read_rate_limits",

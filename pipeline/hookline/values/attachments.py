@@ -22,8 +22,9 @@ from hookline.values.blocks import Block, CacheControl
 from hookline.values.brief import brief, size_text
 from hookline.values.frozen import checked, freeze
 from hookline.values.pictures.files import image_files
-from hookline.values.pictures.header import media_type_of, read_header
+from hookline.values.pictures.header import convertible, media_type_of, read_header
 from hookline.values.pictures.pdf import is_pdf, pages_of
+from hookline.values.pictures.pillow import open_image
 from hookline.values.pictures.pixels import Pixels
 from hookline.values.pictures.thumbnail import thumbnail
 from hookline.values.pictures.tokens import TokenRange, document_tokens, image_tokens
@@ -237,7 +238,8 @@ class Image(Attachment):
     def tokens(self, model: str | ModelFacts) -> int:
         """Tell what the image will cost, in tokens, before it is sent (facts 5.2).
 
-        Only its header is looked at, and nothing is fetched.
+        Only its header is looked at, and nothing is fetched. Of HEIC, AVIF and TIFF the decoder reads it
+        (extra ``images``).
 
         Args:
             model: the id of a model that Hookline knows, or the facts about one.
@@ -247,6 +249,7 @@ class Image(Attachment):
 
         Raises:
             InputError: it cannot be read here, the model is not known, or cannot see.
+            MissingExtra: it takes a decoder that is not installed.
 
         Example:
             >>> Image("ant.jpg").tokens("claude-haiku-4-5")
@@ -257,9 +260,16 @@ class Image(Attachment):
             width, height = self.source.size
         else:
             with self._named():
-                header = read_header(self._content())
-            width, height = header.width, header.height
+                width, height = _size_of(self._content())
         return image_tokens(width, height, facts).most
+
+
+def _size_of(data: bytes) -> tuple[int, int]:
+    """Return the width and the height of an image file."""
+    if convertible(data) is None:
+        header = read_header(data)
+        return header.width, header.height
+    return open_image(data, "seeing how large an image is").size
 
 
 def _facts(model: str | ModelFacts) -> ModelFacts:

@@ -2,19 +2,22 @@
 
 What a history needs whoever gets it is done in ``build_history`` (``healing``), so that a conversation
 remembers it mended; what one model or server needs is done in ``send``, for each attempt (``fitting``). Thoughts
-are bound to who thought them, and nobody can tell that from the outside: where a server refuses one, the request
-goes out once more without, and that server is never sent those again.
+are bound to who thought them, and which blocks a server reads hangs on its version and on betas; nobody can tell
+that from the outside: where a server refuses one, the request goes out once more without, and that server is never
+sent those again.
 """
 
+import re
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import define, field, frozen
 
 from hookline import APIError, CallNext, Request, Response, Turn, hookimpl
 from hookline.plugin import Book, option
-from hookline_plugins.heal.fitting import fitted, without_thoughts
+from hookline_plugins.heal.fitting import fitted, marks_in
 from hookline_plugins.heal.healing import heal
 from hookline_plugins.heal.repairs import Repair, Unhealable, told
 
@@ -23,21 +26,40 @@ if TYPE_CHECKING:
 
 __all__ = ["Heal", "Repair", "Unhealable", "heal"]
 
+T = TypeVar("T")
+
 _BAD_REQUEST: Final = 400
 _MOST_MARKS: Final = 1000
+_MOST_REFUSALS: Final = 8
+_TAG: Final = re.compile(r"messages\.\d+\.content\.\d+: Input tag '(\w+)' found using 'type'")
 
 
 @define
 class _Refused:
-    """Marks of the thoughts that one server has refused, the newest of them."""
+    """What one server has refused: marks of thoughts, the newest of them, and types of blocks."""
 
     marks: OrderedDict[bytes, None] = field(factory=OrderedDict)
+    types: OrderedDict[str, None] = field(factory=OrderedDict)
 
-    def add(self, marks: frozenset[bytes]) -> None:
-        for mark in sorted(marks):
-            self.marks[mark] = None
-        while len(self.marks) > _MOST_MARKS:
-            self.marks.popitem(last=False)
+    def learn(self, sent: Request, error: APIError) -> bool:
+        """Learn from a refusal; say whether there is something to leave out the next time."""
+        if error.status != _BAD_REQUEST:
+            return False
+        tag = _TAG.search(error.message)
+        if tag is not None:
+            there = any(b.type == tag[1] for m in sent.messages for b in m.blocks)
+            return there and _keep(self.types, [tag[1]])
+        if not _about_thoughts(error):
+            return False
+        return _keep(self.marks, sorted(marks_in(sent)))
+
+
+def _keep(book: OrderedDict[T, None], new: Sequence[T]) -> bool:
+    for each in new:
+        book[each] = None
+    while len(book) > _MOST_MARKS:
+        book.popitem(last=False)
+    return bool(new)
 
 
 @frozen(eq=False)
@@ -87,19 +109,27 @@ class Heal:
         claude = facts if facts is not None and facts.line is not None and profile.claude else None
         key = (turn.upstream, turn.account, request.model)
         refused = self._refused.get(key, _Refused)
-        sent, repairs = fitted(request, claude, profile, refused.marks)
-        if repairs and self.strict:
-            raise Unhealable(f"{request.model} would refuse this history: {told(repairs)}")
-        _tell(turn, repairs)
-        try:
-            return await call_next(sent)
-        except APIError as error:
-            bare, marks = without_thoughts(sent)
-            if self.strict or not marks or not _about_thoughts(error):
-                raise
-            refused.add(marks)
-            turn.trace.note("heal", f"sent again without thoughts: {error.message}")
-        return await call_next(bare)
+        for number in count(1):
+            sent, repairs = fitted(
+                request,
+                claude,
+                profile,
+                refused=refused.marks,
+                unread=refused.types,
+                betas=turn.betas,
+                prefill=turn.prefill.text if turn.prefill is not None else "",
+            )
+            if repairs and self.strict:
+                raise Unhealable(f"{request.model} would refuse this history: {told(repairs)}")
+            _tell(turn, repairs)
+            try:
+                return await call_next(sent)
+            except APIError as error:
+                last = self.strict or number > _MOST_REFUSALS
+                if last or not refused.learn(sent, error):
+                    raise
+                turn.trace.note("heal", f"sent again without what was refused: {error.message}")
+        raise AssertionError  # count() never ends
 
     @hookimpl
     def register_commands(self, register: "Callable[[click.Command], None]") -> None:
@@ -111,11 +141,7 @@ class Heal:
 
 def _about_thoughts(error: APIError) -> bool:
     text: Any = error.message
-    return (
-        error.status == _BAD_REQUEST
-        and "thinking" in text
-        and ("signature" in text or "cannot be modified" in text)
-    )
+    return "thinking" in text and ("signature" in text or "cannot be modified" in text)
 
 
 def _tell(turn: Turn, repairs: tuple[Repair, ...]) -> None:

@@ -2,12 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
+
+from attrs import evolve
 
 from hookline import Block, Message, TextBlock, ToolResultBlock, ToolUseBlock
 from hookline.values import (
     BLOCKS,
+    ContentSource,
+    DocumentBlock,
     RedactedThinkingBlock,
+    SearchResultBlock,
+    TextSource,
     ThinkingBlock,
     UnknownBlock,
 )
@@ -99,15 +105,49 @@ def _standing(block: Block, role: str, at: str, say: Say, *, stored: bool) -> It
 
 def _one(block: Block, at: str, say: Say, *, stored: bool) -> Block | None:
     if isinstance(block, TextBlock):
-        if not block.text.strip():
-            say(at, "blank text left out")
-            return None
-        text = _whole(block.text, at, say) if stored else block.text
-        return block if text is block.text else block.evolve(text=text)
+        return _words(block, at, say, stored=stored)
     if isinstance(block, ToolUseBlock):
         return _call(block, at, say)
     if isinstance(block, ToolResultBlock):
         return _result(block, at, say, stored=stored)
+    if isinstance(block, SearchResultBlock):
+        return _found(block, at, say, stored=stored)
+    return _document(block, at, say, stored=stored) if isinstance(block, DocumentBlock) else block
+
+
+def _words(block: TextBlock, at: str, say: Say, *, stored: bool) -> TextBlock | None:
+    if not block.text.strip():
+        say(at, "blank text left out")
+        return None
+    text = _whole(block.text, at, say) if stored else block.text
+    return block if text is block.text else block.evolve(text=text)
+
+
+def _found(
+    block: SearchResultBlock, at: str, say: Say, *, stored: bool
+) -> SearchResultBlock | None:
+    content = _inside(block.content, at, say, stored=stored)
+    if content is None:
+        say(at, "search_result block left out, which holds nothing")
+        return None
+    return block if content is block.content else block.evolve(content=content)
+
+
+def _document(block: DocumentBlock, at: str, say: Say, *, stored: bool) -> DocumentBlock | None:
+    source: Any = block.source
+    where = f"{at}.source"
+    if isinstance(source, ContentSource) and isinstance(source.content, tuple):
+        content = _inside(source.content, where, say, stored=stored)
+        if content is None:
+            say(at, "document block left out, which holds nothing")
+            return None
+        return block if content is source.content else block.evolve(source=ContentSource(content))
+    if isinstance(source, ContentSource) and isinstance(source.content, str) and stored:
+        text = _whole(source.content, where, say)
+        return block if text is source.content else block.evolve(source=ContentSource(text))
+    if isinstance(source, TextSource) and stored:
+        text = _whole(source.data, where, say)
+        return block if text is source.data else block.evolve(source=evolve(source, data=text))
     return block
 
 

@@ -4,23 +4,23 @@ from collections.abc import Collection, Mapping
 from hashlib import blake2b
 from typing import Final
 
-from hookline import Block, Message, Request, TextBlock, ToolResultBlock
+from hookline import Block, Message, Request, ToolResultBlock, ToolUseBlock
 from hookline.models import ModelFacts
 from hookline.profiles import Profile
 from hookline.values import (
-    ImageBlock,
+    MCPToolUseBlock,
     RedactedThinkingBlock,
     ServerToolUseBlock,
     ThinkingBlock,
 )
 from hookline_plugins.heal.blocks import is_thought
 from hookline_plugins.heal.healing import as_user, heal, is_server_result
-from hookline_plugins.heal.repairs import Repair
+from hookline_plugins.heal.repairs import Repair, Unhealable, told
+from hookline_plugins.heal.together import breakpoints, citations, images, shorter_last
 
-__all__ = ["fitted", "mark_of", "without_thoughts"]
+__all__ = ["fitted", "mark_of", "marks_in"]
 
-_LEFT_OUT: Final = TextBlock("[An image was left out here: the conversation holds too many.]")
-_MOST_BREAKPOINTS: Final = 4
+_PER_TURN: Final = "per-turn-control-"
 # facts 8.3: blocks of these are taken only with the tool that made them.
 _MADE_BY: Final[Mapping[str, str]] = {
     "web_search_tool_result": "web_search",
@@ -45,7 +45,11 @@ def fitted(
     request: Request,
     facts: ModelFacts | None,
     profile: Profile,
+    *,
     refused: Collection[bytes] = (),
+    unread: Collection[str] = (),
+    betas: Collection[str] = (),
+    prefill: str | None = None,
 ) -> tuple[Request, tuple[Repair, ...]]:
     """Return a request whose history the model at hand takes, and what was changed.
 
@@ -54,23 +58,52 @@ def fitted(
         facts: of the model; None where nothing is known of it.
         profile: of the server.
         refused: marks of thoughts that this server has refused.
+        unread: types of blocks that it has refused.
+        betas: names of beta headers that go out besides the request's own.
+        prefill: the words, perhaps none, that the last assistant message may be; None where the messages
+            are not sent but kept, and so may well end in a reply.
+
+    Raises:
+        Unhealable: nothing is left of the messages.
 
     """
     repairs: list[Repair] = []
     request = _lifted(request, repairs)
     messages = list(request.messages)
+    if unread:
+        messages = _read(messages, unread, repairs)
     if facts is not None:
         messages = _system(messages, facts, repairs)
-        messages = _images(messages, facts, repairs)
+        messages = images(messages, facts, repairs)
     if profile.signatures:
+        with_them = len(repairs)
         messages = _thoughts(messages, refused, repairs)
+        if len(repairs) > with_them:
+            request = _unthinking(request, repairs)
     if profile.all_rules:
+        messages = _directives(messages, (*request.betas, *betas), repairs)
+        messages = citations(messages, repairs)
         messages = _server_tools(messages, request, repairs)
-        messages = _breakpoints(messages, request, repairs)
+        messages = breakpoints(messages, request, repairs)
+        messages = shorter_last(messages, request, repairs)
+    if repairs:  # what was left out may have left something else alone
+        messages = _sound(messages, repairs)
+    if facts is not None and prefill is not None and request.fallback_credit_token is None:
+        ended = _ending(messages, request, facts, prefill, repairs)
+        messages = ended if len(ended) == len(messages) else _sound(ended, repairs)
     if not repairs:
         return request, ()
-    sound = heal(messages)  # what was left out may have left something else alone
-    return request.evolve(messages=sound.messages), (*repairs, *sound.repairs)
+    if not messages:
+        raise Unhealable(
+            f"nothing that can be sent is left of the messages: {told(tuple(repairs))}"
+        )
+    return request.evolve(messages=tuple(messages)), tuple(repairs)
+
+
+def _sound(messages: list[Message], repairs: list[Repair]) -> list[Message]:
+    healed = heal(messages)
+    repairs += healed.repairs
+    return list(healed.messages)
 
 
 def _lifted(request: Request, repairs: list[Repair]) -> Request:
@@ -91,22 +124,83 @@ def _lifted(request: Request, repairs: list[Repair]) -> Request:
     return request.evolve(messages=tuple(kept)).with_system("\n\n".join(said))
 
 
-def without_thoughts(request: Request) -> tuple[Request, frozenset[bytes]]:
-    """Return a request without any thought, and the marks of those it had."""
+def _read(messages: list[Message], unread: Collection[str], repairs: list[Repair]) -> list[Message]:
+    """Leave out blocks of types that this server has refused."""
+    kept: list[Message] = []
+    for index, message in enumerate(messages):
+        blocks = [block for block in message.blocks if block.type not in unread]
+        for place, block in enumerate(message.blocks):
+            if block.type in unread:
+                at = f"messages.{index}.content.{place}"
+                repairs.append(
+                    Repair(at, f"{block.type} block left out, which this server refuses")
+                )
+        same = len(blocks) == len(message.blocks)
+        kept.append(message if same else message.evolve(content=tuple(blocks)))
+    return kept
+
+
+def _directives(
+    messages: list[Message], betas: Collection[str], repairs: list[Repair]
+) -> list[Message]:
+    """Leave out directives for one turn where the beta that reads them is not asked for (facts 16.1)."""
+    if any(name.startswith(_PER_TURN) for name in betas):
+        return messages
+    kept: list[Message] = []
+    for index, message in enumerate(messages):
+        if message.role != "system" or message.output_config is None:
+            kept.append(message)
+            continue
+        repairs.append(
+            Repair(f"messages.{index}", "a directive left out, whose beta is not asked for")
+        )
+        if message.content:
+            kept.append(message.evolve(output_config=None))
+    return kept
+
+
+def _ending(
+    messages: list[Message],
+    request: Request,
+    facts: ModelFacts,
+    prefill: str,
+    repairs: list[Repair],
+) -> list[Message]:
+    """Leave out a last turn of the assistant's that is neither words, which are a prefill, nor paused."""
+    kept = list(messages)
+    thinks = facts.thinks((request.thinking or {}).get("type"))
+    if facts.prefill and not thinks:
+        return kept  # it is continued
+    while kept and kept[-1].role == "assistant" and kept[-1].content:
+        end = kept[-1].blocks[-1]
+        open_call = isinstance(end, ServerToolUseBlock | MCPToolUseBlock | ToolUseBlock)
+        words = bool(prefill) and kept[-1].content == prefill
+        if words or open_call or is_server_result(end):
+            break
+        at = f"messages.{len(kept) - 1}"
+        repairs.append(
+            Repair(at, f"a last assistant message left out, which {facts.id} does not continue")
+        )
+        kept.pop()
+    return kept
+
+
+def marks_in(request: Request) -> frozenset[bytes]:
+    """Return the marks of all thoughts in a request."""
     marks = {mark_of(block) for message in request.messages for block in message.blocks}
-    kept = [
-        message
-        if isinstance(message.content, str) or not any(map(is_thought, message.content))
-        else message.evolve(content=tuple(b for b in message.content if not is_thought(b)))
-        for message in request.messages
-    ]
-    found = frozenset(mark for mark in marks if mark is not None)
-    thinking = request.thinking
+    return frozenset(mark for mark in marks if mark is not None)
+
+
+def _unthinking(request: Request, repairs: list[Repair]) -> Request:
+    """Turn thinking off in a tool loop that has lost its thoughts: a budget wants those (facts 8.3)."""
     last = request.messages[-1] if request.messages else None
     loop = last is not None and any(isinstance(b, ToolResultBlock) for b in last.blocks)
-    if loop and thinking is not None and thinking.get("type") == "enabled":
-        thinking = None  # it wants the thoughts that led to the calls (facts 8.3)
-    return request.evolve(messages=heal(kept).messages, thinking=thinking), found
+    if not loop or (request.thinking or {}).get("type") != "enabled":
+        return request
+    repairs.append(
+        Repair("thinking", "off until the tools are done: the thoughts before them are gone")
+    )
+    return request.evolve(thinking=None)
 
 
 def _system(messages: list[Message], facts: ModelFacts, repairs: list[Repair]) -> list[Message]:
@@ -126,50 +220,6 @@ def _system(messages: list[Message], facts: ModelFacts, repairs: list[Repair]) -
             repairs.append(Repair(at, f"a system message is the user's for {facts.id}"))
             kept.append(as_user(message))
     return kept
-
-
-def _images(messages: list[Message], facts: ModelFacts, repairs: list[Repair]) -> list[Message]:
-    """Keep the newest images, as many as the model takes."""
-    count = sum(_count(message) for message in messages)
-    surplus = count - facts.max_images
-    if surplus <= 0:
-        return messages
-    repairs.append(Repair("messages", f"the oldest {surplus} of {count} images left out"))
-    kept: list[Message] = []
-    for message in messages:
-        found = _count(message)
-        if surplus > 0 and found and not isinstance(message.content, str):
-            content, surplus = _fewer(message.content, surplus)
-            message = message.evolve(content=content)  # noqa: PLW2901 -- what stands here from now on
-        kept.append(message)
-    return kept
-
-
-def _count(message: Message) -> int:
-    return 0 if isinstance(message.content, str) else _counted(message.content)
-
-
-def _counted(blocks: tuple[Block, ...]) -> int:
-    return sum(
-        _counted(block.content)
-        if isinstance(block, ToolResultBlock) and isinstance(block.content, tuple)
-        else isinstance(block, ImageBlock)
-        for block in blocks
-    )
-
-
-def _fewer(blocks: tuple[Block, ...], surplus: int) -> tuple[tuple[Block, ...], int]:
-    kept: list[Block] = []
-    for block in blocks:
-        if surplus and isinstance(block, ImageBlock):
-            surplus -= 1
-            kept.append(_LEFT_OUT)
-        elif isinstance(block, ToolResultBlock) and isinstance(block.content, tuple):
-            content, surplus = _fewer(block.content, surplus)
-            kept.append(block.evolve(content=content))
-        else:
-            kept.append(block)
-    return tuple(kept), surplus
 
 
 def _thoughts(
@@ -227,38 +277,4 @@ def _server_tools(
             and not (isinstance(block, ServerToolUseBlock) and block.id in lost)
         )
         kept.append(message.evolve(content=blocks))
-    return kept
-
-
-def _breakpoints(messages: list[Message], request: Request, repairs: list[Repair]) -> list[Message]:
-    """Keep the last cache breakpoints where there are more than the API takes."""
-    outside = [
-        *(request.tools or ()),
-        *(request.system if isinstance(request.system, tuple) else ()),
-    ]
-    room = _MOST_BREAKPOINTS - (request.cache_control is not None)
-    room -= sum(getattr(each, "cache_control", None) is not None for each in outside)
-    found = sum(
-        getattr(block, "cache_control", None) is not None
-        for message in messages
-        for block in message.blocks
-    )
-    surplus = found - max(0, room)
-    if surplus <= 0:
-        return messages
-    repairs.append(Repair("messages", f"the first {surplus} of {found} cache breakpoints left out"))
-    kept: list[Message] = []
-    for message in messages:
-        blocks: list[Block] = []
-        for block in message.blocks:
-            if surplus > 0 and getattr(block, "cache_control", None) is not None:
-                surplus -= 1
-                block = block.evolve(cache_control=None)  # noqa: PLW2901 -- as above
-            blocks.append(block)
-        same = all(a is b for a, b in zip(blocks, message.blocks, strict=True))
-        kept.append(
-            message
-            if same or isinstance(message.content, str)
-            else message.evolve(content=tuple(blocks))
-        )
     return kept

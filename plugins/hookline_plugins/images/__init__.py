@@ -43,6 +43,7 @@ from hookline_plugins.images.walk import (
 __all__ = ["Images"]
 
 _AT_ONCE: Final = 4  # images of one turn that are worked on at a time
+_REST: Final = 2_500_000  # bytes of a request that are not its images
 _LEAST_SHARE: Final = 64 * 1024  # characters that an image keeps, however large the request
 
 # Above this Pillow warns of a decompression bomb by itself; below it, only we decide.
@@ -67,8 +68,9 @@ class Images:
     """Resolve images and documents, in messages and in tool results.
 
     Args:
-        urls: what happens to ``https:`` URLs: ``"pass"`` lets the API fetch them, where it is one that
-            does; ``"fetch"`` fetches them here and sends the bytes. ``http:`` URLs are fetched here or not at all.
+        urls: what happens to ``https:`` URLs: ``"pass"`` lets the API fetch them, ``"fetch"``
+            fetches them here and sends the bytes; ``"auto"`` passes them where the server takes links, and
+            fetches them elsewhere (Bedrock, Google Cloud). ``http:`` URLs are fetched here or not at all.
         allow_hosts: ``"host"`` or ``"host:port"`` entries that may be fetched from although they are
             not public, not ``https`` or on another port.
         roots: directories below which local files must lie; None for anywhere, since it is the
@@ -86,10 +88,11 @@ class Images:
             ``"sheet"`` sends up to nine frames side by side in one picture.
         on_error: what a bad image does to a message: ``"raise"`` refuses the message and names all
             bad ones, ``"skip"`` leaves the image out, ``"describe"`` puts words in its place.
-        max_bytes: the largest image, in characters of base64 (the API's own limit; of Bedrock and
-            Google Cloud it is known that they take half of it).
-        max_total_bytes: all images and documents of a request together, in characters of base64;
-            where they have more, images are made smaller, the oldest first.
+        max_bytes: the largest image, in characters of base64; less where the server is known to take
+            less, as Bedrock and Google Cloud do.
+        max_total_bytes: all images and documents of a request together, in characters of base64 (less
+            where the server is known to take less); where they have more, images are made smaller, the
+            oldest first.
         max_document_bytes: the largest PDF, in bytes after base64 encoding, or text, in bytes.
         max_input_bytes: the largest image file that is read at all, in order to make it smaller.
         max_fetch_bytes: the largest file that is fetched from a URL.
@@ -109,8 +112,8 @@ class Images:
 
     name: ClassVar[str] = "images"
 
-    urls: Literal["pass", "fetch"] = field(
-        default="pass", validator=validators.in_(("pass", "fetch"))
+    urls: Literal["auto", "pass", "fetch"] = field(
+        default="auto", validator=validators.in_(("auto", "pass", "fetch"))
     )
     allow_hosts: tuple[str, ...] = field(default=(), converter=_names, validator=_hosts)
     roots: tuple[str, ...] | None = field(default=None, converter=optional(_names))
@@ -160,7 +163,7 @@ class Images:
             if self._needs_work(each.block, plan)
         }
         work = list(reversed(todo.items()))
-        fetched = sum(1 for _, each in work if url_to_fetch(self, each.block, links=plan.links))
+        fetched = sum(1 for _, each in work if url_to_fetch(self, plan, each.block))
         if fetched > self.max_fetches:
             raise InputError(
                 f"the request has {fetched} URLs to fetch, and max_fetches allows {self.max_fetches}"
@@ -220,7 +223,7 @@ class Images:
         if isinstance(source, Base64Source) and isinstance(block, ImageBlock):
             header = self._sent.get(source)
             return header is None or not plan.keeps(header)
-        return bool(url_to_fetch(self, block, links=plan.links)) or data_url_of(block) is not None
+        return bool(url_to_fetch(self, plan, block)) or data_url_of(block) is not None
 
     async def _lightened(
         self, media: list[Placed], resolver: Resolver
@@ -231,7 +234,9 @@ class Images:
             for each in media
             if isinstance(source := source_of(each.block), Base64Source)
         ]
-        excess = sum(sizes) - self.max_total_bytes
+        body = resolver.turn.profile.max_body
+        most = min(self.max_total_bytes, body - _REST if body else self.max_total_bytes)
+        excess = sum(sizes) - most
         lighter: dict[Source, Base64Source] = {}
         for each in media if resolver.plan.shrinks and excess > 0 else ():
             source = source_of(each.block)
@@ -246,7 +251,7 @@ class Images:
             resolver.turn.trace.note(
                 "images",
                 f"{len(lighter)} images, the oldest, were made smaller: the request would have "
-                f"{sum(sizes):,} bytes of them, and max_total_bytes is {self.max_total_bytes:,}",
+                f"{sum(sizes):,} bytes of them, and {most:,} are possible",
             )
         return lighter
 

@@ -51,19 +51,20 @@ _LARGE: Final = 128 * 1024 * 1024  # bytes of a picture that is decoded by itsel
 _WHO: Final = ("tenant", "user")  # keys of ``context=`` that keep callers apart
 
 
-def url_to_fetch(options: "Images", block: Block, *, links: bool) -> str | None:
+def url_to_fetch(options: "Images", plan: Plan, block: Block) -> str | None:
     """Return the URL of a block if it has to be fetched here.
 
     Args:
         options: what the operator says.
+        plan: knows whether the server takes links.
         block: may say otherwise, for itself.
-        links: whether the server fetches URLs; where it does not, somebody has to.
 
     """
     url = url_of(block)
     wanted = block.fetch if isinstance(block, Attachment) else None
     if url and wanted is None:
-        wanted = options.urls == "fetch" or not links or url[:5].lower() == "http:"
+        elsewhere = options.urls == "auto" and not plan.links
+        wanted = options.urls == "fetch" or elsewhere or url[:5].lower() == "http:"
     return url if wanted else None
 
 
@@ -108,9 +109,7 @@ class Resolver:
             if isinstance(block, Attachment):
                 if block.file_id is not None:
                     return FileSource(block.file_id)
-                if block.kind == "url" and not url_to_fetch(
-                    self.options, block, links=self.plan.links
-                ):
+                if block.kind == "url" and not url_to_fetch(self.options, self.plan, block):
                     return passed_on(block.source)
             if isinstance(block, Document | DocumentBlock):
                 return await self._document(block)
@@ -128,7 +127,7 @@ class Resolver:
             return error
 
     async def _document(self, block: Document | DocumentBlock) -> Source:
-        url = url_to_fetch(self.options, block, links=self.plan.links)
+        url = url_to_fetch(self.options, self.plan, block)
         said = block.media_type if isinstance(block, Document) else None
         fetched = await self._fetched(url) if url else None
 
@@ -141,7 +140,7 @@ class Resolver:
         return await self.turn.io.run_blocking(made)
 
     async def _look(self, block: Block) -> Looked:
-        url = url_to_fetch(self.options, block, links=self.plan.links)
+        url = url_to_fetch(self.options, self.plan, block)
         fetched = await self._fetched(url) if url else None
 
         def looked() -> Looked:

@@ -33,8 +33,8 @@ class Plan:
         vision: how the model sees, or None where that is not known.
         strip: whether metadata is taken out.
         sheet: whether an animation becomes a sheet of several frames.
+        links: whether the server takes links.
         types: media types that the server reads; empty where it reads what the API does.
-        links: whether the server fetches URLs.
 
     """
 
@@ -45,8 +45,8 @@ class Plan:
     vision: Vision | None = None
     strip: bool = True
     sheet: bool = False
-    types: tuple[str, ...] = ()
     links: bool = True
+    types: tuple[str, ...] = ()
 
     @property
     def raw(self) -> int:

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import frozen
 
 from hookline.errors import InputError
-from hookline.values import Base64Source, Header, Pixels, convertible, read_header
+from hookline.values import (
+    Base64Source,
+    Header,
+    Pixels,
+    convertible,
+    damage_explained,
+    has_pillow,
+    picture_of,
+    read_header,
+)
 from hookline_plugins.images.animation import frames_of, sheet
 from hookline_plugins.images.containers import strip
 from hookline_plugins.images.encoding import Check, Rendered
 from hookline_plugins.images.plan import Plan
-from hookline_plugins.images.render import (
-    damage_explained,
-    from_pixels,
-    has_pillow,
-    memory_for,
-    open_file,
-    render,
-)
+from hookline_plugins.images.render import WHY, memory_for, open_file, render
 from hookline_plugins.images.sources import base64_source, decode_base64, decode_data_url
 
 if TYPE_CHECKING:
@@ -154,7 +156,7 @@ def look_at_picture(picture: Any, plan: Plan) -> Job:
     """
     if isinstance(picture, Pixels):
         plan.check_pixels(picture.size)
-        picture = from_pixels(picture)
+        picture = picture_of(picture, WHY)
     return Job(picture, "image/png", plan, data=None, digest=None)
 
 
@@ -184,7 +186,7 @@ def _found(data: bytes, plan: Plan) -> Rendered | Job:
 def _job(data: bytes, media_type: str, plan: Plan, frames: int = 1) -> Job:
     digest = hashlib.sha256(repr(plan).encode())
     digest.update(data)
-    picture = open_file(data, media_type, plan)
+    picture = open_file(data, plan)
     return Job(picture, media_type, plan, data=data, digest=digest.digest(), frames=frames)
 
 

@@ -7,14 +7,9 @@ A picture is scaled down as early as it can be, in the mode that it was decoded 
 it on white and converting it then cost nothing, and only one copy in full size is ever in memory.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from hookline.errors import DeadlineExceeded, InputError, MissingExtra
-from hookline.values import Pixels
+from hookline.values import damage_explained, open_image
 from hookline_plugins.images import vips
 from hookline_plugins.images.encoding import Check, Rendered, encoded_to_fit, resized
 from hookline_plugins.images.orientation import orientation_in
@@ -23,32 +18,18 @@ from hookline_plugins.images.plan import Plan
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = [
-    "damage_explained",
-    "from_pixels",
-    "has_pillow",
-    "memory_for",
-    "open_file",
-    "render",
-]
+__all__ = ["WHY", "memory_for", "open_file", "render"]
 
-# The sniffed format alone is named to Pillow: no other decoder ever sees the bytes.
-_FORMATS: Final = {
-    "image/jpeg": "JPEG",
-    "image/png": "PNG",
-    "image/gif": "GIF",
-    "image/webp": "WEBP",
-    "image/avif": "AVIF",
-    "image/tiff": "TIFF",
-}
-_HEIC: Final = "image/heic"
+WHY: Final = "making an image fit the API's limits"
 
 # Modes that have no intermediate values to scale with, and what they become first.
-_STIFF: Final = {"1": "L", "PA": "RGBA"}
+_STIFF: Final = {"1": "L", "PA": "RGBA", "La": "LA"}
 # Pillow's modes to the few that all encoders take.
 _MODES: Final = {"1": "L", "L": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "La": "RGBA",
                  "PA": "RGBA", "RGBa": "RGBA"}  # fmt: skip
-_SIXTEEN_BITS: Final = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+_SIXTEEN_BITS: Final = "I;16"  # which can be scaled as it is
+_WIDE: Final = frozenset({"I", "F", "I;16B", "I;16L", "I;16N"})
+_BYTE: Final = 255
 _ORIENTATION: Final = 0x0112
 _PLAIN_BYTES, _COMPLEX_BYTES = 4, 8  # a pixel; palettes and alpha need a second copy
 
@@ -75,12 +56,11 @@ def memory_for(media_type: str, size: tuple[int, int], plan: Plan) -> int:
     return width * height * _COMPLEX_BYTES
 
 
-def open_file(data: bytes, media_type: str, plan: Plan) -> "Picture":
+def open_file(data: bytes, plan: Plan) -> "Picture":
     """Open an image file, without decoding it yet.
 
     Args:
         data: the file.
-        media_type: what its first bytes say.
         plan: how many pixels may be decoded.
 
     Returns:
@@ -91,27 +71,8 @@ def open_file(data: bytes, media_type: str, plan: Plan) -> "Picture":
         InputError: the file is damaged, or has more pixels than may be decoded.
 
     """
-    image_module = _pillow()
-    with damage_explained():
-        if media_type == _HEIC:
-            opened = _heif()(BytesIO(data))
-        else:
-            opened = image_module.open(BytesIO(data), formats=(_FORMATS[media_type],))
-        plan.check_pixels(opened.size)  # a GIF's first frame may be larger than its canvas
-        picture: Picture = opened
-        return picture
-
-
-def from_pixels(pixels: Pixels) -> "Picture":
-    """Make a PIL image of pixels, without copying them.
-
-    Raises:
-        MissingExtra: Pillow is not installed.
-
-    """
-    picture: Picture = _pillow().frombuffer(
-        pixels.mode, pixels.size, pixels.data, "raw", pixels.mode, 0, 1
-    )
+    picture = open_image(data, WHY)
+    plan.check_pixels(picture.size)  # a GIF's first frame may be larger than its canvas
     return picture
 
 
@@ -157,42 +118,6 @@ def render(
         return encoded_to_fit(upright, media_type, plan, check, scaled=scaled)
 
 
-def has_pillow() -> bool:
-    """Tell whether a file can be decoded here at all."""
-    return find_spec("PIL") is not None
-
-
-def _pillow() -> Any:
-    try:
-        import PIL.Image  # noqa: PLC0415 -- an extra, and slow to import
-    except ImportError:
-        raise MissingExtra("images", "pillow", "making an image fit the API's limits") from None
-    return PIL.Image
-
-
-def _heif() -> Any:
-    try:
-        from pi_heif import (  # type: ignore[import-untyped]  # noqa: PLC0415 -- an extra, untyped
-            HeifImageFile,
-        )
-    except ImportError:
-        raise MissingExtra("images", "pi-heif", "converting a HEIC image") from None
-    return HeifImageFile
-
-
-@contextmanager
-def damage_explained() -> Iterator[None]:
-    """Make an ``InputError`` of whatever a decoder makes of a damaged file."""
-    try:
-        yield
-    except (InputError, MissingExtra, DeadlineExceeded):
-        raise
-    except Exception as error:  # a decoder that is fed hostile bytes may raise anything
-        raise InputError(
-            f"the image is cut off or damaged and cannot be decoded ({type(error).__name__})"
-        ) from error
-
-
 def _orientation(picture: "Picture", *, of_file: bool) -> int:
     """Read the EXIF orientation of a decoded picture; broken EXIF counts as none.
 
@@ -229,15 +154,37 @@ def _supple(picture: "Picture") -> "Picture":
         return picture.convert("RGBA" if "transparency" in picture.info else "RGB")
     if picture.mode in _STIFF:
         return picture.convert(_STIFF[picture.mode])
-    if picture.mode in _SIXTEEN_BITS and picture.mode != "I;16":
-        return picture.convert("I")
+    if picture.mode in _WIDE:
+        return _narrowed(picture)
     return picture
+
+
+def _narrowed(picture: "Picture") -> "Picture":
+    """Bring numbers of more than 8 bits to 8, since convert() would clip what is above 255 to white.
+
+    Of 16 bits the upper 8 count. Whole numbers of 32 bits count as 8 bits if none is larger, else as 16;
+    fractions count from 0 to 1 if none is larger, else as 8 bits.
+    """
+    if picture.mode not in ("I", "F"):
+        return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    largest: Any = picture.getextrema()[1]
+    if picture.mode == "F":
+        return (
+            picture.point(lambda value: value * 255).convert("L")
+            if largest <= 1
+            else picture.convert("L")
+        )
+    return (
+        picture.point(lambda value: value * (1 / 256)).convert("L")
+        if largest > _BYTE
+        else picture.convert("L")
+    )
 
 
 def _plain(picture: "Picture") -> "Picture":
     """Bring a picture to one of the modes L, RGB, RGBA; alpha that hides nothing goes."""
-    if picture.mode in _SIXTEEN_BITS:  # convert() would clip to white instead of scaling
-        return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if picture.mode == _SIXTEEN_BITS:
+        return _narrowed(picture)
     mode = _MODES.get(picture.mode, "RGB")
     plain = picture if picture.mode == mode else picture.convert(mode)
     if mode == "RGBA" and plain.getchannel("A").getextrema() == (255, 255):

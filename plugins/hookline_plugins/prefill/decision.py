@@ -223,10 +223,17 @@ def continued(request: Request, words: str) -> Request:
 
 
 def with_instruction(request: Request, text: str) -> Request:
-    """Tell the model at the end of the last user message, so that the prompt's beginning stays."""
+    """Tell the model at the end of the last user message, so that the prompt's beginning stays.
+
+    System messages may stand behind that one, and no user's behind them (facts 2.4).
+    """
     instruction = TextBlock(text)
-    if not request.messages or request.messages[-1].role != "user":
+    messages = list(request.messages)
+    place = len(messages) - 1
+    while place >= 0 and messages[place].role == "system":
+        place -= 1
+    if place < 0 or messages[place].role != "user":
         return request.append(Message("user", (instruction,)))
-    *earlier, last = request.messages
-    told = last.evolve(content=(*last.blocks, instruction))
-    return request.evolve(messages=(*earlier, told))
+    last = messages[place]
+    messages[place] = last.evolve(content=(*last.blocks, instruction))
+    return request.evolve(messages=tuple(messages))

@@ -196,7 +196,7 @@ class Calls:
             seconds = self._bounds.timeout
             text = f"the tool was stopped after {seconds:g} s" if seconds else str(error)
             return self._failed(call, error, text)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if needs_event_loop(error):
                 raise  # the developer must know; the model could only shrug
             return self._failed(call, error)
@@ -228,11 +228,10 @@ class Calls:
             for block in content
         )
 
-    def _failed(self, call: ToolUseBlock, error: Exception, text: str = "") -> ToolResultBlock:
+    def _failed(self, call: ToolUseBlock, error: BaseException, text: str = "") -> ToolResultBlock:
         """Tell the model, and the developer, what went wrong."""
         own = isinstance(error, HooklineError)
-        said = text or (str(error) if own else f"{type(error).__name__}: {error}".rstrip(": "))
-        said = said or type(error).__name__
+        said = text or _said(error, named=not own)
         frames = traceback.extract_tb(error.__traceback__)
         record = ToolError(
             tool=call.name,
@@ -248,6 +247,16 @@ class Calls:
         )
         marked: str = said if isinstance(error, TimeoutError) else self._marked(call, said)
         return failed(call, marked, self._bounds.max_result + len(marked) - len(said))
+
+
+def _said(error: BaseException, *, named: bool) -> str:
+    """Return what an error says, whatever becomes of it when it is asked."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 -- somebody else's __str__
+        text = ""
+    return (f"{name}: {text}".rstrip(": ") if named else text) or name
 
 
 def _as_data(text: str) -> str:

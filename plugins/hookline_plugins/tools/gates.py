@@ -1,5 +1,6 @@
 """Gates in front of a tool: refused by a rule, or approved, edited, refused or answered by a person."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from inspect import isawaitable
 from json import dumps as json_text
@@ -13,6 +14,7 @@ from hookline_plugins.tools.running import is_async
 
 __all__ = ["Decision", "Deny", "Human", "asked", "callback_of", "decision"]
 
+_TERMINAL: Final = threading.Lock()
 NOT_APPROVED: Final = "A person decides on calls of this tool, and did not approve this one."
 
 
@@ -141,10 +143,11 @@ def in_terminal(call: ToolUseBlock) -> Any:
 
 def confirmed(question: str) -> bool | None:
     """Ask whoever sits at the terminal; None where nobody does."""
-    try:
-        answer = input(f"{question} [y]es, [n]o: ")
-    except (EOFError, OSError):
-        return None
+    with _TERMINAL:  # calls that come at once are asked about one after the other
+        try:
+            answer = input(f"{question} [y]es, [n]o: ")
+        except (EOFError, OSError):
+            return None
     return answer.strip().lower() in ("y", "yes")
 
 

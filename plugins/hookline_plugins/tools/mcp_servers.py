@@ -124,7 +124,18 @@ class MCPServer:
         if "tools" not in self._kept:
             found = await turn.io.outwait(self._listed, seconds=turn.remaining())
             await self._approve(turn, tuple(found.values()))
-            self._kept["tools"] = {tool.name: (own, tool) for own, tool in found.items()}
+            named: dict[str, tuple[str, Tool]] = {}
+            for own, tool in found.items():
+                if tool.name in named:  # what we may not call one thing, two may be called
+                    logger.bind(plugin="tools").warning(
+                        "left out: tool {!r} of {}, since {!r} is called {!r} too",
+                        own,
+                        self,
+                        named[tool.name][0],
+                        tool.name,
+                    )
+                named.setdefault(tool.name, (own, tool))
+            self._kept["tools"] = named
         return [(name, tool) for name, (_, tool) in self._kept["tools"].items()]
 
     async def _approve(self, turn: Turn, tools: tuple[Tool, ...]) -> None:

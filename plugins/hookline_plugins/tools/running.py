@@ -1,6 +1,7 @@
 """The running of Python functions as tools: blocking, async, or generators that report progress."""
 
 import inspect
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from typing import Any, cast
@@ -89,13 +90,20 @@ class Function:
         function = partial(self.function, **fitted_arguments(self.function, job.call.input))
         if is_async(self.function):
             result = function()
-        elif job.timeout is None:
-            result = await job.turn.io.run_blocking(_drained, function, job)
         else:
-            result = await job.turn.io.outwait(_drained, function, job, seconds=job.seconds)
+            result = await self._blocking(function, job)
         if inspect.isasyncgen(result):
             return await within(job, _last(cast("AsyncGenerator[Any, None]", result), job))
         return await within(job, result) if inspect.isawaitable(result) else result
+
+    async def _blocking(self, function: Callable[[], Any], job: Job) -> Any:
+        left = threading.Event()
+        try:
+            if job.timeout is None:
+                return await job.turn.io.run_blocking(_drained, function, job, left)
+            return await job.turn.io.outwait(_drained, function, job, left, seconds=job.seconds)
+        finally:
+            left.set()  # a generator whose time is up is not asked for more
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -113,22 +121,25 @@ def _target(function: Any) -> Any:
     return type(function).__call__
 
 
-def _drained(function: Callable[[], Any], job: Job) -> Any:
+def _drained(function: Callable[[], Any], job: Job, left: threading.Event) -> Any:
     """Call a blocking function; of a generator, report what it yields and return its result."""
-    result = function()
-    return (
-        _returned(cast("Generator[Any, Any, Any]", result), job)
-        if inspect.isgenerator(result)
-        else result
-    )
+    try:
+        result = function()
+        if inspect.isgenerator(result):
+            return _returned(cast("Generator[Any, Any, Any]", result), job, left)
+    except (SystemExit, GeneratorExit) as error:  # a tool ends neither the program nor the turn
+        raise RuntimeError(f"the tool raised {type(error).__name__}") from error
+    return result
 
 
-def _returned(steps: "Generator[Any, Any, Any]", job: Job) -> Any:
-    while True:
+def _returned(steps: "Generator[Any, Any, Any]", job: Job, left: threading.Event) -> Any:
+    while not left.is_set():
         try:
             job.progress(next(steps))
         except StopIteration as done:
             return done.value
+    steps.close()
+    return None
 
 
 async def _last(steps: AsyncGenerator[Any, None], job: Job) -> Any:

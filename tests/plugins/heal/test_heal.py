@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookline import APIError, Message, Pipeline, TextBlock, ToolResultBlock, ToolUseBlock
+from hookline import (
+    APIError,
+    InputError,
+    Message,
+    Pipeline,
+    TextBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
 from hookline.cli import main
 from hookline.models import load_models
 from hookline.simulator import Rule, Scenario, Simulator
@@ -246,3 +254,180 @@ def test_the_command_mends_a_file(
 def test_the_command_says_which_file_it_cannot_read(capsys: Any) -> None:
     assert main(["heal", "nowhere.json"]) == 2
     assert "nowhere.json" in capsys.readouterr().err
+
+
+# Histories as files hold them: every kind of block that there is, and some that there are not.
+SOUND = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": SOUND},
+}
+WORDS = st.sampled_from(["Hello", "", " ", "\n\n", "a ", "\ud83d"])
+MARKED = st.sampled_from(
+    [{}, {}, {"cache_control": {"type": "ephemeral"}}, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+)  # fmt: skip
+CITED = st.sampled_from([{}, {"citations": {"enabled": True}}])
+
+
+def block_of(kind: str, *more: Any, **values: Any) -> Any:
+    """Make blocks of one type, of values or strategies."""
+    fields = {k: v if isinstance(v, st.SearchStrategy) else st.just(v) for k, v in values.items()}
+    return st.tuples(st.fixed_dictionaries(fields), *more).map(
+        lambda parts: {"type": kind, **{k: v for part in parts for k, v in part.items()}}
+    )
+
+
+TEXT = block_of("text", MARKED, text=WORDS)
+FOUND = block_of("search_result", CITED, source="s", title="t", content=st.lists(TEXT, max_size=2))
+PAPER = block_of(
+    "document",
+    CITED,
+    source=st.one_of(
+        block_of("text", media_type="text/plain", data=WORDS),
+        block_of("content", content=st.one_of(WORDS, st.lists(TEXT, max_size=2))),
+    ),
+)
+HELD = st.one_of(TEXT, FOUND, PAPER, st.just(PICTURE))
+SERVER_ID = st.sampled_from(["srvtoolu_1", "srvtoolu_2"])
+CALL_ID = st.sampled_from(["toolu_1", "toolu_2", "", "call:3"])
+ANY_BLOCK = st.one_of(
+    TEXT,
+    HELD,
+    block_of("thinking", thinking=WORDS, signature=st.sampled_from(["", "c2ln"])),
+    block_of("redacted_thinking", data="ZGF0YQ=="),
+    block_of("tool_use", MARKED, id=CALL_ID, name=st.sampled_from(["get", "", "a b"]), input={}),
+    block_of(
+        "tool_result", tool_use_id=CALL_ID, content=st.one_of(WORDS, st.lists(HELD, max_size=2))
+    ),
+    block_of("server_tool_use", id=SERVER_ID, name="web_search", input={}),
+    block_of("web_search_tool_result", tool_use_id=SERVER_ID, content=[]),
+    block_of("mcp_tool_use", id="mcptoolu_1", name="n", server_name="s", input={}),
+    block_of("mcp_tool_result", tool_use_id="mcptoolu_1", is_error=False, content=[]),
+    block_of("compaction", content=st.sampled_from(["sum", None])),
+    st.just({"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}),
+    block_of("tool_addition", tools=[]),
+    block_of("of_tomorrow", x=1),
+    st.just({"type": "text"}),
+)
+ANY_MESSAGE = st.fixed_dictionaries(
+    {"role": ROLES, "content": st.one_of(WORDS, st.lists(ANY_BLOCK, max_size=4))},
+    optional={"output_config": st.just({"effort": "low"})},
+)
+THINKING = st.sampled_from([{}, {"thinking": {"type": "adaptive"}},
+                            {"thinking": {"type": "enabled", "budget_tokens": 1024}}])  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(ANY_MESSAGE, min_size=1, max_size=6),
+    st.sampled_from(MODELS),
+    st.sampled_from([None, "So?"]),
+    THINKING,
+)
+def test_the_api_takes_whatever_file_has_been_healed_or_it_is_refused_with_a_reason(
+    history: Any, model: str, message: str | None, thinking: Any
+) -> None:
+    kind = thinking.get("thinking", {}).get("type")
+    options = thinking if kind in load_models().require(model).thinking else {}
+    for each in history:
+        if each["role"] != "system":
+            each.pop("output_config", None)
+    with line_of(Simulator(Scenario.of(Rule(reply="Fine."))), model) as line:
+        try:
+            reply = line.send(message, messages=history, **options)
+        except InputError:  # a history of which nothing is left, or half a character: told so
+            return
+        assert reply.completion == "Fine."
+
+
+REFUSED_BLOCKS = [
+    {"type": "of_tomorrow", "x": 1},
+    {"type": "compaction", "content": "sum"},
+    {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}},
+]
+
+
+@pytest.mark.parametrize("block", REFUSED_BLOCKS)
+def test_a_block_that_a_server_refuses_is_sent_once(
+    run: Any, sim: Any, streamed: bool, block: Any
+) -> None:
+    said = {"role": "assistant", "content": [{"type": "text", "text": "Hello"}, block]}
+    history = [{"role": "user", "content": "Hi"}, said]
+    server = sim(Rule(reply="Fine."))
+
+    async def body(line: Any) -> None:
+        for number in range(2):
+            if streamed:
+                async with line.stream("So?", messages=history) as stream:
+                    reply = await stream.reply
+            else:
+                reply = await line.send("So?", messages=history)
+            assert reply.text == "Fine."
+            assert f"{block['type']} block left out, which this server refuses" in str(
+                reply.trace.notes
+            )
+            assert reply.request.messages[1].blocks[1].type == block["type"]
+            assert len(server.calls) == number + 2
+
+    run(body, base_url=server, config={"plugins": {"disable": ["preflight"]}})
+
+
+def test_what_a_server_refuses_is_refused_where_only_strictness_is_wanted(sim: Any) -> None:
+    history = [
+        Message("user", "Hi"),
+        Message(
+            "assistant", (TextBlock("Hello"), UnknownBlock("of_tomorrow", {"type": "of_tomorrow"}))
+        ),
+    ]
+    server = sim(Rule(reply="Fine."))
+    with line_of(server, MODELS[0], plugins=[Heal(strict=True)]) as line, pytest.raises(APIError):
+        line.send("So?", messages=history)
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        (
+            [{"role": "user", "content": [{"type": "search_result", "source": "s", "title": "t",
+              "content": [{"type": "text", "text": " "}]}, {"type": "text", "text": "Hi"}]}],
+            "search_result block left out, which holds nothing",
+        ),
+        (
+            [{"role": "user", "content": [
+                {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": d},
+                 "citations": {"enabled": d == "a"}} for d in "ab"]}],
+            "citations on, as for the first document",
+        ),
+        (
+            [{"role": "user", "content": [
+                {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": ttl}}
+                for ttl in ("5m", "1h")]}],
+            "a breakpoint of an hour behind one of five minutes is as short",
+        ),
+        (
+            [{"role": "user", "content": "Hi"},
+             {"role": "system", "content": [], "output_config": {"effort": "low"}}],
+            "a directive left out",
+        ),
+    ],
+)  # fmt: skip
+def test_what_must_fit_together_is_made_to(sim: Any, messages: Any, said: str) -> None:
+    server = sim(Rule(reply="Fine."))
+    with line_of(server, "claude-opus-5-5") as line:
+        reply = line.send("So?", messages=[*messages, {"role": "assistant", "content": "Well."}])
+    assert reply.text == "Fine."
+    assert said in str(reply.trace.notes)
+    assert len(server.calls) == 1
+
+
+def test_an_instruction_does_not_come_behind_a_system_message(run: Any, sim: Any) -> None:
+    server = sim(Rule(reply="So be it."))
+    history = [
+        {"role": "user", "content": "Hi"},
+        {"role": "system", "content": "Be brief."},
+        {"role": "assistant", "content": "So"},
+    ]
+    line = {"base_url": server, "model": "claude-opus-5-5"}
+    assert run.send(None, line=line, messages=history).text == "So be it."
+    assert [each["role"] for each in server.bodies[0]["messages"]] == ["user", "system"]

@@ -36,6 +36,7 @@ from hookline.values.blocks import (
     TextBlock,
     ToolResultBlock,
 )
+from hookline.values.destination import Destination
 from hookline.values.messages import Message, Request
 from hookline.values.sources import Base64Source, FileSource, TextSource, URLSource
 from hookline_plugins.images import Images
@@ -693,8 +694,9 @@ def test_s79_broken_exif_is_ignored() -> None:
 
 @pytest.mark.parametrize(
     "mode",
-    ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"],
-)
+    ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "LAB", "La", "I", "F",
+     "I;16", "I;16B"],
+)  # fmt: skip
 def test_s80_every_mode_of_a_picture_has_a_defined_result(mode: str) -> None:
     [block] = resolve(Image(PIL.Image.new(mode, (20, 10))))
     assert opened(block).mode in {"L", "RGB", "RGBA"}
@@ -705,6 +707,29 @@ def test_s80_sixteen_bits_are_scaled_and_not_clipped() -> None:
     PIL.Image.new("I;16", (8001, 2), 32768).save(out, "PNG")
     [block] = resolve(Image(out.getvalue()))
     assert opened(block).getpixel((5, 0)) == 128
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "expected"),
+    [
+        ("I;16B", (0, 0x80FF, 0xFFFF), (0, 0x80, 0xFF)),  # of 16 bits the upper 8
+        ("I", (0, 128, 255), (0, 128, 255)),  # 32 bits that hold 8
+        ("I", (0, 0x8000, 0xFFFF), (0, 128, 255)),  # 32 bits that hold 16
+        ("I", (-5, 300, 70_000), (0, 1, 255)),
+        ("F", (0.0, 0.5, 1.0), (0, 127, 255)),
+        ("F", (0.0, 99.7, 300.0), (0, 99, 255)),
+    ],
+)
+def test_s80_numbers_of_more_than_8_bits_keep_what_they_show(
+    mode: str, values: tuple[Any, ...], expected: tuple[int, ...]
+) -> None:
+    picture = PIL.Image.new(mode, (3, 1))
+    for x, value in enumerate(values):
+        picture.putpixel((x, 0), value)
+    [block] = resolve(Image(picture))
+    shown = opened(block)
+    assert shown.mode == "L"
+    assert tuple(shown.tobytes()) == expected
 
 
 def test_s80_cmyk_keeps_its_colours() -> None:
@@ -888,6 +913,30 @@ def test_urls_are_fetched_where_the_operator_or_the_image_says_so() -> None:
     assert resolve(Image(URL, fetch=True), io=io) == (block,)
     [block] = resolve(Image(URL, fetch=False), io=FakeIO(), urls="fetch")
     assert block == ImageBlock(URLSource(URL))
+
+
+@pytest.mark.parametrize("block", [Image(URL), ImageBlock(URLSource(URL))])
+@pytest.mark.parametrize(
+    ("host", "options", "kind"),
+    [
+        ("api.anthropic.com", {}, "url"),
+        ("bedrock-runtime.eu-central-1.amazonaws.com", {}, "base64"),
+        ("aiplatform.googleapis.com", {}, "base64"),
+        ("aiplatform.googleapis.com", {"urls": "pass"}, "url"),
+        ("api.anthropic.com", {"urls": "fetch"}, "base64"),
+    ],
+)
+def test_a_link_is_fetched_here_where_the_server_takes_none(
+    host: str, options: dict[str, Any], kind: str, block: Block
+) -> None:
+    io = FakeIO({URL: made()})
+    turn = turn_with(io, destination=Destination(base_url=f"https://{host}"))
+    request = Request("claude-opus-5-5", 10, [Message("user", [block])])
+    resolved = drive(Images(**options).resolve_images(turn, request)) or request
+    [sent] = resolved.messages[0].blocks
+    assert isinstance(sent, ImageBlock)
+    assert sent.source.type == kind
+    assert len(io.fetched) == (kind == "base64")
 
 
 def test_url_blocks_of_others_are_fetched_too() -> None:

@@ -1,10 +1,11 @@
 """Formats that the server at hand cannot read are made into those that it can."""
 
 import asyncio
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -22,11 +23,13 @@ def webp(mode: str = "RGB", **save: Any) -> bytes:
     return out.getvalue()
 
 
-def sent(image: Any, *, config: Any = None, server: str = "llama.cpp") -> dict[str, Any]:
+def sent(
+    image: Any, *, config: Any = None, server: str = "llama.cpp", model: str = "ants-7b"
+) -> dict[str, Any]:
     """Send an image and return the source that left."""
     with (
-        FaultServer(json_answer(message("Hi", model="ants-7b"))) as stub,
-        Pipeline(base_url=stub.url, model="ants-7b", server=server, config=config or {}) as line,
+        FaultServer(json_answer(message("Hi", model=model))) as stub,
+        Pipeline(base_url=stub.url, model=model, server=server, config=config or {}) as line,
     ):
         line.send([image, "What is it?"])
         source: dict[str, Any] = stub.requests[0].json["messages"][0]["content"][0]["source"]
@@ -93,3 +96,37 @@ def test_a_later_turn_of_a_conversation_stays_readable() -> None:
         first, second = (each.json["messages"][0]["content"][0]["source"] for each in stub.requests)
     assert first == second
     assert Base64Source("image/jpeg", first["data"]).media_type == first["media_type"]
+
+
+def noise(seed: int, size: tuple[int, int] = (1500, 1500)) -> bytes:
+    """A PNG of about 7 MB, which the model sees whole."""
+    out = BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(out, "PNG", compress_level=0)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("server", "most"), [("anthropic", 10_485_760), ("bedrock", 5_242_880)])
+def test_an_image_is_as_long_as_the_server_takes(server: str, most: int) -> None:
+    data = noise(1)
+    assert 5_242_880 < len(data) * 4 // 3 < 10_485_760
+    source = sent(Image(data), server=server, model="claude-opus-5-5")
+    assert len(source["data"]) <= most
+    assert (len(source["data"]) > 5_242_880) == (server == "anthropic")
+
+
+def test_a_request_is_as_long_as_the_server_takes() -> None:
+    files = [noise(seed, (1100, 1100)) for seed in range(5)]
+    config = {"plugins": {"images": {"fit": "limits"}}}
+    with (
+        FaultServer([json_answer(message("Hi"))] * 2) as stub,
+        Pipeline(base_url=stub.url, api_key="k", server="bedrock", config=config) as line,
+    ):
+        reply = line.send([*map(Image, files), "What are these?"])
+        sizes = [
+            len(block["source"]["data"])
+            for block in stub.requests[0].json["messages"][0]["content"][:-1]
+        ]
+    assert sum(sizes) <= 17_500_000
+    assert sizes[0] < sizes[-1] == len(b64encode(files[-1]))  # the oldest gives way
+    assert any("and 17,500,000 are possible" in text for _, text in reply.trace.notes)

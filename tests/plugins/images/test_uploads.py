@@ -24,6 +24,7 @@ from hookline.values import (
     ToolResultBlock,
 )
 from hookline_plugins.images.uploads import Uploads, _worth_it
+from hookline_plugins.storage.stores import SQLiteStore
 
 MODEL = "claude-opus-5-5"
 
@@ -181,6 +182,22 @@ def test_a_lost_file_is_sent_as_bytes(spy: Spy, large: bytes, config: dict[str, 
         assert any("has lost a file" in text for _, text in reply.trace.notes)
         line.send([Image(large), "?"])  # and the next turn uploads again
         assert spy.kinds == ["file"]
+
+
+def test_an_id_is_used_no_longer_than_the_api_keeps_the_file(
+    spy: Spy, large: bytes, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_800_000_000.0]
+    monkeypatch.setattr(
+        "hookline_plugins.images.uploads.SQLiteStore",
+        lambda path, most, size: SQLiteStore(path, most, size, lambda: now[0]),
+    )
+    settings = options(config, strategy="file", keep_seconds=3_600)
+    with Pipeline(base_url="sim:", model=MODEL, plugins=[spy], config=settings) as line:
+        for later, uploaded in ((0, 1), (2_900, 1), (3_100, 2)):  # ten minutes before the end
+            now[0] = 1_800_000_000.0 + later
+            line.send([Image(large), "?"])
+            assert len(line.files.list().data) == uploaded, later
 
 
 def test_explain_and_counts_upload_nothing(spy: Spy, large: bytes, config: dict[str, Any]) -> None:

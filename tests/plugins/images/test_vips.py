@@ -102,3 +102,45 @@ def test_damage_is_told_as_ever(resolve: Any) -> None:
     data = file(scene((3000, 2400)), "JPEG", quality=92)
     with pytest.raises(InputError, match="cut off or damaged"):
         resolve(Image(data[: len(data) // 2]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-opus-4-6"])
+@pytest.mark.parametrize("size", [(1700, 1275), (4000, 3000), (6000, 4000)])
+def test_it_takes_part_only_where_it_is_quicker(
+    form: str, model: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the processor's time, over the whole way from the file to the file that is sent."""
+    import time
+
+    from hookline.models import load_models
+    from hookline_plugins.images.plan import Plan
+    from hookline_plugins.images.prepare import Job, look
+
+    vision = load_models().require(model).vision
+    plan = Plan(fit="best", side=8000, base64=10_485_760, pixels=64_000_000, vision=vision)
+    data = file(scene(size), form)
+
+    def seconds() -> float:
+        began = time.process_time()
+        job = look(data, plan)
+        assert isinstance(job, Job)
+        job.run(lambda: None)
+        return time.process_time() - began
+
+    if plan.size_for(*size) == size:
+        return
+    took_part: list[bool] = []
+    real = vips.scaled
+
+    def watched(*given: Any) -> Any:
+        found = real(*given)
+        took_part.append(found is not None)
+        return found
+
+    monkeypatch.setattr(vips, "scaled", watched)
+    with_it = min(seconds() for _ in range(4))
+    assert took_part == [True] * 4
+    monkeypatch.setattr(vips, "scaled", lambda *_: None)
+    assert with_it < min(seconds() for _ in range(4))

@@ -95,6 +95,8 @@ def hostile() -> None:
         },
         "remote": {"type": "object", "properties": {"a": {"$ref": "https://example.com/a.json"}}},
         "deep": nested,
+        "two.in_one": {"type": "object"},
+        "two_in.one": {"type": "object"},
     }
 
     async def list_tools(_context: object, _params: object) -> ListToolsResult:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -252,6 +253,25 @@ def test_a_person_at_the_terminal_is_asked(
     line = {"base_url": server, **routed(delete={"human": "terminal"})}
     blocking.send(line=line, tools=files.tools)
     assert files.done == done
+
+
+def test_calls_that_come_at_once_are_asked_about_one_after_the_other(
+    run: Any, sim: Any, monkeypatch: Any
+) -> None:
+    asking: list[int] = [0, 0]
+
+    def answers(_question: str) -> str:
+        asking[0] += 1
+        asking[1] = max(asking)
+        time.sleep(0.02)
+        asking[0] -= 1
+        return "yes"
+
+    monkeypatch.setattr("builtins.input", answers)
+    server, files = sim(Rule(tool_use=CALLS, times=1)), Files()
+    run.send(line={"base_url": server, **routed(**{"*": {"human": "terminal"}})}, tools=files.tools)
+    assert asking == [0, 1]
+    assert len(files.done) == 3
 
 
 def test_human_takes_a_callback_or_the_terminal() -> None:

@@ -157,6 +157,14 @@ def test_what_the_api_has_run_is_echoed_unchanged(run: Any, sim: Any) -> None:
     assert echoed[1]["content"] == found
 
 
+def test_a_cost_says_what_is_not_in_it(run: Any, sim: Any) -> None:
+    used = {"server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0}}
+    reply = run.send(line={"base_url": sim(Rule(reply="Found.", usage=used))})
+    assert reply.cost > 0
+    notes = [text for plugin, text in reply.trace.notes if plugin == "cost"]
+    assert notes == ["without the fee for 2 web searches, which is not known"]
+
+
 def test_a_browser_does_what_its_methods_can(
     run: Any, loopback: Any, http: Any, message: Any
 ) -> None:

@@ -138,9 +138,15 @@ def test_schemas_that_would_harm_do_none(blocking: Any, sim: Any, logged: list[A
     call = {"name": "slow", "input": {"a": "a" * 40 + "!"}}
     began = time.monotonic()
     server = asks(blocking, sim, {"mcp": f"{COMMAND} --hostile"}, call)
-    assert [tool["name"] for tool in server.bodies[0]["tools"]] == ["harmless", "slow"]
+    assert [tool["name"] for tool in server.bodies[0]["tools"]] == [
+        "harmless",
+        "slow",
+        "two_in_one",
+    ]
     left_out = [record["message"] for record in logged if "left out" in record["message"]]
-    assert ["remote" in text or "deep" in text for text in left_out] == [True, True]
+    assert len(left_out) == 3
+    for text, name in zip(left_out, ("remote", "deep", "two_in.one"), strict=True):
+        assert name in text
     assert results(server)[0]["is_error"]
     assert time.monotonic() - began < 20
 

@@ -372,6 +372,75 @@ def test_a_scanner_sees_a_result_before_the_model_does(run: Any, sim: Any, strea
     assert results(server)[0]["content"] == "Six legs. [injection]."
 
 
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise LookupError("no words")
+
+
+def _exits() -> Any:
+    raise SystemExit(3)
+
+
+def _leaves() -> Any:
+    raise GeneratorExit
+
+
+def _is_speechless() -> Any:
+    raise Speechless
+
+
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [(_exits, "SystemExit"), (_leaves, "GeneratorExit"), (_is_speechless, "Speechless")],
+)
+def test_a_tool_ends_neither_the_program_nor_the_turn(
+    run: Any, sim: Any, streamed: bool, tool: Any, said: str
+) -> None:
+    def hostile(number: int) -> Any:
+        """Do harm."""
+        return tool()
+
+    server = sim(Rule(tool_use=calls("hostile", 1), times=1))
+    reply = run.outcome(streamed, line={"base_url": server}, tools=[hostile])
+    (result,) = results(server)
+    assert result["is_error"]
+    assert said in result["content"]
+    assert [error.tool for error in reply.tool_errors] == ["hostile"]
+
+
+def test_a_coroutine_that_exits_ends_only_itself() -> None:
+    async def hostile(number: int) -> Any:
+        """Do harm."""
+        raise SystemExit(3)
+
+    simulator = Simulator(
+        Scenario.of(Rule(call=1, tool_use=calls("hostile", 1)), Rule(reply="Done."))
+    )
+
+    async def main() -> Any:
+        async with AsyncPipeline(base_url=simulator, model="claude-haiku-4-5") as line:
+            return await line.send("Go", tools=[hostile])
+
+    assert anyio.run(main).text == "Done."
+
+
+def test_a_generator_whose_time_is_up_is_not_asked_for_more(run: Any, sim: Any) -> None:
+    closed = threading.Event()
+
+    def endless(number: int) -> Any:
+        """Never end."""
+        try:
+            while True:
+                yield number
+        finally:
+            closed.set()
+
+    server = sim(Rule(tool_use=calls("endless", 1), times=1))
+    run.send(line={"base_url": server, **options(timeout=0.2)}, tools=[endless])
+    assert "stopped after" in results(server)[0]["content"]
+    assert closed.wait(10)
+
+
 def test_without_a_time_limit_a_function_runs_where_the_caller_is(blocking: Any, sim: Any) -> None:
     threads: list[int] = []
 

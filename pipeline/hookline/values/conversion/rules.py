@@ -206,7 +206,6 @@ def _family_hook(family: Any, converter: cattrs.Converter) -> Read:
 
 def _tool_hook(_type: Any, converter: cattrs.Converter) -> Read:
     """Tell tools apart: the caller's own have no type or "custom", Anthropic's a dated one."""
-
     hooks = {cls: converter.get_structure_hook(cls) for cls in (Tool, ServerTool)}
 
     def read(value: Any, _type: Any) -> Any:

@@ -3,14 +3,14 @@
 from io import BytesIO
 from typing import Any, Final
 
-from hookline.values.pictures.header import convertible
+from hookline.values.pictures.pillow import open_image, picture_of
 from hookline.values.pictures.pixels import Pixels
 
 __all__ = ["thumbnail"]
 
 _SIZE: Final = (320, 240)
 _MOST_PIXELS: Final = 64_000_000
-_FORMATS: Final = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF")
+_WHY: Final = "showing an image"
 _PLAIN: Final = ("L", "RGB", "RGBA")
 
 
@@ -46,16 +46,6 @@ def thumbnail(source: Any) -> bytes:
 
 def _opened(source: Any) -> Any:
     """Return a picture that is the caller's own, not yet decoded where it is a file."""
-    from PIL import Image  # noqa: PLC0415 -- an extra
-
     if isinstance(source, Pixels):
-        return Image.frombuffer(source.mode, source.size, source.data, "raw", source.mode, 0, 1)
-    if not isinstance(source, bytes):
-        return source.copy()
-    if convertible(source) == "image/heic":
-        from pi_heif import (  # type: ignore[import-untyped]  # noqa: PLC0415 -- an extra, untyped
-            HeifImageFile,
-        )
-
-        return HeifImageFile(BytesIO(source))
-    return Image.open(BytesIO(source), formats=_FORMATS)
+        return picture_of(source, _WHY)
+    return open_image(source, _WHY) if isinstance(source, bytes) else source.copy()

@@ -29,7 +29,7 @@ def recut(request: Request, find: Recogniser) -> Request:
 
     """
     contents = [request.system, *[message.content for message in request.messages]]
-    if not any([isinstance(content, tuple) for content in contents]):
+    if not any(isinstance(content, tuple) for content in contents):
         return request
     changes: dict[str, Any] = {}
     messages = tuple([
