@@ -305,10 +305,6 @@ class PipelineBase:
         )
         return turn, call.request
 
-    def _check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse, where they are written, options that every turn of a conversation would refuse."""
-        self._prepared("…", options)
-
     def _prepared(self, message: Input, given: Mapping[str, Any]) -> Call:
         """Check what a caller wrote, and make the request it describes."""
         return prepare(

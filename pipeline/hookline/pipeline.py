@@ -195,7 +195,7 @@ class Pipeline(Turns):
             InputError: an option that there is not, or a value that no turn could take.
 
         """
-        self._check_options(options)
+        self._prepared("…", options)  # what no turn could take is told here
         return Conversation(self, options)
 
     def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
@@ -339,7 +339,7 @@ class AsyncPipeline(AsyncTurns):
 
     def conversation(self, **options: Unpack[SendOptions]) -> AsyncConversation:
         """Begin a conversation; see ``Pipeline.conversation``."""
-        self._check_options(options)
+        self._prepared("…", options)  # what no turn could take is told here
         return AsyncConversation(self, options)
 
     async def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
