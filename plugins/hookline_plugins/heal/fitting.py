@@ -14,7 +14,7 @@ from hookline.values import (
     ThinkingBlock,
 )
 from hookline_plugins.heal.blocks import is_thought
-from hookline_plugins.heal.healing import as_user, heal, is_server_result
+from hookline_plugins.heal.healing import as_user, heal, is_server_result, plain
 from hookline_plugins.heal.repairs import Repair, Unhealable, told
 from hookline_plugins.heal.together import breakpoints, citations, images, shorter_last
 
@@ -70,6 +70,32 @@ def fitted(
     repairs: list[Repair] = []
     request = _lifted(request, repairs)
     messages = list(request.messages)
+    if repairs or not plain(messages):
+        request, messages = _each(request, facts, profile, (refused, unread, betas), repairs)
+    if repairs:  # what was left out may have left something else alone
+        messages = _sound(messages, repairs)
+    if facts is not None and prefill is not None and request.fallback_credit_token is None:
+        ended = _ending(messages, request, facts, prefill, repairs)
+        messages = ended if len(ended) == len(messages) else _sound(ended, repairs)
+    if not repairs:
+        return request, ()
+    if not messages:
+        raise Unhealable(
+            f"nothing that can be sent is left of the messages: {told(tuple(repairs))}"
+        )
+    return request.evolve(messages=tuple(messages)), tuple(repairs)
+
+
+def _each(
+    request: Request,
+    facts: ModelFacts | None,
+    profile: Profile,
+    known: tuple[Collection[bytes], Collection[str], Collection[str]],
+    repairs: list[Repair],
+) -> tuple[Request, list[Message]]:
+    """Look at every block; return the request, and what is left of its messages."""
+    refused, unread, betas = known
+    messages = list(request.messages)
     if unread:
         messages = _read(messages, unread, repairs)
     if facts is not None:
@@ -86,18 +112,7 @@ def fitted(
         messages = _server_tools(messages, request, repairs)
         messages = breakpoints(messages, request, repairs)
         messages = shorter_last(messages, request, repairs)
-    if repairs:  # what was left out may have left something else alone
-        messages = _sound(messages, repairs)
-    if facts is not None and prefill is not None and request.fallback_credit_token is None:
-        ended = _ending(messages, request, facts, prefill, repairs)
-        messages = ended if len(ended) == len(messages) else _sound(ended, repairs)
-    if not repairs:
-        return request, ()
-    if not messages:
-        raise Unhealable(
-            f"nothing that can be sent is left of the messages: {told(tuple(repairs))}"
-        )
-    return request.evolve(messages=tuple(messages)), tuple(repairs)
+    return request, messages
 
 
 def _sound(messages: list[Message], repairs: list[Repair]) -> list[Message]:
@@ -108,6 +123,8 @@ def _sound(messages: list[Message], repairs: list[Repair]) -> list[Message]:
 
 def _lifted(request: Request, repairs: list[Repair]) -> Request:
     """Move system messages before the first speaker into the system prompt."""
+    if not request.messages or request.messages[0].role != "system":
+        return request
     said: list[str] = []
     kept: list[Message] = []
     begun = False

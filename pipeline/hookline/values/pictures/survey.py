@@ -112,7 +112,8 @@ def media_in(messages: Iterable[Message]) -> Iterator[tuple[Block, str]]:
 
     """
     for index, message in enumerate(messages):
-        yield from _media(message.content, f"messages.{index}.content")
+        if message.content.__class__ is not str:  # most are, and a history may be long
+            yield from _media(message.content, f"messages.{index}.content")
 
 
 def _media(content: object, path: str) -> Iterator[tuple[Block, str]]:
