@@ -71,7 +71,9 @@ def fitted(
     request = _lifted(request, repairs)
     messages = list(request.messages)
     if repairs or not plain(messages):
-        request, messages = _each(request, facts, profile, (refused, unread, betas), repairs)
+        request, messages = _each(
+            request, facts, profile, repairs, refused=refused, unread=unread, betas=betas
+        )
     if repairs:  # what was left out may have left something else alone
         messages = _sound(messages, repairs)
     if facts is not None and prefill is not None and request.fallback_credit_token is None:
@@ -90,11 +92,13 @@ def _each(
     request: Request,
     facts: ModelFacts | None,
     profile: Profile,
-    known: tuple[Collection[bytes], Collection[str], Collection[str]],
     repairs: list[Repair],
+    *,
+    refused: Collection[bytes],
+    unread: Collection[str],
+    betas: Collection[str],
 ) -> tuple[Request, list[Message]]:
     """Look at every block; return the request, and what is left of its messages."""
-    refused, unread, betas = known
     messages = list(request.messages)
     if unread:
         messages = _read(messages, unread, repairs)

@@ -32,7 +32,7 @@ from hookline.values import (
     WebSearchToolResultBlock,
 )
 from hookline.wire import encode_message, structure_message
-from hookline_plugins.heal import Heal, Unhealable, heal
+from hookline_plugins.heal import Heal, Unhealable, heal, healing
 from hookline_plugins.heal.fitting import fitted
 
 MODELS = [facts.id for facts in load_models() if not facts.retired]
@@ -465,3 +465,30 @@ def test_what_was_fitted_to_a_model_fits_it_and_begins_as_it_did(
     )
     for before, after in zip(healed.messages[:first], once.messages, strict=False):
         assert before is after
+
+
+def test_a_history_of_texts_by_turns_is_not_looked_at_block_by_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def looked(*_given: Any, **_options: Any) -> Any:
+        raise AssertionError("looked at a block")
+
+    monkeypatch.setattr(healing, "mended", looked)
+    turns = tuple(Message("user" if n % 2 == 0 else "assistant", f"turn {n}") for n in range(1000))
+    assert healing.heal(turns).messages == turns
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [Message("assistant", "Hello")],
+        [Message("user", "a"), Message("user", "b")],
+        [Message("user", "a"), Message("system", "b")],
+        [Message("user", "a"), Message("assistant", " \n")],
+        [Message("user", "a"), Message("assistant", "half \ud83d")],
+        [Message("user", [TextBlock("a")])],
+    ],
+)
+def test_what_may_be_wrong_is_looked_at(messages: list[Message]) -> None:
+    assert not healing.plain(messages)

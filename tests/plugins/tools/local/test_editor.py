@@ -50,8 +50,8 @@ def test_it_shows_and_changes_what_lies_in_its_folder(run: Any, sim: Any, work: 
 
 
 def test_a_folder_may_be_seen_elsewhere(run: Any, sim: Any, work: Path) -> None:
-    given = {"command": "view", "path": "/work/ants.py"}
-    (said,) = edit(run, sim, work, given, seen_as="/work")
+    given = {"command": "view", "path": "/sandbox/ants.py"}
+    (said,) = edit(run, sim, work, given, seen_as="/sandbox")
     assert "wings" in said
 
 
