@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from hookline import ConfigError
 from hookline_plugins.policy.redact import Redact
-from hookline_plugins.policy.redact.kinds import KINDS
+from hookline_plugins.policy.redact.kinds import KINDS, ascii_digits
 from hookline_plugins.policy.redact.national import COUNTRIES
 from hookline_plugins.policy.redact.placeholders import Placeholders
 from hookline_plugins.policy.redact.recognise import own_pattern, recogniser, words_pattern
 
 ALL = recogniser(KINDS, ("DE", "US", "FR", "ES"))
+EVERYWHERE = tuple(COUNTRIES)
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE KEY-----"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
@@ -84,16 +85,37 @@ def test_finds_never_overlap_and_placeholders_lead_back(text: str) -> None:
     assert placeholders.restored(written) == text
 
 
+@pytest.mark.parametrize("zero", ["\u0660", "\u17e0", "\uff10"])  # Arabic, Khmer, full width
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("card", "4111 1111 1111 1111"),
+        ("iban", "DE89 3704 0044 0532 0130 00"),
+        ("national_id", "36574261809"),
+        ("national_id", "54362315K"),
+    ],
+)
+def test_a_checksum_is_read_in_the_digits_of_every_script(kind: str, value: str, zero: str) -> None:
+    text = value.translate({ord("0") + digit: ord(zero) + digit for digit in range(10)})
+    (found,) = recogniser([kind], EVERYWHERE)(text)
+    assert text[found.start : found.end] == text
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+@given(data=st.data())
+def test_no_text_breaks_a_check(country: str, data: st.DataObject) -> None:
+    written = data.draw(st.sampled_from([each.pattern for each in COUNTRIES[country]]))
+    text = ascii_digits(data.draw(st.from_regex(written, fullmatch=True)))
+    assert all(span == (0, len(text)) for span in KINDS["national_id"].finder((country,))(text))
+
+
 PIECES = st.sampled_from(
     [value for _, value in VALUES] + ["\u0663", "7", " ", "-", ".", "+49", "é", "@", "DE", "\ud800"]
 )
-EVERYWHERE = tuple(COUNTRIES)
-
-
 @given(st.lists(st.one_of(PIECES, st.text(max_size=4)), max_size=8), st.data())
 def test_a_hint_never_hides_a_find(pieces: list[str], data: st.DataObject) -> None:
     text = "".join(pieces)
-    text = text[data.draw(st.integers(0, len(text))) :]
+    text = ascii_digits(text[data.draw(st.integers(0, len(text))) :])
     for name, kind in KINDS.items():
         found = [span for span in kind.finder(EVERYWHERE)(text) if span[0] < span[1]]
         hint = re2.compile(kind.hint(EVERYWHERE))

@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -102,20 +102,32 @@ class JSONLinesLog:
 
     def records(self) -> Iterator[Sealed]:
         """See ``Log.records``."""
-        with ExitStack() as files:
-            # First the newest: if it is put aside in this moment, it is found once more, and known.
-            newest = None
-            with suppress(FileNotFoundError):
-                newest = files.enter_context(Path(self.path).open("rb"))
-            older = self._older()
+        older, newest = self._settled()
+        with newest or nullcontext():
             if newest is None and not older:
                 raise InputError(NO_LOG.format(self.path))
             for path in older:
                 with path.open("rb") as file:
-                    if newest is None or not os.path.sameopenfile(file.fileno(), newest.fileno()):
-                        yield from _lines(file, path)
+                    yield from _lines(file, path)
             if newest is not None:
                 yield from _lines(newest, Path(self.path))
+
+    def _settled(self) -> tuple[list[Path], BinaryIO | None]:
+        """Return the files that were put aside and, opened, the one after them.
+
+        Nobody waits for a reader, so files may be put aside between these looks, and a list of a folder may
+        then show a later one and not an earlier. Two lists that agree had nothing of that between them.
+        """
+        before = self._older()
+        while True:
+            newest = None
+            with suppress(FileNotFoundError):
+                newest = Path(self.path).open("rb")
+            if (now := self._older()) == before:
+                return now, newest
+            before = now
+            if newest is not None:
+                newest.close()
 
     def open(self) -> None:
         """See ``Log.open``; looks whether the file is ours."""

@@ -5,6 +5,7 @@ them can stand before.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -14,7 +15,7 @@ from stdnum import iban, luhn
 
 from hookline_plugins.policy.redact.national import COUNTRIES
 
-__all__ = ["KINDS", "Finder", "Kind", "Span"]
+__all__ = ["KINDS", "Finder", "Kind", "Span", "ascii_digits"]
 
 Span = tuple[int, int]
 Finder = Callable[[str], Iterable[Span]]
@@ -54,26 +55,38 @@ _VENDORS: Final = (
     r"shpat_[0-9a-fA-F]{32}",  # Shopify
 )
 _KEY: Final = re.compile(rf"(?<![\w-])(?:{'|'.join(_VENDORS)})(?![\w-])")
+_OTHER_DIGIT: Final = re.compile(r"[^\D0-9]")
 # Seven digits that belong together are the least that makes a phone number; most texts have none.
 _DIGITS: Final = re.compile(r"\d(?:[^\w,;:\n]{0,3}\d){6}")
 
 
 @frozen
 class Kind:
-    r"""A kind of data.
+    """A kind of data.
 
     Attributes:
         label: what its placeholders are called.
         finder: makes what finds it, for some countries.
         hint: a pattern (RE2) of which a text holds a match wherever it holds such a thing. All hints are
             looked for in one pass, and nearly every text holds none; finders are asked about the rest.
-            (RE2's ``\d`` is ASCII's, Python's is Unicode's.)
+
+    Finder and hint read a text whose digits are ASCII's; see `ascii_digits`.
 
     """
 
     label: str
     finder: Callable[[tuple[str, ...]], Finder]
     hint: Callable[[tuple[str, ...]], str]
+
+
+def ascii_digits(text: str) -> str:
+    """Return a text with the digits of every script as ASCII's, each in its place.
+
+    Checksums are made of those alone, and a model reads a number in whichever script it is written.
+    """
+    if text.isascii():
+        return text
+    return _OTHER_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
 
 
 def _always(hint: str) -> Callable[[tuple[str, ...]], str]:
@@ -122,7 +135,7 @@ def _phones(countries: tuple[str, ...]) -> Finder:
 
 def _national_hint(countries: tuple[str, ...]) -> str:
     written = [each.written for code in countries for each in COUNTRIES[code]]
-    return "|".join(written).replace(r"\d", r"\p{Nd}")
+    return "|".join(written)
 
 
 def _national(countries: tuple[str, ...]) -> Finder:
@@ -145,9 +158,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "jwt": Kind("JWT", _matching(_JWT), _always("eyJ")),
     "vendor_key": Kind("KEY", _matching(_KEY), _always(_BEGINNINGS)),
     "mail": Kind("MAIL", _matching(_MAIL), _always("@")),
-    "iban": Kind("IBAN", lambda _countries: _ibans, _always(r"[A-Za-z]{2}\p{Nd}{2}")),
-    "card": Kind("CARD", _matching(_CARD, _is_card), _always(r"[2-6]\p{Nd}{3}(?:[ -]?\p{Nd}){8}")),
+    "iban": Kind("IBAN", lambda _countries: _ibans, _always(r"[A-Za-z]{2}\d{2}")),
+    "card": Kind("CARD", _matching(_CARD, _is_card), _always(r"[2-6]\d{3}(?:[ -]?\d){8}")),
     "national_id": Kind("NATIONAL_ID", _national, _national_hint),
-    "phone": Kind("PHONE", _phones, _always(r"\p{Nd}(?:[^\w,;:\n]{0,3}\p{Nd}){6}")),
+    "phone": Kind("PHONE", _phones, _always(r"\d(?:[^\w,;:\n]{0,3}\d){6}")),
 }
 """The kinds by name; of two that claim the same stretch, the earlier one has it."""

@@ -9,7 +9,7 @@ import re2
 from attrs import frozen
 
 from hookline import ConfigError
-from hookline_plugins.policy.redact.kinds import KINDS, Finder
+from hookline_plugins.policy.redact.kinds import KINDS, Finder, ascii_digits
 from hookline_plugins.policy.redact.national import COUNTRIES
 from hookline_plugins.policy.redact.placeholders import Found
 
@@ -88,7 +88,7 @@ def recogniser(
                 raise ConfigError(f"redact: there is no {what} {name!r}; known: {', '.join(known)}")
     asked = [(name, find, hints.get(name, "")) for name, find in (own or {}).items()]
     asked += [
-        (name, kind.finder(codes), kind.hint(codes))
+        (name, _in_ascii(kind.finder(codes)), kind.hint(codes))
         for name, kind in KINDS.items()
         if name in set(kinds)
     ]
@@ -135,7 +135,15 @@ def _hinted(hints: Sequence[str]) -> Callable[[str], Sequence[int]]:
             return range(len(hints))
         return sorted((*always, *(places[number] for number in found))) if found else always
 
-    return hinted
+    def in_every_script(text: str) -> Sequence[int]:
+        folded = ascii_digits(text)
+        return hinted(text) if folded == text else sorted({*hinted(text), *hinted(folded)})
+
+    return in_every_script
+
+
+def _in_ascii(find: Finder) -> Finder:
+    return lambda text: find(ascii_digits(text))
 
 
 def _apart(spans: list[tuple[int, int, int, str]]) -> tuple[Found, ...]:
