@@ -86,7 +86,8 @@ class Budget:
         on_store_failure: ``"closed"`` refuses while the spending cannot be looked up, ``"open"`` lets
             pass, and says so in the log and the trace.
         store_timeout: seconds that the store may take for one answer: a server that is silent, or
-            a file that somebody keeps locked. A turn whose deadline is nearer waits until then alone.
+            a file that somebody keeps locked. Where a turn's deadline is nearer, that holds for what
+            is sent; what has been taken is settled after it too.
 
     """
 
