@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from loguru import logger
 
 from support import answers
 from support.loopback import Loopback, Received, Reset, Wait
 from support.recorder import Recorder
 from support.runner import COLOURS, Runner
+
+# No example fails, and no test is called unhealthy, because the machine has something else to do.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
