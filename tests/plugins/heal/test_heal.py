@@ -63,7 +63,7 @@ HISTORIES = st.lists(st.builds(Message, ROLES, CONTENT), max_size=7)
 
 
 def line_of(server: Any, model: str, **options: Any) -> Pipeline:
-    config = {"plugins": {"disable": ["preflight", "retry"], "images": {"urls": "pass"}}}
+    config = {"plugins": {"disable": ["preflight", "retry"], "images": {"strategy": "url"}}}
     return Pipeline(base_url=server, model=model, config=config, **options)
 
 
