@@ -3,10 +3,8 @@
 from collections.abc import (
     AsyncGenerator,
     Callable,
-    Iterator,
     Mapping,
 )
-from contextlib import contextmanager
 from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
@@ -25,6 +23,7 @@ from hookline.values.prefill import Prefill
 from hookline.values.principal import NOBODY, Principal
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from decimal import Decimal
 
     from hookline.models import ModelTable
@@ -247,15 +246,9 @@ class Turn:
             )
         return self._open_uploads(self)
 
-    @contextmanager
-    def judging(self) -> Iterator[Destination]:
+    def judging(self) -> "AbstractContextManager[Destination]":
         """Fix the destination while checks look at it; the context is the one they judge."""
-        look = object()  # a count would not survive two threads
-        self._judging.add(look)
-        try:
-            yield self._destination
-        finally:
-            self._judging.discard(look)
+        return _Judging(self._judging, self._destination)
 
     def apart(self, destination: Destination) -> "Turn":
         """Return this turn as it was made, in an object that no plugin but enforcers gets.
@@ -401,11 +394,29 @@ class Turn:
             GeneratorExit: nobody waits for the turn any more.
 
         """
-        self.phase = phase
+        if phase is not self.phase:  # to set an attribute here costs more than all the rest
+            self.phase = phase
         if self.left:
             raise GeneratorExit
         if self.deadline is not None and self.io.now() >= self.deadline:
             raise DeadlineExceeded(phase, self.timeout)
+
+
+class _Judging:
+    """One look of checks at a destination; a class, since every attempt enters two."""
+
+    __slots__ = ("_destination", "_looks")
+
+    def __init__(self, looks: set[object], destination: Destination) -> None:
+        self._looks = looks
+        self._destination = destination
+
+    def __enter__(self) -> Destination:
+        self._looks.add(self)  # a count would not survive two threads
+        return self._destination
+
+    def __exit__(self, *error: object) -> None:
+        self._looks.discard(self)
 
 
 def _tampered(name: str) -> PolicyViolation:
