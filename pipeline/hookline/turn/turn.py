@@ -5,11 +5,12 @@ from collections.abc import (
     Callable,
     Mapping,
 )
+from functools import partial
 from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from attrs import Attribute, Factory, define, field
+from attrs import Attribute, Factory, define, field, fields
 
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
 from hookline.profiles import LessonName, LessonValue, Profile, Servers
@@ -262,13 +263,13 @@ class Turn:
         """
         self.check_intact()
         fixed, principal, _ = _MADE[self]
-        turn = Turn(
-            **dict(zip(_FIXED, fixed, strict=True)),
-            **dict(zip(_PROGRESS, _progress(self), strict=True)),
-            principal=principal,
-            destination=destination,
-        )
-        turn._judging.add("for ever")
+        turn = object.__new__(Turn)  # the class itself would check and convert what has been
+        values = (*fixed, *_progress(self), principal, destination, {"for ever"})
+        for put, value in zip(_PUT, values, strict=True):
+            put(turn, value)
+        for put, made in _PUT_NEW:
+            put(turn, made())
+        _MADE[turn] = fixed, principal.apart(), None
         return turn
 
     def check_departs(self) -> None:
@@ -417,6 +418,19 @@ class _Judging:
 
     def __exit__(self, *error: object) -> None:
         self._looks.discard(self)
+
+
+def _itself(default: Any) -> Any:
+    return default
+
+
+_COPIED: Final = (*_FIXED, *_PROGRESS, "principal", "_destination", "_judging")
+_PUT: Final = tuple([getattr(Turn, name).__set__ for name in _COPIED])
+_PUT_NEW: Final = tuple([
+    (getattr(Turn, a.name).__set__, getattr(a.default, "factory", partial(_itself, a.default)))
+    for a in fields(Turn)
+    if a.name not in _COPIED
+])  # fmt: skip
 
 
 def _tampered(name: str) -> PolicyViolation:

@@ -223,7 +223,7 @@ class Request(Model):
         Args:
             function: gets a text and returns what stands for it.
             where: the parts it is applied to: ``"system"``; ``"messages"`` (the text of every message,
-                prefill and quotes in citations included); ``"tool_results"``; ``"documents"`` (their
+                prefill and quotes and titles in citations included); ``"tool_results"``; ``"documents"`` (their
                 text, titles and contexts, and search results, wherever they lie; a file that nobody
                 has read yet has no text: from ``send`` on there are none); ``"tool_inputs"`` (all
                 strings in them); ``"tools"`` (the descriptions).
