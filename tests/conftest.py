@@ -14,11 +14,12 @@ from support.loopback import Loopback, Received, Reset, Wait
 from support.recorder import Recorder
 from support.runner import COLOURS, Runner
 
-# No example fails, and no test is called unhealthy, because the machine has something else to do.
-settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("any machine")
+# A red run means that a change broke something: the same examples each time, however slow the machine.
+# `make fuzz` looks for new ones.
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("new", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith(("ANTHROPIC_", "HOOKLINE_")):
             monkeypatch.delenv(name)
-    for variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "APPDATA", "LOCALAPPDATA"):
+    for variable in (
+        "XDG_CONFIG_HOME",
+        "XDG_CACHE_HOME",
+        "XDG_STATE_HOME",
+        "APPDATA",
+        "LOCALAPPDATA",
+    ):
         monkeypatch.setenv(variable, str(tmp_path / "user"))
     monkeypatch.chdir(tmp_path)
 

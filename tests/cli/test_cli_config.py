@@ -95,9 +95,11 @@ token = "canary-option"
 
 
 def test_what_would_stop_a_pipeline_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    Path("hookline.toml").write_text('[plugins.images]\nurls = "fetch"\n')
+    Path("hookline.toml").write_text('[plugins.images]\nstrategy = "base64"\n')
     assert main(["config"]) == 0
-    assert "plugins.images.urls is not for a file that was merely found" in capfd.readouterr().err
+    assert (
+        "plugins.images.strategy is not for a file that was merely found" in capfd.readouterr().err
+    )
     Path("hookline.toml").write_text("modle = 1\n")
     assert main(["config"]) == 2
     assert "hookline.toml:1: unknown option" in capfd.readouterr().err
@@ -114,7 +116,7 @@ def test_a_value_is_set_and_every_comment_is_kept() -> None:
         "timeout": "4.5",
         "model": "claude-haiku-4-5",
         "plugins.retry.attempts": "5",
-        "plugins.images.urls": "fetch",
+        "plugins.images.strategy": "base64",
         "plugins.images.roots": "a, b",
         "plugins.disable": "logging,cost",
         "always_stream": "true",
@@ -129,7 +131,7 @@ def test_a_value_is_set_and_every_comment_is_kept() -> None:
     assert settings.disable == ("logging", "cost")
     assert settings.plugins == {
         "retry": {"attempts": 5},
-        "images": {"urls": "fetch", "roots": ["a", "b"]},
+        "images": {"strategy": "base64", "roots": ["a", "b"]},
     }
 
 
@@ -160,7 +162,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
         ("plugins", "5", "there is no option 'plugins'"),
         ("timeout", "-1", "timeout must be a number of seconds above 0, not -1"),
         ("http", "curl", "http must be one of"),
-        ("plugins.images.urls", "x", "plugins.images.urls"),
+        ("plugins.images.strategy", "x", "plugins.images.strategy"),
         ("plugins.retry.attempts", "many", "plugins.retry.attempts"),
         ("plugins.retry.shadow", "maybe", "shadow must be true or false"),
         ("base_url", "http://x:y", "base_url must be an http"),
@@ -184,12 +186,12 @@ LAYOUTS = [
     "",
     "model = 'x'",
     "# dotted\nplugins.disable = ['cost']\nmodel = 'x'\n",
-    "plugins.images.urls = 'fetch'  # dotted\nmodel = 'x'\n",
+    "plugins.images.strategy = 'base64'  # dotted\nmodel = 'x'\n",
     "[plugins]\ndisable = ['cost']\n[models.x]\ncontext = 3\n",
     "plugins = { disable = ['cost'] }  # inline\nmodel = 'x'\n",
-    "[plugins.images]\nurls = 'fetch'\n\n[models.x]\ncontext = 3\n\n[plugins.cost]\n# apart\n",
-    "[plugins.cost]\n[models.x]\ncontext = 3\n[plugins.images]\nurls = 'fetch'\n",
-    "[plugins]\nimages.urls = 'fetch'\nretry = { attempts = 2 }\n",
+    "[plugins.images]\nstrategy = 'base64'\n\n[models.x]\ncontext = 3\n\n[plugins.cost]\n# apart\n",
+    "[plugins.cost]\n[models.x]\ncontext = 3\n[plugins.images]\nstrategy = 'base64'\n",
+    "[plugins]\nimages.strategy = 'base64'\nretry = { attempts = 2 }\n",
     "\ufefftimeout = 5 # five\r\nmodel = 'x'\r\n",
 ]
 
@@ -200,7 +202,7 @@ LAYOUTS = [
     [
         ("timeout", 7.5),
         ("plugins.disable", ["logging"]),
-        ("plugins.images.urls", "pass"),
+        ("plugins.images.strategy", "url"),
         ("plugins.retry.attempts", 5),
         ("plugins.images.roots", ["a", "b"]),
     ],
@@ -233,7 +235,7 @@ def test_what_is_no_text_or_no_table_is_an_error(capfd: pytest.CaptureFixture[st
     assert "not UTF-8" in capfd.readouterr().err
     users().parent.mkdir(parents=True)
     users().write_text("plugins = 3\n")
-    assert main(["config", "set", "plugins.images.urls", "pass"]) == 2
+    assert main(["config", "set", "plugins.images.strategy", "url"]) == 2
     assert "plugins must be a table, not 3" in capfd.readouterr().err
     assert users().read_text() == "plugins = 3\n"
 
@@ -298,8 +300,8 @@ def test_the_schema_knows_every_option_and_its_bounds(capfd: pytest.CaptureFixtu
     assert settings["api_key"]["pattern"].startswith("^(env|file|keyring|command)")
     plugins = settings["plugins"]["properties"]
     assert plugins["disable"]["items"] == {"type": "string"}
-    assert plugins["images"]["properties"]["urls"]["enum"] == ["auto", "pass", "fetch"]
-    assert plugins["images"]["properties"]["urls"]["description"]
+    assert plugins["images"]["properties"]["strategy"]["enum"] == ["auto", "url", "base64", "file"]
+    assert plugins["images"]["properties"]["strategy"]["description"]
     assert plugins["pause"]["properties"]["limit"]["minimum"] == 0
     assert plugins["tools"]["properties"]["routes"] == {
         "type": "object",

@@ -84,11 +84,11 @@ def test_a_table_is_code_and_no_file_is_read_then(environ: dict[str, str]) -> No
 
 
 def test_the_options_of_a_plugin_come_from_several_layers(environ: dict[str, str]) -> None:
-    users(environ, '[plugins.images]\nurls = "fetch"\nmax_fetches = 3\n')
+    users(environ, '[plugins.images]\nstrategy = "base64"\nmax_fetches = 3\n')
     environ["HOOKLINE_IMAGES__MAX_FETCHES"] = "4"
     settings = load_settings(environ=environ)
-    assert settings.plugins == {"images": {"urls": "fetch", "max_fetches": 4}}
-    assert settings.origin("plugins", "images", "urls") is Origin.USER_FILE
+    assert settings.plugins == {"images": {"strategy": "base64", "max_fetches": 4}}
+    assert settings.origin("plugins", "images", "strategy") is Origin.USER_FILE
     assert settings.origin("plugins", "images", "max_fetches") is Origin.ENVIRONMENT
 
 
@@ -312,7 +312,7 @@ name.of."a key" = """
         "'''\nlong = 1\n[no.table]\n'''"
         """
 [plugins . images]   # spaces
-urls = { a = 1, b = { c = 2 } }
+strategy = { a = 1, b = { c = 2 } }
 [[plugins.fallback.elsewhere]]
 base_url = "one"
 [[plugins.fallback.elsewhere]]
@@ -325,8 +325,8 @@ api_key_env = "two"
         ("max_tokens",): 4,
         ("name", "of", "a key"): 7,
         ("plugins", "images"): 11,
-        ("plugins", "images", "urls"): 12,
-        ("plugins", "images", "urls", "b", "c"): 12,
+        ("plugins", "images", "strategy"): 12,
+        ("plugins", "images", "strategy", "b", "c"): 12,
         ("plugins", "fallback", "elsewhere"): 13,
         ("plugins", "fallback", "elsewhere", "base_url"): 14,
         ("plugins", "fallback", "elsewhere", "api_key_env"): 16,

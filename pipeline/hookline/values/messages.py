@@ -69,11 +69,20 @@ class Message(Model):
     # Its JSON, filled in by hookline.wire.codec when first needed: a long history or a large image is
     # encoded once and not on every turn.
     _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+    # Its string as a block, made when first asked for.
+    _as_block: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The content as blocks, also where it is a string."""
-        return (TextBlock(self.content),) if isinstance(self.content, str) else self.content
+        content = self.content
+        if not isinstance(content, str):
+            return content
+        block: TextBlock | None = self._as_block
+        if type(block) is not TextBlock or block.text is not content:
+            block = TextBlock(content)
+            object.__setattr__(self, "_as_block", block)
+        return (block,)
 
     @property
     def text(self) -> str:

@@ -127,7 +127,9 @@ def passed_on(url: str) -> URLSource:
 
     """
     if url[:6].lower() != "https:":
-        raise InputError("the API takes https: URLs only; with fetch=True it can be fetched here")
+        raise InputError(
+            'the API takes https: URLs only; with strategy="base64" it is fetched here'
+        )
     if not url.isascii() or not url.isprintable() or " " in url:
         raise InputError("its URL holds characters that have to be percent-encoded")
     return URLSource(url)

@@ -346,7 +346,7 @@ def test_text_only_requests_cost_nothing() -> None:
 def test_s86_the_same_image_many_times_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(made())
     io = FakeIO({"https://example.com/a.png": made()})
-    attachments = [Image(tmp_path / "a.png"), Image("https://example.com/a.png", fetch=True)]
+    attachments = [Image(tmp_path / "a.png"), Image("https://example.com/a.png", strategy="base64")]
     blocks = resolve(*(attachments * 300), io=io)
     assert len(blocks) == 600
     assert len(io.fetched) == 1
@@ -905,13 +905,18 @@ URL = "https://example.com/a.png?sig=s3cr3t"
 def test_urls_are_fetched_where_the_operator_or_the_image_says_so() -> None:
     io = FakeIO({URL: made("JPEG")})
     [block] = resolve(
-        Image(URL), io=io, urls="fetch", allow_hosts=["h:1"], fetch_redirects=2, fetch_timeout=5
+        Image(URL),
+        io=io,
+        strategy="base64",
+        allow_hosts=["h:1"],
+        fetch_redirects=2,
+        fetch_timeout=5,
     )
     assert block == b64block(made("JPEG"), "image/jpeg")
     [(_, asked)] = io.fetched
     assert (asked["allow_hosts"], asked["redirects"], asked["timeout"]) == (("h:1",), 2, 5)
-    assert resolve(Image(URL, fetch=True), io=io) == (block,)
-    [block] = resolve(Image(URL, fetch=False), io=FakeIO(), urls="fetch")
+    assert resolve(Image(URL, strategy="base64"), io=io) == (block,)
+    [block] = resolve(Image(URL, strategy="url"), io=FakeIO(), strategy="base64")
     assert block == ImageBlock(URLSource(URL))
 
 
@@ -922,8 +927,8 @@ def test_urls_are_fetched_where_the_operator_or_the_image_says_so() -> None:
         ("api.anthropic.com", {}, "url"),
         ("bedrock-runtime.eu-central-1.amazonaws.com", {}, "base64"),
         ("aiplatform.googleapis.com", {}, "base64"),
-        ("aiplatform.googleapis.com", {"urls": "pass"}, "url"),
-        ("api.anthropic.com", {"urls": "fetch"}, "base64"),
+        ("aiplatform.googleapis.com", {"strategy": "url"}, "url"),
+        ("api.anthropic.com", {"strategy": "base64"}, "base64"),
     ],
 )
 def test_a_link_is_fetched_here_where_the_server_takes_none(
@@ -945,7 +950,7 @@ def test_url_blocks_of_others_are_fetched_too() -> None:
         ImageBlock(URLSource(URL)),
         DocumentBlock(URLSource("https://h/a.pdf"), title="T"),
         io=io,
-        urls="fetch",
+        strategy="base64",
     )
     assert blocks[0] == b64block(made())
     assert blocks[1] == DocumentBlock(
@@ -959,14 +964,16 @@ def test_http_is_fetched_here_or_not_at_all() -> None:
     io = FakeIO({"http://h/a.png": made()})
     [block] = resolve(Image("http://h/a.png"), io=io)
     assert block == b64block(made())
-    assert "https: URLs only" in refuses(Image("http://h/a.png", fetch=False))
+    assert "https: URLs only" in refuses(Image("http://h/a.png"), strategy="url")
+    with pytest.raises(InputError, match="https: URLs only"):
+        Image("http://h/a.png", strategy="url")
 
 
 def test_s64_the_body_decides_and_not_the_content_type() -> None:
     page = Fetched(200, {"content-type": "image/png"}, b"<html>", "https://example.com")
-    assert "HTML" in refuses(Image(URL), io=FakeIO({URL: page}), urls="fetch")
+    assert "HTML" in refuses(Image(URL), io=FakeIO({URL: page}), strategy="base64")
     lie = Fetched(200, {"content-type": "text/html"}, made(), "https://example.com")
-    [block] = resolve(Image(URL), io=FakeIO({URL: lie}), urls="fetch")
+    [block] = resolve(Image(URL), io=FakeIO({URL: lie}), strategy="base64")
     assert block == b64block(made())
 
 
@@ -976,7 +983,7 @@ def test_s60_fetch_errors_name_the_host_and_not_the_query() -> None:
         Fetched(200, {}, b"", "https://example.com"),
         FetchRefused("refused: example.com", "example.com"),
     ):
-        message = refuses(Image(URL), io=FakeIO({URL: answer}), urls="fetch")
+        message = refuses(Image(URL), io=FakeIO({URL: answer}), strategy="base64")
         assert "example.com" in message
         assert "s3cr3t" not in message
 
@@ -984,13 +991,13 @@ def test_s60_fetch_errors_name_the_host_and_not_the_query() -> None:
 def test_too_many_fetches_are_refused_before_the_first() -> None:
     io = FakeIO()
     images = [Image(f"https://example.com/{n}.png") for n in range(6)]
-    assert "max_fetches allows 5" in refuses(*images, io=io, urls="fetch", max_fetches=5)
+    assert "max_fetches allows 5" in refuses(*images, io=io, strategy="base64", max_fetches=5)
     assert io.fetched == []
 
 
 def test_a_fetch_keeps_the_deadline_of_the_turn() -> None:
     io = FakeIO({URL: made()})
-    request = Request("m", 1, [Message("user", [Image(URL, fetch=True)])])
+    request = Request("m", 1, [Message("user", [Image(URL, strategy="base64")])])
     turn = turn_with(io, deadline=io.now() + 3, timeout=3.0)
     drive(Images().resolve_images(turn, request))
     assert 0 < io.fetched[0][1]["timeout"] <= 3
@@ -1040,7 +1047,7 @@ def test_an_error_in_one_of_several_is_one_error() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"urls": "always"},
+        {"strategy": "always"},
         {"fit": "crop"},
         {"metadata": "some"},
         {"on_error": "weep"},

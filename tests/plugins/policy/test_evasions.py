@@ -616,7 +616,7 @@ def test_an_image_of_a_host_that_is_not_allowed_is_not_even_fetched(
 
     server = loopback(answer)
     policy = Rules(rules=[{"id": "hosts", "image_hosts": {"allow": ["acme.example"]}}])
-    config = {"plugins": {"images": {"urls": "fetch", "allow_hosts": ["127.0.0.1"]}}}
+    config = {"plugins": {"images": {"strategy": "base64", "allow_hosts": ["127.0.0.1"]}}}
     with (
         Pipeline(base_url="sim:", model=MODEL, policy=policy, config=config) as line,
         pytest.raises(PolicyViolation),
