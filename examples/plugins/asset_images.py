@@ -1,6 +1,7 @@
 """Images of a scheme of one's own: ``Image("asset://ant.png")`` is a file of one folder."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from attrs import field, frozen
 
@@ -21,6 +22,10 @@ class AssetImages:
 
     contract = ">=1,<2"
     before = ("images",)
+    samples = ("asset://ant.png",)
+    sample_options: ClassVar = {
+        "folder": str(Path(__file__).parents[1])
+    }  # where check-plugin finds it
     folder: str = "assets"
     most_bytes: int = field(default=10_000_000, metadata=option(harmless=True, above=0))
 

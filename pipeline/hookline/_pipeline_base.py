@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from hookline._journey.discovery import assemble
 from hookline._journey.engine import Engine
 from hookline._journey.lifecycle import Lifecycle
 from hookline._journey.plugin_set import PluginSet
-from hookline._journey.tool_calls import ToolCalls
+from hookline._journey.tool_calls import ToolCalls, resolved
 from hookline._pipeline_given import (
     guarding,
     header_of,
@@ -162,6 +163,7 @@ class PipelineBase:
             self.plugins, self._upstreams.send, settings.max_steps, self._lifecycle
         )
         self._tool_calls: Final = ToolCalls(self.plugins)
+        self._resolve: Final = partial(resolved, self._engine)
         headers = settings.headers
         self._api_version: Final = header_of(headers, "anthropic-version") or settings.api_version
         self._betas: Final = tuple(header_of(headers, "anthropic-beta").replace(",", " ").split())
@@ -334,6 +336,7 @@ class PipelineBase:
             deadline=self._io.now() + timeout,
             timeout=timeout,
             call_tool=self._tool_calls,
+            resolve=self._resolve,
             open_uploads=self._uploads,
             **{
                 "context": self.context,

@@ -143,12 +143,12 @@ class Pipeline(Turns):
     ) -> Reply[T]:
         """Go on with a turn that waited for somebody's decision on its tool calls.
 
-        What ran before is not run again, and what is not decided is not approved.
+        What ran before is not run again, in whatever process; what is not decided is not approved.
 
         Args:
             pending: ``reply.pending``, perhaps saved as JSON and loaded in another process.
-            decisions: by the id of a call: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``
-                or ``{"result": text}``.
+            decisions: by the id of a call: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``,
+                ``{"result": text}`` or, for one that may have run before, ``"again"``.
             **options: ``tools``, ``output``, ``timeout``, ``context``, ``principal`` and ``on_progress``, as
                 for ``send``; functions have to be handed over again.
 
@@ -156,7 +156,8 @@ class Pipeline(Turns):
             The reply; it may be pending again.
 
         Raises:
-            InputError: ``pending`` or a decision is not of that form.
+            InputError: ``pending`` or a decision is not of that form; or a call may have run, and was not
+                decided anew.
             HooklineError: what ``send`` would raise.
 
         """

@@ -9,8 +9,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
+from hookline import HooklineError, Pipeline
 from hookline.cli import main
 from hookline.config import SETTINGS, load_settings, user_file
 
@@ -306,5 +308,62 @@ def test_the_schema_knows_every_option_and_its_bounds(capfd: pytest.CaptureFixtu
         "description": plugins["tools"]["properties"]["routes"]["description"],
     }
     elsewhere = plugins["fallback"]["properties"]["elsewhere"]["items"]["$ref"]
-    assert "base_url" in schema["$defs"][elsewhere.removeprefix("#/$defs/")]["properties"]
+    within = schema["$defs"][elsewhere.removeprefix("#/$defs/")]
+    assert "base_url" in within["properties"]
+    assert within["required"] == ["base_url"]
+    assert "gateway" in within["description"]
     assert all(table["additionalProperties"] is False for table in (schema, plugins["retry"]))
+
+
+_ANTS = '[models."ants-7b"]\n'
+_LIMIT = '[[plugins.budget.limits]]\nby = "team"\nper = "day"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ('[headers]\nx-team = "risk"', True),
+        ("[headers]\nx-team = 7", False),
+        ('[headers]\nx-team = "two\\nlines"', False),
+        ('[headers]\n"x team" = "risk"', False),
+        ('[headers]\nHost = "elsewhere"', False),
+        (_ANTS + 'context = 8192\nvision = "high"\nthinking = ["adaptive"]', True),
+        (_ANTS + 'vision = false\nprices = { input = "0.10", output = 0.4 }', True),
+        (_ANTS + "context = 0", False),
+        (_ANTS + "contxt = 8192", False),
+        (_ANTS + 'prefill = "yes"', False),
+        (_ANTS + "vision = true", False),
+        (_ANTS + "prices = { input = 1 }", False),
+        (_ANTS + "prices = { input = -1, output = 1 }", False),
+        (_ANTS + 'prices = { input = "1", output = "much" }', False),
+        ("models = { ants = 1 }", False),
+        ('[models."claude-haiku-4-5"]\ncontext = 1', False),
+        (_LIMIT + "usd = 5\nwarn_at = 0.5", True),
+        (_LIMIT + "usd = -5", False),
+        (_LIMIT + "usd = 5\nwarn_at = 2", False),
+        (_LIMIT + "tokens = 1.5", False),
+        (_LIMIT + "usd = 5\nper_user = true", False),
+        ('[[plugins.budget.limits]]\nby = "team"\nusd = 5', False),
+        ('[[plugins.fallback.elsewhere]]\nbase_url = "https://gateway.example"', True),
+        ('[[plugins.fallback.elsewhere]]\nmodel = "ants-7b"', False),
+        ('[plugins.redact]\npatterns = { ticket = "T-[0-9]+" }', True),
+        ("[plugins.redact]\npatterns = { ticket = 7 }", False),
+        ('[plugins.images]\nroots = ["/srv"]', True),
+        ('[plugins.images]\nroots = "/srv"', False),
+    ],
+)
+def test_the_schema_says_what_the_reader_says(
+    text: str, fits: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", "--schema"]) == 0
+    schema = jsonschema_rs.validator_for(json.loads(capfd.readouterr().out))
+    path = tmp_path / "budget.db"
+    file = tmp_path / "hookline.toml"
+    more = f"\n[plugins.budget]\npath = '{path}'\n" if "budget" in text else ""
+    file.write_text(text + more)
+    assert schema.is_valid(tomllib.loads(text + more)) is fits
+    if fits:
+        Pipeline(config=file, api_key="k").close()
+    else:
+        with pytest.raises(HooklineError):
+            Pipeline(config=file, api_key="k").close()

@@ -147,7 +147,8 @@ def _keep_word(
     engine: Engine, turn: Turn, implementation: Implementation, before: Reply, after: Reply
 ) -> None:
     """Refuse a rewrite of text that the caller of a stream has seen already."""
-    if not turn.stream or before.text == after.text:
+    seen = turn.stream and not (turn.options.resumed and turn.step == 0)  # that was another's
+    if not seen or before.text == after.text:
         return
     if [step.text for step in before.earlier] != [step.text for step in after.earlier]:
         raise PluginError(

@@ -73,9 +73,10 @@ class _Values(Generic[T]):
 
     def __getitem__(self, turn: Turn) -> T:
         kept = self._declared.kept(turn)
-        if self._key not in kept:
-            kept[self._key] = self._declared.made()
-        value: T = kept[self._key]
+        try:
+            value: T = kept[self._key]
+        except KeyError:
+            value = kept[self._key] = self._declared.made()
         return value
 
     def __setitem__(self, turn: Turn, value: T) -> None:

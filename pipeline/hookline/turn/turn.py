@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hookline.reply import Reply
     from hookline.values.events import Event
 
-from hookline.turn.options import NO_OPTIONS, CallTool, Progress, RunTool, TurnOptions
+from hookline.turn.options import NO_OPTIONS, CallTool, Progress, Resolve, RunTool, TurnOptions
 
 __all__ = ["Turn"]
 
@@ -43,21 +43,9 @@ _ASKS_NOBODY: Final = frozenset({"explain", "batch", "count_tokens", "upload"})
 
 # What a turn is made with, and stays: policies rely on it.
 _FIXED: Final = (
-    *(
-        "id",
-        "io",
-        "models",
-        "servers",
-        "plugins",
-        "policies",
-        "surface",
-        "name",
-        "stream",
-        "context",
-        "options",
-        "api_version",
-    ),
-    *("betas", "headers", "timeout", "conversation", "state", "trace"),
+    *("id", "io", "models", "servers", "plugins", "policies", "surface", "name", "stream"),
+    *("context", "options", "api_version", "betas", "headers", "timeout", "conversation"),
+    *("state", "trace"),
 )
 _fixed: Final = attrgetter(*_FIXED)
 # How far it has come.
@@ -73,7 +61,12 @@ _MADE: WeakKeyDictionary["Turn", tuple[tuple[Any, ...], Principal, "CallTool | N
 
 
 def _settable(_turn: Any, attribute: "Attribute[Any]", value: Any) -> Any:
-    if attribute.name in _FIXED or attribute.name in ("principal", "_call_tool", "_open_uploads"):
+    if attribute.name in _FIXED or attribute.name in (
+        "principal",
+        "_call_tool",
+        "_resolve",
+        "_open_uploads",
+    ):
         raise AttributeError(
             f"turn.{attribute.name} is fixed when the turn is made; a plugin may set turn.prefill, "
             "turn.destination and its own TurnState"
@@ -174,6 +167,7 @@ class Turn:
     _leavers: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
     _judging: set[object] = field(factory=set, init=False, repr=False)
     _call_tool: "CallTool | None" = field(default=None, repr=False, alias="call_tool")
+    _resolve: "Resolve | None" = field(default=None, repr=False, alias="resolve")
     _open_uploads: "Callable[[Turn], Uploads] | None" = field(
         default=None, repr=False, alias="open_uploads"
     )
@@ -324,6 +318,19 @@ class Turn:
         if call_tool is None:
             raise RuntimeError("this turn was not made by a pipeline, so it has no tools to call")
         return await call_tool(self, call, run)
+
+    async def resolved(self, request: Request, result: ToolResultBlock) -> ToolResultBlock:
+        """Return a tool's result with its images and documents made into what the API accepts.
+
+        Args:
+            request: the request that the call answers.
+            result: what the tool gave; it is taken through ``resolve_images`` by itself.
+
+        Raises:
+            InputError: something in it cannot be sent.
+
+        """
+        return result if self._resolve is None else await self._resolve(self, request, result)
 
     @property
     def cost(self) -> "Decimal | None":

@@ -1,31 +1,21 @@
-"""Checks of options, of secrets in output, and of what a call costs."""
+"""Checks of options, and of what a call costs."""
 
-import io
 import json
-import logging
 import tomllib
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from time import perf_counter
-from typing import Any, Final, Self
-
-import attrs
-from loguru import logger
+from typing import Any, Final
 
 from hookline._journey.made import configured
 from hookline._journey.trust import options_of
 from hookline.config import facts_of
 from hookline.errors import HooklineError
-from hookline.simulator import Rule
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.trying import Trying
-from hookline.testing.recording import RecordingSimulator, TraceCapture
-from hookline.values.secret import Secret
+from hookline.testing.recording import RecordingSimulator
 
-__all__ = ["cost", "options", "secrets"]
+__all__ = ["cost", "options"]
 
-_KEY: Final = "sk-ant-canary-0815"
-_SECRET: Final = "canary-secret-4711"  # noqa: S105 -- made up to be looked for
 _ROUNDS: Final = 40
 _SLOW: Final = 50_000  # microseconds; a turn is not to wait for that
 
@@ -83,97 +73,6 @@ def _toml(value: Any) -> str | None:
         items = [_toml(each) for each in value]
         return None if None in items else "[" + ", ".join(map(str, items)) + "]"
     return None
-
-
-class _Sink:
-    """Everything that is written anywhere while a call is taken."""
-
-    def __init__(self) -> None:
-        self.text = io.StringIO()
-        self.out = io.StringIO()
-
-    def __enter__(self) -> Self:
-        logger.enable("hookline")
-        self._number = logger.add(self.text, level=0, diagnose=False)
-        self._handler = logging.StreamHandler(self.text)
-        root = logging.getLogger()
-        self._level = root.level
-        root.addHandler(self._handler)
-        root.setLevel(0)
-        self._out = redirect_stdout(self.out)
-        self._err = redirect_stderr(self.text)
-        self._out.__enter__()
-        self._err.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._err.__exit__(None, None, None)
-        self._out.__exit__(None, None, None)
-        root = logging.getLogger()
-        root.removeHandler(self._handler)
-        root.setLevel(self._level)
-        logger.remove(self._number)
-        logger.disable("hookline")
-
-
-def secrets(trying: Trying) -> Iterator[Finding]:
-    """No key and no secret option appears in a log, a trace, a repr, an error or the request."""
-    thing = _with_secrets(trying.subject.object)
-    for rules in ((), (Rule(status=500),)):
-        for surface in ("send", "stream"):
-            with _Sink() as sink:
-                shown = _everything(trying, thing, surface, rules)
-            trying.calls += 1
-            for canary, what in ((_KEY, "the API key"), (_SECRET, "a secret option")):
-                if canary in shown + sink.text.getvalue() + sink.out.getvalue():
-                    yield Finding(
-                        f"{what} was shown ({surface})",
-                        "a Secret stays one until .reveal() at the place that needs it; "
-                        "turn.account stands for the credentials",
-                    )
-            if sink.out.getvalue():
-                yield Finding(
-                    f"it prints to stdout: {sink.out.getvalue()[:80]!r}",
-                    "log with loguru, or leave a note: turn.trace.note(…)",
-                )
-
-
-def _with_secrets(thing: Any) -> Any:
-    """Return the plugin with canaries as its secret options."""
-    secret = {
-        name: Secret(_SECRET)
-        for name, field in options_of(type(thing)).items()
-        if facts_of(field).secret
-    }
-    return attrs.evolve(thing, **secret) if secret else thing
-
-
-def _everything(trying: Trying, thing: Any, surface: str, rules: Any) -> str:
-    """Take a call and return all that it shows to whoever looks."""
-    from hookline._journey.plugin_set import Plugin  # noqa: PLC0415 -- only here
-    from hookline.pipeline import Pipeline  # noqa: PLC0415 -- only here
-
-    trace = TraceCapture()
-    simulator = RecordingSimulator(*rules)
-    parts = [repr(thing)]
-    with Pipeline(
-        base_url=simulator,
-        api_key=_KEY,
-        config={},
-        disable=["retry"],
-        plugins=[Plugin(trying.subject.name, thing), trace],
-    ) as line:
-        try:
-            if surface == "send":
-                parts += [repr(reply := line.send("Hello")), str(reply.text)]
-            else:
-                with line.stream("Hello") as stream:
-                    parts += ["".join(stream.text)]
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- all that it says is looked at
-            parts += [repr(error), str(error)]
-        parts += [repr(line), *(each.render() for each in trace.traces)]
-    parts += [call.body.decode("utf-8", "replace") for call in simulator.calls]
-    return "\n".join(parts)
 
 
 def cost(trying: Trying) -> Iterator[Finding]:

@@ -2,7 +2,8 @@
 
 from attrs import define
 
-from hookline.testing.conformance.subject import Call, Colour, Outcome, Subject
+from hookline.testing.conformance.calls import Call, Colour, Outcome
+from hookline.testing.conformance.subject import Subject
 
 __all__ = ["Trying"]
 

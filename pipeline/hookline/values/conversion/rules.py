@@ -326,10 +326,17 @@ class Unresolved(Exception):
 def plain(value: Any) -> Any:
     """Return a value as JSON: a model in its wire form, frozen JSON thawed."""
     if isinstance(value, Model):
-        return converter().unstructure(value)
+        write: Callable[[Any], Any] = _writers()(value.__class__)
+        return write(value)
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return thaw(value)
+
+
+@cache
+def _writers() -> Callable[[type], Callable[[Any], Any]]:
+    """Return what says how the converter writes a class, and remembers it."""
+    return cache(converter().get_unstructure_hook)
 
 
 _PLAIN_ALREADY: Final = frozenset({str, int, float, bool})
