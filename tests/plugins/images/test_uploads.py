@@ -156,6 +156,8 @@ def test_of_a_full_request_the_largest_go_by_id(turn: Any) -> None:
     assert by_id(turn(destination=ANTHROPIC), full) == [sources[1]]
     assert by_id(turn(destination=ANTHROPIC), request(*full.messages[:2])) == []
     assert by_id(turn(destination=BEDROCK), full) == []  # which keeps no files
+    often = request(*(Message("user", [ImageBlock(source(1_000_000, "1"))]) for _ in range(30)))
+    assert by_id(turn(destination=ANTHROPIC), often) == [source(1_000_000, "1")]
 
 
 def test_ids_are_kept_for_other_runs_and_apart(
