@@ -30,6 +30,7 @@ _MODES: Final = {"1": "L", "L": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA",
 _SIXTEEN_BITS: Final = "I;16"  # which can be scaled as it is
 _WIDE: Final = frozenset({"I", "F", "I;16B", "I;16L", "I;16N"})
 _BYTE: Final = 255
+_WHOLE: Final = 100
 _ORIENTATION: Final = 0x0112
 _PLAIN_BYTES, _COMPLEX_BYTES = 4, 8  # a pixel; palettes and alpha need a second copy
 
@@ -167,13 +168,15 @@ def _narrowed(picture: "Picture") -> "Picture":
     """
     if picture.mode not in ("I", "F"):
         return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    largest: Any = picture.getextrema()[1]
     if picture.mode == "F":
+        # Not getextrema(), which is lost with the first pixel that is no number, as measurements have.
+        hundredths: Any = picture.point(lambda value: value * 100).convert("L").getextrema()
         return (
             picture.point(lambda value: value * 255).convert("L")
-            if largest <= 1
+            if hundredths[1] <= _WHOLE
             else picture.convert("L")
         )
+    largest: Any = picture.getextrema()[1]
     return (
         picture.point(lambda value: value * (1 / 256)).convert("L")
         if largest > _BYTE

@@ -2,6 +2,7 @@
 
 import binascii
 import errno
+import math
 import os
 import random
 import socket
@@ -218,6 +219,27 @@ def test_open_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "no bytes" in refuses(Image(BytesIO()))
 
 
+class Pieces:
+    """Gives a few bytes at a time, as a socket does, and cannot go back."""
+
+    def __init__(self, data: bytes, error: Exception | None = None) -> None:
+        self.data, self.error = data, error
+
+    def read(self, size: int) -> bytes | None:
+        if not self.data and self.error:
+            raise self.error
+        piece, self.data = self.data[: min(size, 50)], self.data[50:]
+        return piece
+
+
+def test_what_comes_in_pieces_is_read_to_its_end() -> None:
+    assert resolve(Image(Pieces(made()))) == (b64block(made()),)
+    assert "more than" in refuses(Image(Pieces(made())), max_input_bytes=100)
+    lost = Pieces(made(), RuntimeError("the peer is gone"))
+    assert "cannot be read: the peer is gone" in refuses(Image(lost))
+    assert "cannot be read: RuntimeError" in refuses(Image(Pieces(b"", RuntimeError())))
+
+
 def test_options_of_the_attachment_are_kept() -> None:
     [block] = resolve(Image(made(), cache_control=CacheControl("1h"), extra={"new": 1}))
     assert isinstance(block, ImageBlock)
@@ -273,7 +295,10 @@ def test_all_text_is_text_and_goes_as_it_is_written(name: str, text: str, tmp_pa
     ("data", "words"),
     [
         (made(), "image/png: use Image"),
-        (b"\xff\xfeh\0i\0", "something unknown"),
+        (b"h\0i\0", "something unknown"),
+        (b"\xff\xfeh", "no text in utf-16"),
+        ("Fourmis déjà vues".encode("cp1252"), "charset=cp1252"),
+        ("<p>déjà vu".encode("cp1252"), "charset=cp1252"),
         (b"PK\x03\x04\0\0", "ZIP"),
         (b"a\0b", "something unknown"),
         (b" \n ", "empty"),
@@ -281,6 +306,44 @@ def test_all_text_is_text_and_goes_as_it_is_written(name: str, text: str, tmp_pa
 )
 def test_documents_that_are_neither_pdf_nor_text(data: bytes, words: str) -> None:
     assert words in refuses(Document(data))
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"]
+)
+def test_a_text_with_a_mark_is_read_by_it(encoding: str) -> None:
+    text = "name;legs\r\nAmeise 蟻;6\r\n"
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    [block] = resolve(Document((mark + text).encode(encoding)))
+    assert block == DocumentBlock(TextSource("text/plain", text))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("cp1252", "text/csv; charset=cp1252"),
+        ("latin-1", 'text/plain;charset="ISO-8859-1"'),
+        ("shift_jis", "text/plain; header=present; charset=Shift_JIS"),
+        ("utf-8-sig", "text/plain; charset=utf-8"),
+        ("utf-16-le", "text/plain; charset=utf-16le"),
+    ],
+)
+def test_a_text_is_read_as_its_media_type_says(encoding: str, said: str) -> None:
+    text = "蟻" if encoding == "shift_jis" else "déjà vu"
+    [block] = resolve(Document(text.encode(encoding), media_type=said))
+    assert block == DocumentBlock(TextSource("text/plain", text))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("text/plain; charset=klingon", "no encoding of texts called 'klingon'"),
+        ("text/plain; charset=zip", "no encoding of texts called 'zip'"),
+        ("text/plain; charset=ascii", "no text in ascii"),
+    ],
+)
+def test_an_encoding_that_is_none(said: str, words: str) -> None:
+    assert words in refuses(Document("déjà".encode(), media_type=said))
 
 
 def test_documents_that_are_too_large() -> None:
@@ -718,6 +781,8 @@ def test_s80_sixteen_bits_are_scaled_and_not_clipped() -> None:
         ("I", (-5, 300, 70_000), (0, 1, 255)),
         ("F", (0.0, 0.5, 1.0), (0, 127, 255)),
         ("F", (0.0, 99.7, 300.0), (0, 99, 255)),
+        ("F", (math.nan, 0.5, 1.0), (0, 127, 255)),  # where nothing was measured
+        ("F", (1.0, 0.5, math.nan), (255, 127, 0)),
     ],
 )
 def test_s80_numbers_of_more_than_8_bits_keep_what_they_show(
