@@ -620,6 +620,35 @@ def test_s72_a_pixel_bomb_is_refused_by_its_header() -> None:
         assert "more than the 64,000,000" in message
 
 
+def test_a_photo_of_more_pixels_is_decoded_in_a_smaller_size() -> None:
+    """As phones of 108 megapixels make them; not where the file has to be read whole before."""
+    photo = made("JPEG", (8000, 400))  # a half of each side is all that is decoded
+    [block] = resolve(Image(photo), max_pixels=1_000_000)
+    assert opened(block).size == (2576, 129)
+    assert "more than the 1,000,000" in refuses(
+        Image(made("JPEG", (8000, 400), progressive=True)), max_pixels=1_000_000
+    )
+    assert "more than" in refuses(Image(photo), max_pixels=700_000)
+    assert "more than" in refuses(Image(made("PNG", (8000, 400))), max_pixels=1_000_000)
+    assert "more than" in refuses(
+        Image(made("JPEG", (8100, 400))), max_pixels=1_000_000, fit="limits"
+    )
+    # However small it is decoded, four times as many are the most that are read.
+    assert "more than" in refuses(Image(made("JPEG", (8000, 800))), max_pixels=1_500_000)
+
+
+def test_what_has_to_be_read_whole_takes_its_memory() -> None:
+    vision = load_models().require("claude-opus-5-5").vision
+    plan = Plan(fit="best", side=8000, base64=10_000_000, pixels=64_000_000, vision=vision)
+    memory = {}
+    for progressive in (False, True):
+        job = look(made("JPEG", (6000, 4000), progressive=progressive), plan)
+        assert isinstance(job, Job)
+        memory[progressive] = job.memory
+    assert memory[False] == 6000 * 4000 * 4 // 4
+    assert memory[True] == memory[False] + 6000 * 4000 * 6  # three channels of 16 bits
+
+
 def test_s72_a_gif_whose_frame_is_larger_than_its_canvas() -> None:
     head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x44\x01\x00\x3b"
