@@ -1092,9 +1092,9 @@ def test_too_many_fetches_are_refused_before_the_first() -> None:
 def test_a_fetch_keeps_the_deadline_of_the_turn() -> None:
     io = FakeIO({URL: made()})
     request = Request("m", 1, [Message("user", [Image(URL, strategy="base64")])])
-    turn = turn_with(io, deadline=io.now() + 3, timeout=3.0)
-    drive(Images().resolve_images(turn, request))
-    assert 0 < io.fetched[0][1]["timeout"] <= 3
+    turn = turn_with(io, deadline=io.now() + 300, timeout=300.0)
+    drive(Images(fetch_timeout=1000).resolve_images(turn, request))
+    assert 0 < io.fetched[0][1]["timeout"] <= 300
     late = turn_with(io, deadline=io.now() - 1, timeout=3.0)
     with pytest.raises(DeadlineExceeded, match="resolve_images"):
         drive(Images().resolve_images(late, request))

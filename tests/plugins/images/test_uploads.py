@@ -3,9 +3,11 @@
 import asyncio
 import re
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import trio
 
@@ -228,6 +230,35 @@ def test_where_every_file_is_lost_bytes_go_if_they_may(
             talk.send([Image(large), "?"] if not talk.messages else "?")
         assert spy.kinds == ["base64"]
         assert [each.target for each in server.requests].count("/v1/files") == 2
+
+
+@pytest.mark.parametrize("colour", ["threads", "asyncio", "trio"])
+def test_what_several_turns_want_at_once_is_uploaded_once(
+    colour: str, large: bytes, config: dict[str, Any]
+) -> None:
+    config = options(config, strategy="file")
+    if colour == "threads":
+        with (
+            Pipeline(base_url="sim:", model=MODEL, config=config) as line,
+            ThreadPoolExecutor(6) as pool,
+        ):
+            replies = list(pool.map(lambda n: line.send([Image(large), f"{n}?"]), range(6)))
+            assert len(line.files.list().data) == 1
+        assert len(replies) == 6
+        return
+
+    async def main() -> int:
+        async with AsyncPipeline(base_url="sim:", model=MODEL, config=config) as line:
+
+            async def ask(number: int) -> None:
+                await line.send([Image(large), f"{number}?"])
+
+            async with anyio.create_task_group() as group:
+                for number in range(6):
+                    group.start_soon(ask, number)
+            return len((await line.files.list()).data)
+
+    assert anyio.run(main, backend=colour) == 1
 
 
 def test_an_id_is_used_no_longer_than_the_api_keeps_the_file(
