@@ -112,7 +112,7 @@ class Outcome:
         blames: whether it is the plugin's fault: anything but a refusal on purpose.
         asks_loop: whether the plugin waited for an event loop in a ``Pipeline``.
         unheard: what went wrong in its hooks that only observe, and was merely noted in the trace.
-        notes: what it has left in the trace besides.
+        notes: all that was noted in the trace, by whatever name.
 
     """
 
@@ -180,11 +180,11 @@ def taken(
 
 
 def _noted(trace: TraceCapture, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what the engine noted of a plugin's failures that go no further, and what it notes itself."""
-    notes = [text for each in trace.traces for plugin, text in each.notes if plugin == name]
-    ours = {text: text.partition(" failed: ")[0] in HOOKS for text in notes}
-    unheard = tuple(text for text, failed in ours.items() if failed)
-    return unheard, tuple(text for text, failed in ours.items() if not failed)
+    """Return what the engine noted of a plugin's failures that go no further, and all notes of anybody."""
+    notes = [note for each in trace.traces for note in each.notes]
+    ours = (text for plugin, text in notes if plugin == name)
+    unheard = tuple(text for text in ours if text.partition(" failed: ")[0] in HOOKS)
+    return unheard, tuple(text for _, text in notes)
 
 
 def failed(error: BaseException, module: str) -> Outcome:
