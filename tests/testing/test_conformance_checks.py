@@ -325,7 +325,7 @@ class Assets:
     """Resolves ``asset://NAME`` in one of the ways that tests want."""
 
     before = ("images",)
-    samples = ("asset://ant.png",)
+    samples: tuple[str, ...] = ("asset://ant.png",)
 
     def read(self, name):
         if name != "ant.png":
@@ -347,7 +347,7 @@ class Assets:
 
 class AssetsInMessages(Assets):
     @hookimpl
-    def resolve_images(self, request):
+    async def resolve_images(self, turn, request):
         return request.evolve(
             messages=[
                 Message(each.role, [self.resolved(block) for block in each.content])
@@ -369,23 +369,27 @@ class AssetsThatBreak(Assets):
         return {"ant.png": PICTURE}[name]
 
 
-class Tools:
+class Registers:
+    tool: Any
+
     @hookimpl
     def register_tools(self, register):
         register(self.tool)
 
+
+class Tools(Registers):
     def tool(self, city: str, days: int = 3) -> str:
         """Tell the weather."""
         return f"sunny in {city} for {days} days"
 
 
-class ToolThatBreaks(Tools):
+class ToolThatBreaks(Registers):
     def tool(self, city: str, days: int = 3) -> str:
         """Tell the weather."""
         return f"{city[0]} for {10 / days} days"
 
 
-class ToolThatSpeaks(Tools):
+class ToolThatSpeaks(Registers):
     def tool(self, city: str, days: int = 3) -> str:
         """Tell the weather."""
         if days < 1:
@@ -393,18 +397,18 @@ class ToolThatSpeaks(Tools):
         return "sunny"
 
 
-class ToolWithoutWords(Tools):
+class ToolWithoutWords(Registers):
     def tool(self, city: str) -> str:
         return city
 
 
-class ToolByChance(Tools):
+class ToolByChance(Registers):
     def tool(self, city: str) -> str:
         """Tell the weather."""
         return f"{city} {time.perf_counter_ns()}"
 
 
-class DeclaredInputs(Tools):
+class DeclaredInputs(Registers):
     sample_inputs = {"tool": [{"city": "Oslo"}]}  # noqa: RUF012 -- as authors write
 
     def tool(self, city: str) -> str:
@@ -489,8 +493,8 @@ def test_what_is_wrong_is_found(make: Any, check: str, said: str) -> None:
 class TurnsApart:
     """Keeps what belongs to one turn, and to one conversation, where it belongs."""
 
-    text = TurnState(list)
-    past = ConversationState(list)
+    text: TurnState[list[str]] = TurnState(list)
+    past: ConversationState[list[str]] = ConversationState(list)
 
     @hookimpl
     async def send(self, turn, request, call_next):

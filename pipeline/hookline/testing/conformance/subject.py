@@ -12,18 +12,9 @@ from hookline._journey.contract import HOOKS
 from hookline._journey.plugin_set import Plugin, PluginSet
 from hookline.errors import ConfigError
 from hookline.simulator import Simulator
-from hookline.testing.conformance.calls import (
-    Call,
-    Colour,
-    Outcome,
-    failed,
-    line_of,
-    run_async,
-    taken,
-    waited,
-    worked,
-)
+from hookline.testing.conformance.calls import failed, line_of, taken
 from hookline.testing.conformance.samples import TEXTS
+from hookline.testing.conformance.surfaces import Call, Colour, Outcome, run_async, waited, worked
 
 __all__ = ["Subject"]
 

@@ -11,9 +11,9 @@ from hookline._journey.plugin_set import Plugin
 from hookline.errors import HooklineError, PluginError
 from hookline.hookspecs import Layer, hookimpl
 from hookline.simulator import Rule
-from hookline.testing.conformance.calls import Call
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import TEXTS, sentence
+from hookline.testing.conformance.surfaces import Call
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 from hookline.turn import CallNext, Turn

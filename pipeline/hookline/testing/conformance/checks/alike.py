@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hookline.testing.conformance.calls import COLOURS, Call, Outcome
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import TEXTS, sentence, words
+from hookline.testing.conformance.surfaces import COLOURS, Call, Outcome
 from hookline.testing.conformance.trying import Trying
 from hookline.values.principal import Principal
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from hookline.testing.conformance.calls import COLOURS, Call
 from hookline.testing.conformance.report import Finding
+from hookline.testing.conformance.surfaces import COLOURS, Call
 from hookline.testing.conformance.trying import Trying
 from hookline.values.attachments import Image
 from hookline.values.blocks import DocumentBlock, TextBlock, ToolResultBlock, ToolUseBlock

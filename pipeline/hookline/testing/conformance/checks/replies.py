@@ -9,9 +9,9 @@ from typing import Final
 from hookline.simulator import Answer, Rule
 from hookline.simulator import Call as HttpCall
 from hookline.testing.answers import stream_events, stream_parts
-from hookline.testing.conformance.calls import Call, Outcome
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import INSTRUCTED, NATIVE, TEXTS, sentence, words
+from hookline.testing.conformance.surfaces import Call, Outcome
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hookline.simulator import Rule
-from hookline.testing.conformance.alike import says
-from hookline.testing.conformance.calls import Call, Outcome
+from hookline.testing.conformance.checks.alike import says
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import TEXTS
+from hookline.testing.conformance.surfaces import Call, Outcome
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 from hookline.values.principal import Principal
