@@ -25,7 +25,7 @@ from hookline.testing.conformance.surfaces import (
 )
 from hookline.testing.recording import RecordingSimulator, TraceCapture
 
-__all__ = ["failed", "line_of", "taken"]
+__all__ = ["bodies_of", "failed", "line_of", "taken"]
 
 # Failures are to be seen at once, and nobody else's plugin is under test.
 _ALONE: Final = {
@@ -82,7 +82,7 @@ def taken(
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- a stranger's code
         outcome = failed(error, module)
     unheard, notes = _noted(trace, name)
-    bodies = _bodies(simulator) or outcome.bodies
+    bodies = bodies_of(simulator) or outcome.bodies
     return evolve(outcome, bodies=bodies, unheard=unheard, notes=notes)
 
 
@@ -103,7 +103,8 @@ def failed(error: BaseException, module: str) -> Outcome:
     )
 
 
-def _bodies(simulator: Simulator) -> tuple[Any, ...]:
+def bodies_of(simulator: Simulator) -> tuple[Any, ...]:
+    """Return what a simulator was sent, as JSON values; nothing where it keeps nothing."""
     if not isinstance(simulator, RecordingSimulator):
         return ()
     return tuple(body for body in simulator.requests if isinstance(body, dict))
