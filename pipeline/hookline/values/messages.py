@@ -13,6 +13,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import field, frozen
@@ -22,6 +23,7 @@ from hookline.errors import InputError
 from hookline.values.content import Block, CacheControl, TextBlock, as_blocks, as_content
 from hookline.values.frozen import EMPTY, Model, checked, freeze, frozen_tuple
 from hookline.values.rate_limits import RateLimits, read_rate_limits
+from hookline.values.redaction import HIDDEN
 from hookline.values.tools.definitions import ToolChoice, ToolSpec
 from hookline.values.usage import StopDetails, Usage
 
@@ -141,6 +143,14 @@ class Request(Model):
     # The very bytes it was read from, so that an unchanged request leaves as it came. A copy made
     # by evolve() starts without.
     _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+
+    def _shown_extra(self) -> Mapping[str, Any]:
+        # What servers take beside the API's fields may be a credential of theirs, by any name.
+        plain = (bool, int, float, NoneType)
+        return {
+            name: value if isinstance(value, plain) else HIDDEN
+            for name, value in self.extra.items()
+        }
 
     def append(self, *messages: Message) -> Self:
         """Make a copy with more messages at the end.
