@@ -13,7 +13,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import field, frozen
@@ -23,7 +22,7 @@ from hookline.errors import InputError
 from hookline.values.content import Block, CacheControl, TextBlock, as_blocks, as_content
 from hookline.values.frozen import EMPTY, Model, checked, freeze, frozen_tuple
 from hookline.values.rate_limits import RateLimits, read_rate_limits
-from hookline.values.redaction import HIDDEN
+from hookline.values.redaction import shown_values
 from hookline.values.tools.definitions import ToolChoice, ToolSpec
 from hookline.values.usage import StopDetails, Usage
 
@@ -146,11 +145,7 @@ class Request(Model):
 
     def _shown_extra(self) -> Mapping[str, Any]:
         # What servers take beside the API's fields may be a credential of theirs, by any name.
-        plain = (bool, int, float, NoneType)
-        return {
-            name: value if isinstance(value, plain) else HIDDEN
-            for name, value in self.extra.items()
-        }
+        return shown_values(self.extra)
 
     def append(self, *messages: Message) -> Self:
         """Make a copy with more messages at the end.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["HIDDEN", "SECRET_NAMES", "redacted", "shown_member", "shown_url"]
+__all__ = ["HIDDEN", "SECRET_NAMES", "redacted", "shown_member", "shown_url", "shown_values"]
 
 HIDDEN: Final = "…"
 SECRET_NAMES: Final = frozenset(
@@ -49,6 +49,14 @@ def shown_member(name: Any, value: Any) -> Any:
     if name in _URL_NAMES and isinstance(value, str):
         return shown_url(value)
     return value
+
+
+def shown_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may be shown of options that anything may hide in: names, numbers and flags."""
+    return {
+        name: value if value is None or isinstance(value, bool | int | float) else HIDDEN
+        for name, value in given.items()
+    }
 
 
 @lru_cache(maxsize=1_000)
