@@ -105,7 +105,7 @@ class Outgoing:
 
     @_once
     def model_names(self) -> tuple[ModelNames, ...]:
-        """The names that each model goes by."""
+        """Every name of each of them."""
         return tuple(map(self.turn.models.names_of, self.models))
 
     @_once
