@@ -22,6 +22,7 @@ from hookline.errors import InputError
 from hookline.values.content import Block, CacheControl, TextBlock, as_blocks, as_content
 from hookline.values.frozen import EMPTY, Model, checked, freeze, frozen_tuple
 from hookline.values.rate_limits import RateLimits, read_rate_limits
+from hookline.values.redaction import shown_values
 from hookline.values.tools.definitions import ToolChoice, ToolSpec
 from hookline.values.usage import StopDetails, Usage
 
@@ -150,6 +151,10 @@ class Request(Model):
     # The very bytes it was read from, so that an unchanged request leaves as it came. A copy made
     # by evolve() starts without.
     _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+
+    def _shown_extra(self) -> Mapping[str, Any]:
+        # What servers take beside the API's fields may be a credential of theirs, by any name.
+        return shown_values(self.extra)
 
     def append(self, *messages: Message) -> Self:
         """Make a copy with more messages at the end.
