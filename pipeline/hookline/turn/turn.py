@@ -5,14 +5,13 @@ from collections.abc import (
     Callable,
     Mapping,
 )
-from functools import partial
 from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from attrs import Attribute, Factory, define, field, fields
 
-from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
+from hookline.errors import DeadlineExceeded, TransportError
 from hookline.profiles import LessonName, LessonValue, Profile, Servers
 from hookline.trace import Trace
 from hookline.turn.io import IO, Uploads
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from hookline.reply import Reply
     from hookline.values.events import Event
 
+from hookline.turn.judging import Judging, tampered
 from hookline.turn.options import NO_OPTIONS, CallTool, Progress, Resolve, RunTool, TurnOptions
 
 __all__ = ["Turn"]
@@ -249,7 +249,7 @@ class Turn:
 
     def judging(self) -> "AbstractContextManager[Destination]":
         """Fix the destination while checks look at it; the context is the one they judge."""
-        return _Judging(self._judging, self._destination)
+        return Judging(self._judging, self._destination)
 
     def apart(self, destination: Destination) -> "Turn":
         """Return this turn as it was made, in an object that no plugin but enforcers gets.
@@ -280,7 +280,7 @@ class Turn:
 
         """
         if self.rehearsing:
-            raise _tampered("rehearsing")
+            raise tampered("rehearsing")
 
     def check_intact(self) -> None:
         """Refuse to go on where a plugin has changed what the turn was made with.
@@ -293,9 +293,9 @@ class Turn:
         now = _fixed(self)
         if not all(map(is_, fixed, now)):
             both = zip(_FIXED, fixed, now, strict=True)
-            raise _tampered(next(name for name, made, held in both if made is not held))
+            raise tampered(next(name for name, made, held in both if made is not held))
         if type(self.principal) is not Principal or self.principal != principal:
-            raise _tampered("principal")
+            raise tampered("principal")
 
     async def call_tool(self, call: ToolUseBlock, run: RunTool) -> ToolResultBlock:
         """Run a tool call through the ``call_tool`` onion, ``check_tool`` and ``on_tool``.
@@ -403,37 +403,10 @@ class Turn:
             raise DeadlineExceeded(phase, self.timeout)
 
 
-class _Judging:
-    """One look of checks at a destination; a class, since every attempt enters two."""
-
-    __slots__ = ("_destination", "_looks")
-
-    def __init__(self, looks: set[object], destination: Destination) -> None:
-        self._looks = looks
-        self._destination = destination
-
-    def __enter__(self) -> Destination:
-        self._looks.add(self)  # a count would not survive two threads
-        return self._destination
-
-    def __exit__(self, *error: object) -> None:
-        self._looks.discard(self)
-
-
-def _itself(default: Any) -> Any:
-    return default
-
-
 _COPIED: Final = (*_FIXED, *_PROGRESS, "principal", "_destination", "_judging")
 _PUT: Final = tuple([getattr(Turn, name).__set__ for name in _COPIED])
 _PUT_NEW: Final = tuple([
-    (getattr(Turn, a.name).__set__, getattr(a.default, "factory", partial(_itself, a.default)))
+    (getattr(Turn, a.name).__set__, getattr(a.default, "factory", lambda made=a.default: made))
     for a in fields(Turn)
     if a.name not in _COPIED
 ])  # fmt: skip
-
-
-def _tampered(name: str) -> PolicyViolation:
-    return PolicyViolation(
-        f"turn.{name} was changed by a plugin, so no policy can rely on it", rule="turn"
-    )
