@@ -189,19 +189,7 @@ def test_a_server_that_does_not_start_says_why_without_control_characters(
 
 
 def test_a_server_that_never_answers_is_named_and_ended(run: Any, sim: Any) -> None:
-    never_answers(run, sim, "sys.stdin.read()")
-
-
-def test_a_server_that_makes_noise_is_not_heard(
-    blocking: Any, sim: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as where nobody has set logging up
-    never_answers(blocking, sim, "print('noise'); sys.stdout.flush(); sys.stdin.read()")
-    assert capsys.readouterr().err == ""
-
-
-def never_answers(run: Any, sim: Any, code: str) -> None:
-    command = f'{sys.executable} -c "import sys; {code}"'
+    command = f'{sys.executable} -c "import sys; sys.stdin.read()"'
     line = {
         "base_url": sim(Rule(reply="Done.")),
         "plugins": [Tools(routes={"*": {"mcp": command}})],
@@ -212,6 +200,16 @@ def never_answers(run: Any, sim: Any, code: str) -> None:
         if thread.name == "hookline-mcp":
             thread.join(60)
             assert not thread.is_alive()
+
+
+def test_a_server_that_makes_noise_is_not_heard(
+    blocking: Any, sim: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as where nobody has set logging up
+    route = {"mcp": COMMAND, "allow": ["add"], "env": {"NOISE": "what is no message"}}
+    server = asks(blocking, sim, route, {"name": "add", "input": {"a": 1, "b": 2}})
+    assert results(server)[0]["content"] == [{"type": "text", "text": "3"}]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_command_that_is_not_there_is_named(blocking: Any, sim: Any) -> None:
