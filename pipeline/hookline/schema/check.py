@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from hookline.errors import DecodeError, InputError
+from hookline.schema.effort import effort
 from hookline.values.frozen import freeze, thaw
 
 __all__ = ["check_schema", "check_value"]
@@ -16,6 +17,9 @@ __all__ = ["check_schema", "check_value"]
 _DEEPEST: Final = 64
 _BACKTRACKS: Final = 10_000
 _COMPILED: Final = 1_000_000  # bytes of one compiled pattern
+_MOST_MEETINGS: Final = 10_000_000  # of a schema and a part of a value: a second
+_EXPLAINED: Final = 5_000  # which may be looked at again and again to say what is wrong,
+_TIMES: Final = 20  # or so many of each part of the value
 _MOST_ERRORS: Final = 3
 _SHOWN: Final = 200
 
@@ -47,11 +51,21 @@ def check_value(value: Any, schema: Mapping[str, Any], name: str = "parameter") 
 
     Raises:
         DecodeError: it does not fit; the text names the places.
-        InputError: the schema itself is of no use.
+        InputError: the schema itself is of no use, or would keep us for ever.
 
     """
     said: list[str] = []
-    for error in _validator_of(schema).iter_errors(thaw(value)):
+    validator, plain = _validator_of(schema), thaw(value)
+    work = effort(plain, schema)
+    if work is None or work.meetings > _MOST_MEETINGS:
+        raise InputError(
+            "the schema's references lead to one another so often that nothing can be checked by it"
+        )
+    if validator.is_valid(plain):
+        return
+    if work.meetings > max(_EXPLAINED, _TIMES * work.parts):  # each of them takes long to explain
+        raise DecodeError("this does not fit the schema", path="")
+    for error in validator.iter_errors(plain):
         place = ".".join(map(str, error.instance_path))
         text = _short(_said(error, name))
         said.append(f"{name} {place}: {text}" if place else text)

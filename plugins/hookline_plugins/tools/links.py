@@ -154,6 +154,7 @@ def check_operators_url(url: str) -> None:
 
     """
     parts = urlsplit(url)
+    _ = parts.port  # which is refused where it is none
     local = parts.scheme == "http" and _is_this_machine(parts.hostname)
     if not local and not (parts.scheme == "https" and parts.hostname):
         raise ConfigError(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import field, frozen
 from loguru import logger
 
-from hookline import Block, ConfigError, InputError, TextBlock, Tool, Turn
+from hookline import Block, ConfigError, DeadlineExceeded, InputError, TextBlock, Tool, Turn
 from hookline.values import ToolSpec, thaw
 from hookline_plugins.tools.approvals import Approvals
 from hookline_plugins.tools.gates import asked, callback_of, changed_in_terminal
@@ -122,7 +122,11 @@ class MCPServer:
 
         """
         if "tools" not in self._kept:
-            found = await turn.io.outwait(self._listed, seconds=turn.remaining())
+            turn.check_deadline(f"the wait for the MCP server {self.address.where!r}")
+            try:
+                found = await turn.io.outwait(self._listed, seconds=turn.remaining())
+            except TimeoutError:
+                raise DeadlineExceeded(turn.phase, turn.timeout) from None
             await self._approve(turn, tuple(found.values()))
             named: dict[str, tuple[str, Tool]] = {}
             for own, tool in found.items():

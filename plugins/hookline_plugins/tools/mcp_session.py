@@ -5,6 +5,7 @@ may serve several. So both talk to it from outside.
 """
 
 import asyncio
+import logging
 import os
 import re
 import shlex
@@ -13,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from attrs import field, frozen
 
@@ -25,6 +26,10 @@ T = TypeVar("T")
 
 _START_SECONDS: Final = 30.0
 _STDERR_KEPT: Final = 4_000  # bytes; a server may write without end
+# The package logs each line of a server that is no message, with a traceback; without a handler of the
+# application's, all of that would go to our stderr.
+_LOG: Final = logging.getLogger("mcp")
+_SILENT: Final = logging.NullHandler()
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -55,6 +60,7 @@ class Address:
             from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 -- as above
         except ImportError as error:
             raise MissingExtra("mcp", "mcp", "MCP servers") from error
+        _LOG.addHandler(_SILENT)
         if self.is_url:
             import httpx2  # noqa: PLC0415 -- comes with the extra
 
@@ -86,7 +92,7 @@ class Session:
         self._address = address
         self._client: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
+        self._stop: Callable[[], object] | None = None
         self._ready = threading.Event()
         self._ended = threading.Event()
         self._error: BaseException | None = None
@@ -148,7 +154,7 @@ class Session:
             except mcp.MCPError as error:
                 if error.code == mcp.types.CONNECTION_CLOSED and self._stop is not None:
                     self._gone = True  # the next call starts another one
-                    self._stop.set()
+                    self._stop()
                 raise
 
         return asyncio.run_coroutine_threadsafe(asked(), loop)
@@ -157,7 +163,7 @@ class Session:
         """End the server and the thread; waits a few seconds at most."""
         loop, stop = self._loop, self._stop
         if loop is not None and stop is not None and not self._ended.is_set():
-            loop.call_soon_threadsafe(stop.set)
+            loop.call_soon_threadsafe(stop)
         self._thread.join(5)
 
     def _run(self) -> None:
@@ -170,15 +176,16 @@ class Session:
             self._ready.set()
 
     async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        task, over = cast("asyncio.Task[None]", asyncio.current_task()), asyncio.Event()
+        self._stop, self._loop = task.cancel, asyncio.get_running_loop()  # until it has answered
         reading, writing = os.pipe()
         reader = threading.Thread(target=self._read, args=(reading,), daemon=True)
         reader.start()
         try:
             async with self._address.connected(writing) as client:
-                self._client = client
+                self._client, self._stop = client, over.set
                 self._ready.set()
-                await self._stop.wait()
+                await over.wait()
         finally:
             os.close(writing)
             reader.join(1)

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from attrs import frozen
 
-from hookline import ConfigError, Tool
+from hookline import ConfigError, InputError, Tool
 from hookline.values import ToolSpec
 from hookline_plugins.tools.gates import Deny, Human, callback_of, in_terminal
 from hookline_plugins.tools.links import Link
@@ -125,16 +126,23 @@ def read_routes(routes: Mapping[str, Route], origin: str = CODE) -> Table:
 
 
 def _read(pattern: str, route: Any) -> Any:
+    try:
+        return _handler(pattern, route)
+    except ConfigError:
+        raise
+    except (InputError, OSError, TypeError, ValueError) as error:
+        raise ConfigError(f"tools: route {pattern!r}: {error}") from error
+
+
+def _handler(pattern: str, route: Any) -> Any:
     if isinstance(route, str):
         return _read_text(route)
     if isinstance(route, Mapping):
         for key, make in _BY_KEY.items():
             if key in route:
+                _check_options(pattern, key, route)
                 rest = {name: value for name, value in route.items() if name != key}
-                try:
-                    return make(route[key], **rest)
-                except TypeError as error:
-                    raise ConfigError(f"tools: route {pattern!r}: {error}") from error
+                return make(route[key], **rest)
     elif hasattr(route, "screenshot"):
         return _computer(route)
     elif callable(route):
@@ -144,6 +152,22 @@ def _read(pattern: str, route: Any) -> Any:
         f"{', '.join(sorted({*_WORDS, *_BY_SCHEME}))}, or a table with one of "
         f"{', '.join(_BY_KEY)}, not {route!r}"
     )
+
+
+def _check_options(pattern: str, key: str, route: Mapping[str, Any]) -> None:
+    """Hold a table to what its kind of route takes, so that a slip is told where it is written."""
+    known = {key: _ANY, **_OPTIONS[key]}
+    for name, value in route.items():
+        kind = known.get(name, _ANY if key in _OPEN else None)
+        if kind is None:
+            others = ", ".join(option for option in _OPTIONS[key] if option != key) or "nothing"
+            raise ConfigError(
+                f"tools: route {pattern!r}: beside {key} there may be {others}, not {name!r}"
+            )
+        if not kind.fits(value):
+            raise ConfigError(
+                f"tools: route {pattern!r}: {name} must be {kind.said}, not {value!r}"
+            )
 
 
 def _read_text(route: str) -> Any:
@@ -244,4 +268,73 @@ _BY_KEY: Final[Mapping[str, Callable[..., Any]]] = {
     "connector": _connector,
     "deny": Deny,
     "human": _human,
+}
+
+
+@frozen
+class _Kind:
+    """What the value of an option may be."""
+
+    said: str
+    fits: Callable[[Any], bool]
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(each, str) for pair in value.items() for each in pair
+    )
+
+
+def _is_time(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 < value < float("inf"))
+
+
+_ANY: Final = _Kind("anything", lambda _: True)
+_TEXT: Final = _Kind("text", lambda value: isinstance(value, str))
+_PREFIX: Final = _Kind(
+    "letters, digits, _ and -",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]*", value) is not None,
+)
+_TEXTS: Final = _Kind("a list of texts", _is_texts)
+_TABLE: Final = _Kind("a table of texts", _is_table)
+_TIME: Final = _Kind("a number of seconds above 0", _is_time)
+_FLAG: Final = _Kind("true or false", lambda value: isinstance(value, bool))
+_SCHEMA: Final = _Kind("a JSON schema", lambda value: isinstance(value, Mapping))
+_FOLDER: Final = _Kind(
+    "a directory", lambda value: isinstance(value, str | Path) and bool(str(value).strip())
+)
+
+_OPEN: Final = ("server",)  # which takes whatever the API's tool takes
+_OPTIONS: Final[Mapping[str, Mapping[str, _Kind]]] = {
+    "mcp": {
+        "url": _TEXT,
+        "prefix": _PREFIX,
+        "allow": _TEXTS,
+        "env": _TABLE,
+        "headers": _TABLE,
+        "resources": _FLAG,
+        "prompts": _FLAG,
+        "changed": _ANY,
+    },
+    "url": {
+        "url": _TEXT,
+        "method": _TEXT,
+        "headers": _TABLE,
+        "timeout": _TIME,
+        "description": _TEXT,
+        "input_schema": _SCHEMA,
+    },
+    "memory": {"memory": _FOLDER},
+    "computer": {"kind": _TEXT},
+    "browser": {},
+    "bash": {"bash": _FOLDER, "sandbox": _TEXT},
+    "text_editor": {"text_editor": _FOLDER, "seen_as": _TEXT},
+    "server": {"type": _TEXT},
+    "connector": {"name": _TEXT, "token": _TEXT, "allow": _TEXTS},
+    "deny": {"deny": _TEXT},
+    "human": {},
 }

@@ -11,6 +11,9 @@ from mcp.types import ImageContent, TextContent
 
 GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 
+if noise := os.environ.get("NOISE"):
+    print(noise, flush=True)  # noqa: T201 -- where messages belong
+
 server = MCPServer("test")
 
 

@@ -1,12 +1,14 @@
 """MCP servers as routes: real servers, over both transports."""
 
 import io
+import logging
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hookline import ConfigError
+from hookline import ConfigError, DeadlineExceeded
 from hookline.simulator import Rule
 from hookline_plugins.tools import Tools
 from hookline_plugins.tools.approvals import Approvals
@@ -184,6 +186,30 @@ def test_a_server_that_does_not_start_says_why_without_control_characters(
     assert "no database" in text
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+def test_a_server_that_never_answers_is_named_and_ended(run: Any, sim: Any) -> None:
+    command = f'{sys.executable} -c "import sys; sys.stdin.read()"'
+    line = {
+        "base_url": sim(Rule(reply="Done.")),
+        "plugins": [Tools(routes={"*": {"mcp": command}})],
+    }
+    with pytest.raises(DeadlineExceeded, match="during the wait for the MCP server"):
+        run.send(line=line, timeout=2.0)
+    for thread in threading.enumerate():
+        if thread.name == "hookline-mcp":
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def test_a_server_that_makes_noise_is_not_heard(
+    blocking: Any, sim: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as where nobody has set logging up
+    route = {"mcp": COMMAND, "allow": ["add"], "env": {"NOISE": "what is no message"}}
+    server = asks(blocking, sim, route, {"name": "add", "input": {"a": 1, "b": 2}})
+    assert results(server)[0]["content"] == [{"type": "text", "text": "3"}]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_command_that_is_not_there_is_named(blocking: Any, sim: Any) -> None:

@@ -96,6 +96,88 @@ def test_a_route_that_makes_no_sense_is_refused_when_it_is_built(route: Any) -> 
         Tools(routes={"a": route})
 
 
+ODD: Any = [None, 5, 2.5, True, "", "x", "\x00", "https://[", "x" * 5_000, [], [5], {}, {"a": 5}]
+ODD += [b"x", -1, float("nan"), object(), "https://e.com:99999/", "'unclosed"]
+WHOLE: Any = {
+    "url": "https://example.com/",
+    "mcp": "cat",
+    "memory": "notes",
+    "bash": ".",
+    "text_editor": ".",
+    "server": "web_search",
+    "connector": "https://example.com/",
+    "deny": "no",
+    "human": None,
+    "computer": None,
+    "browser": None,
+}
+OPTIONS = [
+    "url",
+    "method",
+    "headers",
+    "timeout",
+    "description",
+    "input_schema",
+    "prefix",
+    "allow",
+    "env",
+    "resources",
+    "prompts",
+    "changed",
+    "sandbox",
+    "seen_as",
+    "type",
+    "name",
+    "token",
+    "kind",
+    "nonsense",
+]
+
+
+@pytest.mark.parametrize("key", WHOLE)
+def test_whatever_a_table_holds_is_read_or_refused_in_words(key: str) -> None:
+    tables = [{key: value} for value in ODD]
+    tables += [{key: WHOLE[key], option: value} for option in OPTIONS for value in ODD]
+    said = [text for route in tables if (text := refusal(route)) is not None]
+    assert len(said) > len(OPTIONS)
+    assert not [text for text in said if "__init__" in text or "object has no" in text]
+
+
+def refusal(route: Any) -> str | None:
+    try:
+        Tools(routes={"a": route})
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        (
+            {"url": "https://example.com/", "methd": "PUT"},
+            "beside url there may be .*, not 'methd'",
+        ),
+        ({"url": "https://example.com/", "timeout": "5 s"}, "timeout must be a number of seconds"),
+        ({"url": "https://example.com:99999/"}, "Port out of range"),
+        ({"mcp": "cat", "allow": ["a", 5]}, "allow must be a list of texts"),
+        ({"mcp": "cat", "env": {"A": 5}}, "env must be a table of texts"),
+        ({"mcp": "cat", "prefix": "a."}, "prefix must be letters"),
+        ({"deny": 5}, "deny must be text, not 5"),
+        ({"deny": "no", "reason": "x"}, "beside deny there may be nothing, not 'reason'"),
+    ],
+)
+def test_a_slip_in_a_table_is_told_where_it_is(route: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as raised:
+        Tools(routes={"a": route})
+    assert str(raised.value).startswith("tools: route 'a': ")
+
+
+@pytest.mark.parametrize("link", ["https://[", "https://example.com:99999/", "mcp:", "server:"])
+def test_a_text_that_is_no_route_is_refused(link: str) -> None:
+    assert str(refusal(link)).startswith("tools: ")
+
+
 def test_client_brings_a_call_back(run: Any, sim: Any) -> None:
     definition = {"name": "get_ant", "input_schema": {"type": "object"}}
     server = sim(Rule(tool_use={"name": "get_ant", "input": {}}))

@@ -83,7 +83,7 @@ def test_what_leads_out_is_refused(
     ("route", "said"),
     [
         ({"text_editor": "nowhere"}, "a folder that is there"),
-        ({"text_editor": 5}, "a folder that is there"),
+        ({"text_editor": 5}, "must be a directory, not 5"),
         ({"text_editor": ".", "seen_as": "work"}, "from the root on"),
     ],
 )
