@@ -41,7 +41,8 @@ class Reply(Generic[T_co]):
         request: the request it answers, as the stages before ``send`` left it.
         prefill: the words put in the model's mouth, if any; in the first step of the turn.
         output: the value that ``output=`` asked for, of that type; None until the last tool has run.
-        cost: US dollars for the whole turn, or None if a price is not known.
+        cost: US dollars for the reply, all steps of it; None if a price is not known. What the turn has
+            asked besides is in ``total_cost``.
         earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
         tool_results: results of tool calls of the response that have been run, where others wait for
             the caller; see ``pending``.
@@ -111,6 +112,15 @@ class Reply(Generic[T_co]):
         if not self.earlier:
             return self.response.usage
         return total([step.usage for step in (*self.earlier, self.response)])
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """US dollars of everything that was asked in the turn, or None if a price is not known.
+
+        That is the reply and what came beside it: a summary of an old conversation (``trim``), questions
+        to a second model, attempts that were tried again or elsewhere, the slower one of a hedge.
+        """
+        return self.trace.cost
 
     @property
     def model(self) -> str:
@@ -198,8 +208,8 @@ class Reply(Generic[T_co]):
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as JSON-ready values; without the changes of the trace, which may be long.
 
-        ``cost`` is a ``float`` here; for sums use ``reply.cost``, a ``Decimal``. ``output`` is what it
-        was read from where it is no JSON itself.
+        ``cost`` and ``total_cost`` are a ``float`` here; for sums use those of the reply, which are exact.
+        ``output`` is what it was read from where it is no JSON itself.
         """
         from hookline.wire.codec import unstructure  # noqa: PLC0415 -- building a reply must not load cattrs
 
@@ -214,6 +224,7 @@ class Reply(Generic[T_co]):
             "prefill_mode": self.prefill_mode,
             "usage": unstructure(self.usage),
             "cost": None if self.cost is None else float(self.cost),
+            "total_cost": trace.pop("cost"),
             "request_id": self.request_id,
             "trace": trace,
             "response": unstructure(self.response),
@@ -347,6 +358,8 @@ class Reply(Generic[T_co]):
         facts = [self.model, f"{usage.input_tokens} → {usage.output_tokens} tokens"]
         if self.cost is not None:
             facts.append(f"${self.cost:.6f}")
+        if self.total_cost and self.total_cost != self.cost:
+            facts.append(f"${self.total_cost:.6f} in all")
         if self.stop_reason:
             facts.append(self.stop_reason)
         shown = f'<div style="white-space:pre-wrap">{html.escape(self.text)}</div>'
