@@ -5,10 +5,10 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hookline import Request
-from hookline.models import ModelNames
+from hookline.models import ModelNames, ModelTable, load_models
 from hookline.plugin import estimate
 from hookline.turn import Turn
 from hookline.values import (
@@ -25,7 +25,7 @@ from hookline.values import (
 )
 from hookline_plugins.policy.rules.parts import Texts, texts_of_request
 
-__all__ = ["Medium", "Outgoing", "host_of"]
+__all__ = ["Medium", "Outgoing", "host_of", "names_of"]
 
 _IN_HALF: Final = 0.75  # bytes for each character of base64
 
@@ -61,6 +61,23 @@ def host_of(url: str) -> str:
         return host
 
 
+def names_of(name: str, models: ModelTable) -> ModelNames:
+    """Return the names of a model, as a policy has to take them.
+
+    Settings and plugins may tell of further models. What they say makes nothing allowed, and nobody slips
+    out of what is denied by it.
+
+    Args:
+        name: the model, as it was asked for.
+        models: what is known in this pipeline.
+
+    """
+    known, told = load_models().names_of(name), models.names_of(name)
+    if known == told:
+        return known
+    return evolve(known, perhaps=(*known.perhaps, *told.perhaps))
+
+
 class Outgoing:
     """A request that is about to leave.
 
@@ -93,7 +110,7 @@ class Outgoing:
     @cached_property
     def model_names(self) -> tuple[ModelNames, ...]:
         """The names that each model goes by."""
-        return tuple(map(self.turn.models.names_of, self.models))
+        return tuple(names_of(name, self.turn.models) for name in self.models)
 
     @cached_property
     def tools(self) -> tuple[str, ...]:
