@@ -102,9 +102,7 @@ class ModelTable:
         claude = facts is not None and facts.line is not None
         ends = () if claude and self.exact(name) is not None else tuple(tails(name))
         perhaps = [*sure, *ends]
-        if (
-            not claude
-        ):  # somebody may have told of a model of his own by a name that holds another's
+        if not claude:  # also of a model that somebody told of, by a name that holds another's
             for each in mentioned(name):
                 perhaps.append(each.id)
                 for snapshot in self._snapshots(each).values():
