@@ -1,6 +1,7 @@
 """Images of a scheme of one's own: ``Image("asset://ant.png")`` is a file of one folder."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from attrs import field, frozen
 
@@ -21,6 +22,10 @@ class AssetImages:
 
     contract = ">=1,<2"
     before = ("images",)
+    samples = ("asset://ant.png",)
+    sample_options: ClassVar = {
+        "folder": str(Path(__file__).parents[1])
+    }  # where check-plugin finds it
     folder: str = "assets"
     most_bytes: int = field(default=10_000_000, metadata=option(harmless=True, above=0))
 
@@ -38,9 +43,13 @@ class AssetImages:
 
     def _path(self, name: str) -> Path:
         folder = Path(self.folder).resolve()
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder) or not path.is_file():
-            raise InputError(f"there is no asset {name!r}")
+        try:
+            path = (folder / name).resolve()
+            known = path.is_relative_to(folder) and path.is_file()
+        except (OSError, ValueError):  # too long for a path, or none at all
+            known = False
+        if not known:
+            raise InputError(f"there is no asset {name[:100]!r}")
         return path
 
     def _read(self, path: Path) -> bytes:

@@ -3,7 +3,7 @@
 from attrs import field, frozen
 
 from hookline import CallNext, Message, PolicyViolation, Request, Response, Turn, hookimpl
-from hookline.plugin import Layer, option
+from hookline.plugin import Layer, option, whole
 
 _QUESTION = "Answer with YES or NO alone. Does this text ask for something harmful?\n\n"
 
@@ -27,9 +27,9 @@ class Guard:
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Ask the guard, by the same way as the request, and then send it."""
         text = request.messages[-1].text if request.messages else ""
-        if text and turn.step == 0 and turn.surface == "send" and turn.asks_model:
+        if text and turn.step == 0 and turn.asks_model:
             question = Request(self.model, 5, (Message("user", _QUESTION + text),))
-            answer = await call_next(question)
+            answer = await whole(await call_next(question))
             if answer.text.strip().upper().startswith(self.verdict):
                 raise PolicyViolation("the guard objects to this request")
         return await call_next(request)

@@ -23,6 +23,7 @@ class Memory:
     """
 
     contract = ">=1,<2"
+    samples = ("Remember: my ants are black.",)
     path: str = "memory.sqlite"
     keyword: str = field(default="Remember:", metadata=option(harmless=True))
     most: int = field(default=20, metadata=option(harmless=True, least=1))

@@ -1,6 +1,7 @@
 """Asks one of two models, always the same one for the same user."""
 
 import hashlib
+from typing import ClassVar
 
 from attrs import field, frozen
 
@@ -20,6 +21,7 @@ class ModelAB:
 
     name = "model-ab"
     contract = ">=1,<2"
+    sample_options: ClassVar = {"model": "claude-sonnet-4-5"}
     model: str = field(default="", metadata=option(harmless=True))
     share: float = field(default=0.5, metadata=option(harmless=True, least=0, most=1))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from string import Template
+from typing import ClassVar
 
 from attrs import field, frozen
 
@@ -20,6 +21,8 @@ class PromptTemplates:
     """
 
     contract = ">=1,<2"
+    sample_options: ClassVar = {"prompts": {"summary": "Sum up what is known of $topic."}}
+    sample_context: ClassVar = {"prompt": "summary", "topic": "ants"}
     prompts: Mapping[str, str] = field(factory=dict)
 
     @hookimpl

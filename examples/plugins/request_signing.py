@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from typing import ClassVar
 
 from attrs import field, frozen
 
@@ -22,15 +23,16 @@ class RequestSigning:
 
     contract = ">=1,<2"
     last = True  # what is signed is what leaves
+    sample_options: ClassVar = {"key": Secret("any")}
     key: Secret | None = field(default=None, metadata=option(secret=True))
 
     @hookimpl
     def resolve_images(self, turn: Turn, request: Request) -> Request | None:
         """Sign the messages; the same request has the same signature."""
-        if self.key is None or turn.surface == "upload":
+        if self.key is None or request.metadata or turn.surface == "upload":
             return None
         if not self.key.reveal():
             raise ConfigError("request-signing: the key is empty")
-        body = encode_request(request.evolve(metadata=None, stream=None))
+        body = encode_request(request.evolve(stream=None))
         signature = hmac.new(self.key.reveal().encode(), body, hashlib.sha256).hexdigest()
         return request.evolve(metadata={"user_id": signature})

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 from attrs import field, frozen
 
@@ -21,6 +22,7 @@ class Translation:
 
     contract = ">=1,<2"
     samples = ("colour",)
+    sample_context: ClassVar = {"language": "Latin"}
     language: str = field(default="English", metadata=option(harmless=True))
     glossary: Mapping[str, str] = field(factory=lambda: {"colour": "color"})
 

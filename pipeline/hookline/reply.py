@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic
@@ -9,13 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 from attrs import field, fields, frozen
 
 from hookline.trace import AttemptRecord, ToolError, Trace
-from hookline.values.blocks import (
-    Block,
-    TextBlock,
-    ToolResultBlock,
-    ToolUseBlock,
-)
-from hookline.values.editing.remembered import remembered
+from hookline.values.blocks import Block, TextBlock, ToolResultBlock, ToolUseBlock
+from hookline.values.editing.remembered import before_the_turn, remembered, without_prefill
 from hookline.values.frozen import thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillWay
@@ -46,6 +42,7 @@ class Reply(Generic[T_co]):
         earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
         tool_results: results of tool calls of the response that have been run, where others wait for
             the caller; see ``pending``.
+        pending_id: the name of ``pending``, by which what has run of it is found again.
         interrupted: True in the ``partial`` of a broken stream: more would have come.
         trace: who changed what on the way, and every attempt.
 
@@ -58,6 +55,7 @@ class Reply(Generic[T_co]):
     cost: Decimal | None = None
     earlier: tuple[Response, ...] = ()
     tool_results: tuple[ToolResultBlock, ...] = ()
+    pending_id: str = field(factory=lambda: os.urandom(16).hex(), eq=False)
     interrupted: bool = False
     trace: Trace = field(factory=Trace, eq=False)
 
@@ -161,13 +159,13 @@ class Reply(Generic[T_co]):
         again. It holds the conversation, so keep it as you would keep that.
         """
         calls = self.tool_uses
-        waits = bool(calls or self.tool_results)
-        if self.stop_reason != "tool_use" or self.interrupted or not waits:
+        if self.stop_reason != "tool_use" or self.interrupted or not (calls or self.tool_results):
             return None
         from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
 
         return {
             "version": 1,
+            "id": self.pending_id,
             "calls": [{"id": c.id, "name": c.name, "input": thaw(c.input)} for c in calls],
             "results": [unstructure(result) for result in self.tool_results],
             "response": unstructure(self.response),
@@ -200,9 +198,9 @@ class Reply(Generic[T_co]):
         """
         sent = self.request.messages
         if self.refusal is not None:
-            return _before_the_turn(sent)
+            return before_the_turn(sent)
         if self._opening:
-            sent = _without(sent, self._opening)  # it is the beginning of the reply now
+            sent = without_prefill(sent, self._opening)  # it is the beginning of the reply now
         return (*sent, self.message) if self.message.blocks else sent
 
     def to_dict(self) -> dict[str, Any]:
@@ -275,7 +273,7 @@ class Reply(Generic[T_co]):
         if (
             self._opening and not keeps_prefill
         ):  # the words are no part of the conversation any more
-            request = request.evolve(messages=_without(request.messages, self._opening))
+            request = request.evolve(messages=without_prefill(request.messages, self._opening))
         return self.evolve(
             prefill=self.prefill if keeps_prefill else None,
             request=request,
@@ -283,7 +281,7 @@ class Reply(Generic[T_co]):
         )
 
     def map_text(self, function: Callable[[str], str]) -> "Reply[T_co]":
-        """Return a copy with ``function`` applied to each text of this step, quotes in citations included.
+        """Return a copy with ``function`` applied to each text of this step, its citations included.
 
         Unlike `rewrite` it keeps the blocks apart, and so the citations and the tool calls between them.
         The prefill counts as the beginning of the first text. Texts of earlier steps have been through
@@ -412,22 +410,3 @@ def _as_json(output: Any, text: str) -> Any:
     except (TypeError, ValueError):
         return json.loads(text)
     return output
-
-
-def _before_the_turn(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Return what stands before the last message that a person, not a tool, has sent."""
-    for index in range(len(messages) - 1, -1, -1):
-        message = messages[index]
-        by_tool = any(isinstance(block, ToolResultBlock) for block in message.blocks)
-        if message.role == "user" and not by_tool:
-            return messages[:index]
-    return ()
-
-
-def _without(sent: tuple[Message, ...], prefill: Prefill) -> tuple[Message, ...]:
-    """Return what was sent without a final assistant message that is the prefill.
-
-    A plugin further in (fallback to another model) may have done the prefill in the other way, so
-    the mode does not tell.
-    """
-    return sent[:-1] if sent and sent[-1] == Message("assistant", prefill.text) else sent

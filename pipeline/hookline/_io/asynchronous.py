@@ -1,5 +1,6 @@
 """I/O that waits on the running event loop: what ``turn.io`` is in an ``AsyncPipeline``."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
@@ -103,9 +104,45 @@ class AsyncIO(Door):
 
         return InTask()
 
-    async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    async def shielded(self, coroutine: Coroutine[Any, Any, T], *, apart: bool = False) -> T:
         """Run clean-up to its end even in a cancelled scope, for a few seconds at most."""
         import anyio  # noqa: PLC0415 -- keeps `import hookline` cheap
 
+        if apart and _in_asyncio():
+            with anyio.CancelScope(shield=True):
+                return await _in_its_own_task(coroutine)
         with anyio.fail_after(_CLEAN_UP_SECONDS, shield=True):
             return await coroutine
+
+
+def _in_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def _in_its_own_task(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine that ``task.cancel()`` does not end, which no scope of anyio's holds back.
+
+    The cancellation goes on to the caller when the coroutine has ended.
+    """
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(coroutine)
+    end = loop.time() + _CLEAN_UP_SECONDS
+    left: asyncio.CancelledError | None = None
+    while not task.done() and loop.time() < end:
+        try:
+            await asyncio.wait((task,), timeout=end - loop.time())
+        except asyncio.CancelledError as error:
+            left = error
+    if not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=_CLEAN_UP_SECONDS)
+        if left is None:
+            raise TimeoutError(f"it was not done after {_CLEAN_UP_SECONDS:g} s")
+    if left is not None:
+        failed = None if not task.done() or task.cancelled() else task.exception()
+        raise left from failed
+    return task.result()

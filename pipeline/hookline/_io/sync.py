@@ -97,6 +97,6 @@ class SyncIO(Door):
 
         return InThread(drive)
 
-    async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    async def shielded(self, coroutine: Coroutine[Any, Any, T], *, apart: bool = False) -> T:  # noqa: ARG002 -- as in async code
         """Just run it: nothing cancels a thread."""
         return await coroutine

@@ -1,6 +1,8 @@
 """The life of a turn, from ``on_turn_start`` to ``on_turn_end``: once, for every surface."""
 
+from collections.abc import Awaitable
 from contextlib import suppress
+from inspect import isawaitable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -14,6 +16,7 @@ from hookline._journey.failures import (
     result_of,
     tell,
 )
+from hookline._journey.plugin_set import Implementation
 from hookline.errors import DeadlineExceeded, HooklineError
 from hookline.reply import Outcome, Reply
 from hookline.turn import Turn
@@ -118,7 +121,7 @@ class Life:
                 models=turn.models,
             )
             try:
-                await turn.io.shielded(result_of(implementation, turn, outcome))
+                await self._told(implementation, outcome)
             except BaseException as error:
                 if is_cancellation(error):  # the others must still hear, and of this
                     problem = error
@@ -130,6 +133,20 @@ class Life:
                 else:
                     note_failure(turn, implementation, error)
         return problem
+
+    async def _told(self, implementation: Implementation, outcome: Outcome) -> None:
+        """Run one ``conclude`` to its end, whatever the caller's task is told meanwhile."""
+        turn = self._turn
+        if implementation.role == "enforcer":
+            await turn.io.shielded(result_of(implementation, turn, outcome), apart=True)
+            return
+        result = implementation.call(turn, outcome)
+        if isawaitable(result):  # a task is only for what waits
+            await turn.io.shielded(_awaited(result), apart=True)
+
+
+async def _awaited(result: Awaitable[object]) -> None:
+    await result
 
 
 def _stops(error: BaseException | None) -> bool:

@@ -72,14 +72,18 @@ class Selection:
 
         available = offered(settings)
         names = [name for name in self.added if not is_file_reference(name)]
+        files = [name for name in self.added if is_file_reference(name)]
+        in_files: tuple[str, ...] = ()
+        if files and (self.without or self.only):
+            files, in_files = self._of_files(files)
         for name in (*names, *self.without, *self.only):
-            if name not in available:
+            if name not in available and name not in in_files:
                 raise ConfigError(
-                    f"there is no plugin called {name!r}; {nearest(name, available)}. A file is given "
+                    f"there is no plugin called {name!r}; {nearest(name, (*available, *in_files))}. A file is given "
                     "by its path, and ends in .py"
                 )
         for name in self.without:
-            if available[name].enforces:
+            if name in available and available[name].enforces:
                 raise ConfigError(
                     f"-p no:{name}: plugin {name!r} is an enforcer of "
                     f"{available[name].distribution}; only code switches it off: disable=[{name!r}]"
@@ -87,7 +91,7 @@ class Selection:
         for name in settings.disable:
             if name in available:
                 left_out(available[name], settings)  # refuses what those settings may not do
-        disable = [*settings.disable, *self.without]
+        disable = [*settings.disable, *(name for name in self.without if name in available)]
         if self.only:
             kept = {*self.only, *names}
             disable += [
@@ -98,9 +102,35 @@ class Selection:
                 and policy.required(name) is None
                 and not each.enforces
             ]
-            names += [name for name in self.only if getattr(available[name], "optional", False)]
-        files = [name for name in self.added if is_file_reference(name)]
+            names += [
+                name
+                for name in self.only
+                if name in available and getattr(available[name], "optional", False)
+            ]
         return [*dict.fromkeys(names), *files], disable
+
+    def _of_files(self, references: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+        """Return the references without the plugins that are left out, and the names of all in them."""
+        from hookline._journey.plugin_files import plugins_in  # noqa: PLC0415 -- `--help` does without
+
+        kept: list[str] = []
+        names: list[str] = []
+        for reference in references:
+            found = plugins_in(reference)
+            names += [each.name for each in found]
+            for each in found:
+                if each.name in self.without and each.enforces:
+                    raise ConfigError(
+                        f"-p no:{each.name}: plugin {each.name!r} of {each.path} is an enforcer; "
+                        "only code switches it off"
+                    )
+            stay = [each for each in found if each.name not in self.without]
+            kept += (
+                [reference]
+                if len(stay) == len(found)
+                else [f"{each.path}:{each.object.__name__}" for each in stay]
+            )
+        return kept, tuple(names)
 
 
 def chosen(names: Sequence[str], only: str | None) -> Selection:

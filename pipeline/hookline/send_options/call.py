@@ -102,13 +102,20 @@ def prepare(
     history = as_history(given.get("messages"))
     new = new_message(message, given.get("images"), optional=bool(history))
     definitions, functions = split_tools(given.get("tools"))
+    context = table_of("context", given.get("context"))
     fields = request_fields(given)
     fields["messages"] = (new,) if new else ()
     if definitions:
         fields["tools"] = definitions
-    context = table_of("context", given.get("context"))
+    try:
+        request = blank.evolve(**fields)
+    except InputError as error:
+        # The frames below hold all fields, credentials among them, and a traceback would show them.
+        raise error.with_traceback(None) from error.__cause__
+    finally:
+        fields.clear()
     return Call(
-        blank.evolve(**fields),
+        request,
         TurnOptions(
             history=history,
             prefill=prefill_of(given.get("prefill")),

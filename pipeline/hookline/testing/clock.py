@@ -142,8 +142,8 @@ class _FakeIO:
     def alongside(self) -> Alongside:
         return self._real.alongside()
 
-    async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return await self._real.shielded(coroutine)
+    async def shielded(self, coroutine: Coroutine[Any, Any, T], *, apart: bool = False) -> T:
+        return await self._real.shielded(coroutine, apart=apart)
 
     async def bounded(self, awaitable: Awaitable[T], seconds: float, *, shield: bool = False) -> T:
         return await self._real.bounded(awaitable, seconds, shield=shield)

@@ -120,8 +120,15 @@ class IO(Protocol):
         """Fetch an untrusted URL through the one guarded door."""
         ...
 
-    async def shielded(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Finish ``coroutine`` even if the turn has been cancelled (bounded; for clean-up)."""
+    async def shielded(self, coroutine: Coroutine[Any, Any, T], *, apart: bool = False) -> T:
+        """Finish ``coroutine`` even if the turn has been cancelled; for clean-up of a few seconds.
+
+        Args:
+            coroutine: what must be done.
+            apart: whether it runs in a task of its own, so that a ``task.cancel()`` of asyncio which
+                comes while it runs does not end it either. The cancellation goes on when it has ended.
+
+        """
         ...
 
     async def bounded(self, awaitable: Awaitable[T], seconds: float, *, shield: bool = False) -> T:

@@ -32,6 +32,7 @@ _LAST_WORDS: Final = 300  # characters of what a process said that ended by itse
 @click.command(
     epilog=examples(
         "hookline check-plugin ./my_plugin.py",
+        "hookline check-plugin ./my_images.py --sample asset://ant.png",
         "hookline check-plugin my-plugin --badge >> README.md",
         "hookline check-plugin ./my_plugin.py --json | jq '.[].results[] | select(.verdict==\"wrong\")'",
     )
@@ -40,23 +41,36 @@ _LAST_WORDS: Final = 300  # characters of what a process said that ended by itse
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
-    default=120.0,
+    default=300.0,
     show_default=True,
     metavar="S",
     help="Seconds that all of it may take.",
+)
+@click.option(
+    "--sample",
+    "samples",
+    multiple=True,
+    metavar="TEXT",
+    help="A text that the plugin reacts to, or a source of its own scheme (asset://ant.png). Repeatable.",
 )
 @click.option("--badge", is_flag=True, help="Print only a line of Markdown for a README.")
 @CONFIG
 @JSON
 def check_plugin(
-    reference: str, timeout: float, config: str | None, *, badge: bool, as_json: bool
+    reference: str,
+    timeout: float,
+    samples: tuple[str, ...],
+    config: str | None,
+    *,
+    badge: bool,
+    as_json: bool,
 ) -> int:
     """Try a plugin on every surface and in every form of content.
 
     PATH is a file with plugins, NAME an installed plugin. Exit code 0 says that nothing is wrong, 1 that
     something is, 2 that there is no plugin that can be made.
     """
-    run = _Run(reference, config, timeout)
+    run = _Run(reference, config, timeout, samples)
     run.wait()
     if run.unreadable:
         error(run.unreadable)
@@ -88,16 +102,19 @@ class _Run:
     reference: str
     config: str | None
     seconds: float
+    samples: tuple[str, ...] = ()
     unreadable: str = ""
     _lines: list[dict[str, Any]] = field(factory=list)
     _ended: str = ""
 
     def wait(self) -> None:
         """Run it to its end, or to that of the time, and read what it has said."""
-        command = [sys.executable, "-m", "hookline.testing.conformance", self.reference]
+        command = [sys.executable, "-m", "hookline.testing.conformance"]
+        command += [f"--sample={each}" for each in self.samples]
+        command += ["--", self.reference, *([self.config] if self.config else [])]
         with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
             process = subprocess.Popen(  # noqa: S603 -- our own interpreter, and what the user named
-                [*command, *([self.config] if self.config else [])],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,

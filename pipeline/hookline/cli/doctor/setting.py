@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Final
 
+from hookline._journey.plugin_files import is_file_reference, split_reference
 from hookline._pipeline_given import credential_of, lacks_credential
 from hookline.cli.doctor.found import Found
+from hookline.cli.selection import selection
 from hookline.cli.survey import survey
 from hookline.config import Settings
 from hookline.errors import ConfigError, HooklineError
@@ -88,7 +90,7 @@ def plugins(_settings: Settings, config: str | None) -> Iterator[Found]:
             f"plugin {each.name}",
             "finding",
             each.reason,
-            f"repair {each.distribution or 'it'}, or leave it out: HOOKLINE_DISABLE={each.name}",
+            f"repair {each.distribution or 'it'}, or {_left_out(each.name, each.distribution)}",
         )
     if broken:
         return
@@ -103,6 +105,16 @@ def plugins(_settings: Settings, config: str | None) -> Iterator[Found]:
         return
     on = sum(each.enabled for each in looked.found)
     yield Found("plugins", "good", f"{on} of {len(looked.found)} are on, none is broken")
+
+
+def _left_out(name: str, distribution: str) -> str:
+    """Say how a broken plugin is left out: where it came from decides."""
+    for reference in selection().added:
+        if reference == name or split_reference(reference)[0] == distribution:
+            return f"leave out -p {reference}"
+    if is_file_reference(distribution):
+        return f"take {distribution} out of [plugins] files"
+    return f"leave it out: HOOKLINE_DISABLE={name}"
 
 
 def proxies(settings: Settings, _config: str | None) -> Iterator[Found]:

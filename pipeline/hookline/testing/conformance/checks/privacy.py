@@ -1,88 +1,34 @@
-"""Checks of options, of secrets in output, and of what a call costs."""
+"""Checks of what must not be shown: keys, secret options, and what the plugin itself hides."""
 
 import io
-import json
 import logging
-import tomllib
+import re
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from time import perf_counter
 from typing import Any, Final, Self
 
 import attrs
 from loguru import logger
 
-from hookline._journey.made import configured
+from hookline._journey.plugin_set import Plugin
 from hookline._journey.trust import options_of
 from hookline.config import facts_of
-from hookline.errors import HooklineError
+from hookline.pipeline import Pipeline
 from hookline.simulator import Rule
 from hookline.testing.conformance.report import Finding
+from hookline.testing.conformance.samples import sentence, words
+from hookline.testing.conformance.surfaces import Call
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator, TraceCapture
 from hookline.values.secret import Secret
 
-__all__ = ["cost", "options", "secrets"]
+__all__ = ["hidden", "secrets"]
 
 _KEY: Final = "sk-ant-canary-0815"
 _SECRET: Final = "canary-secret-4711"  # noqa: S105 -- made up to be looked for
-_ROUNDS: Final = 40
-_SLOW: Final = 50_000  # microseconds; a turn is not to wait for that
-
-
-def options(trying: Trying) -> Iterator[Finding]:
-    """Each option goes through a settings file and comes out the same; a wrong one is named."""
-    thing = trying.subject.object
-    known = options_of(type(thing))
-    if not known:
-        trying.nothing("it has no options")
-        return
-    values: dict[str, Any] = {}
-    for name, field in known.items():
-        value = getattr(thing, field.name)
-        if facts_of(field).secret or value is None:
-            continue
-        written = _toml(value)
-        if written is None:
-            continue  # an object, which only code can give
-        values[name] = tomllib.loads(f"value = {written}")["value"]
-    if not values:
-        trying.nothing("only code can give its options")
-        return
-    try:
-        made = configured(trying.subject.name, type(thing), values)
-    except HooklineError as error:
-        yield Finding(
-            f"its own values, read from a settings file, are refused: {error}",
-            "the type of each field must say what it takes",
-        )
-        return
-    for name in values:
-        field = known[name]
-        if getattr(made, field.name) != getattr(thing, field.name):
-            yield Finding(
-                f"option {name!r} is {getattr(thing, field.name)!r}, and "
-                f"{getattr(made, field.name)!r} after a settings file",
-                "let the field's type, or a converter, take what TOML can say",
-            )
-    try:
-        configured(trying.subject.name, type(thing), {**values, "no_such_option": 1})
-    except HooklineError:
-        return
-    yield Finding("an unknown option is taken without a word", "declare options as attrs fields")
-
-
-def _toml(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)  # TOML's basic strings escape as JSON does
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        items = [_toml(each) for each in value]
-        return None if None in items else "[" + ", ".join(map(str, items)) + "]"
-    return None
+_NAMED_LIKE_ONE: Final = re.compile(
+    r"(?:^|_)(?:(?:api_?|secret_?|private_?|signing_?|access_?)?key|token|secret|password|passwd)$"
+)
 
 
 class _Sink:
@@ -118,6 +64,7 @@ class _Sink:
 
 def secrets(trying: Trying) -> Iterator[Finding]:
     """No key and no secret option appears in a log, a trace, a repr, an error or the request."""
+    yield from _undeclared(trying)
     thing = _with_secrets(trying.subject.object)
     for rules in ((), (Rule(status=500),)):
         for surface in ("send", "stream"):
@@ -150,9 +97,6 @@ def _with_secrets(thing: Any) -> Any:
 
 def _everything(trying: Trying, thing: Any, surface: str, rules: Any) -> str:
     """Take a call and return all that it shows to whoever looks."""
-    from hookline._journey.plugin_set import Plugin  # noqa: PLC0415 -- only here
-    from hookline.pipeline import Pipeline  # noqa: PLC0415 -- only here
-
     trace = TraceCapture()
     simulator = RecordingSimulator(*rules)
     parts = [repr(thing)]
@@ -176,36 +120,32 @@ def _everything(trying: Trying, thing: Any, surface: str, rules: Any) -> str:
     return "\n".join(parts)
 
 
-def cost(trying: Trying) -> Iterator[Finding]:
-    """Measure what the plugin adds to a call; only a gross delay is a finding."""
-    with_it, bare = _measured(trying, alone=False), _measured(trying, alone=True)
-    if with_it is None or bare is None:
-        trying.nothing("its calls are refused, or need an event loop")
-        return
-    trying.calls += _ROUNDS
-    more = max(0.0, with_it - bare)
-    trying.note = f"about {more:.0f} µs a call, {len(trying.subject.hooks)} hooks"
-    if more > _SLOW:
-        yield Finding(
-            f"a call takes {more / 1000:.0f} ms more",
-            "work that waits belongs into turn.io, and work that is the same each time into `open`",
-        )
+def _undeclared(trying: Trying) -> Iterator[Finding]:
+    """Yield options that are named like secrets, and are plain texts."""
+    for name, field in options_of(type(trying.subject.object)).items():
+        value = getattr(trying.subject.object, field.name)
+        if _NAMED_LIKE_ONE.search(name) and isinstance(value, str):
+            yield Finding(
+                f"option {name!r} is named like a secret, and is a plain text",
+                "key: Secret | None = field(default=None, metadata=option(secret=True)) takes it by "
+                "reference, and no repr shows it",
+            )
 
 
-def _measured(trying: Trying, *, alone: bool) -> float | None:
-    """Return the median microseconds of a call."""
-    subject = trying.subject
-    line = subject.line("sync", RecordingSimulator())
-    if alone:
-        line.close()
-        line = type(line)(base_url=RecordingSimulator(), config={}, disable=["retry"])
-    with line:
-        times = []
-        for _ in range(_ROUNDS):
-            began = perf_counter()
-            try:
-                line.send("Hello")
-            except HooklineError:
-                return None
-            times.append(perf_counter() - began)
-    return sorted(times)[_ROUNDS // 2] * 1e6
+def hidden(trying: Trying) -> Iterator[Finding]:
+    """Look whether what the plugin takes out of a request stands in its logs or notes."""
+    tried = False
+    for sample in trying.subject.samples:
+        text = " ".join(sample.split())
+        with _Sink() as sink:
+            outcome = trying.take(Call(message=sentence(sample)))
+        if outcome.error is not None or not outcome.bodies or text in words(list(outcome.bodies)):
+            continue
+        tried = True
+        if sample in sink.out.getvalue() + sink.text.getvalue() + "\n".join(outcome.notes):
+            yield Finding(
+                f"it takes {sample!r} out of the request, and says it in a log or in the trace",
+                "say how many were found, and of what kind, and not which",
+            )
+    if not tried:
+        trying.nothing("it takes no sample out of a request; a class says what: samples = (…)")

@@ -10,9 +10,9 @@ from attrs import define
 from hookline.errors import HooklineError
 from hookline.hookspecs import Layer, hookimpl
 from hookline.simulator import Rule
-from hookline.testing.conformance.content import UNHEARD
+from hookline.testing.conformance.checks.content import UNHEARD
 from hookline.testing.conformance.report import Finding
-from hookline.testing.conformance.subject import COLOURS, Call
+from hookline.testing.conformance.surfaces import COLOURS, Call
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.leaks import busy_connections
 from hookline.testing.recording import RecordingSimulator
@@ -54,6 +54,12 @@ def failures(trying: Trying) -> Iterator[Finding]:
                     if not (colour == "sync" and "event loop" in text):
                         yield Finding(f"at {name} ({surface}, {colour}) {text}", UNHEARD)
                 bare = trying.subject.without(call, colour)
+                if bare.error is not None and outcome.error is None and outcome.bodies:
+                    yield Finding(
+                        f"at {name}, each time ({surface}, {colour}), the caller was given "
+                        f"{(outcome.text or '')[:40]!r} and no error",
+                        "what call_next raises is for the caller, unless another request is answered",
+                    )
                 ends_well = bare.error is None and outcome.error is not None
                 if ends_well and outcome.blames and "PluginError" not in (outcome.error or ""):
                     yield Finding(

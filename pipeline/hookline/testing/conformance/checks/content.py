@@ -1,15 +1,14 @@
 """Checks of what a plugin makes of a request: on every surface, in every form, in every place."""
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import FORMS, PLACES, Place, sentence, words
-from hookline.testing.conformance.subject import COLOURS, SURFACES, Call, Outcome
+from hookline.testing.conformance.surfaces import COLOURS, SURFACES, Call, Outcome
 from hookline.testing.conformance.trying import Trying
 
-__all__ = ["UNHEARD", "forms", "places", "stands", "surfaces"]
+__all__ = ["UNHEARD", "forms", "places", "surfaces"]
 
 _BY_NAME: Final = {place.name: place for place in PLACES}
 _MOST: Final = 100  # characters of a sample that a finding shows
@@ -18,13 +17,6 @@ UNHEARD: Final = (
     "what only observes fails without a word to the caller: its work is not done; `reply` is None "
     "where a turn failed, and `error` None where it did not"
 )
-_BRIEF: Final = "Keep to the facts about meadows."
-_MARK: Final = {"type": "ephemeral"}
-_MARKED: Final = Call(
-    message=[{"type": "text", "text": "Hello", "cache_control": _MARK}],
-    options={"system": [{"type": "text", "text": _BRIEF, "cache_control": _MARK}]},
-)
-_BRIEFED: Final = Call(options={"system": _BRIEF})
 
 
 def _shown(text: str) -> str:
@@ -107,31 +99,6 @@ def places(trying: Trying) -> Iterator[Finding]:
                 )
     if not touched:
         trying.nothing("no sample was changed; a class says what it reacts to: samples = (…)")
-
-
-def stands(trying: Trying) -> Iterator[Finding]:
-    """Check that the caller's system prompt and cache breakpoints are still there when the request leaves."""
-    replaces = "system" in getattr(trying.subject.object, "edits", ())
-    for call, form in ((_BRIEFED, "a string"), (_MARKED, "blocks")):
-        outcome = trying.take(call)
-        if outcome.error is not None or not outcome.bodies:
-            continue
-        said = set(_BRIEF.lower().rstrip(".").split())
-        if not replaces and not said & set(_sent(outcome).lower().split()):
-            yield Finding(
-                f"the caller's system prompt, {form}, is gone from what is sent",
-                "request.with_system(text) adds to it, and evolve(system=…) replaces it; where that is "
-                'meant, say so in the class: edits = ("system",)',
-            )
-        elif _marks(outcome) < _marks(trying.subject.without(call)):
-            yield Finding(
-                "a cache breakpoint of the caller's is gone from what is sent",
-                "keep the blocks: request.with_system and request.map_text leave `cache_control` alone",
-            )
-
-
-def _marks(outcome: Outcome) -> int:
-    return json.dumps(outcome.bodies[-1:]).count('"cache_control"')
 
 
 def _sent(outcome: Outcome) -> str:

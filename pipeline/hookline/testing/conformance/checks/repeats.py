@@ -1,26 +1,20 @@
-"""Checks of what must not change: what was handed in, the same call again, the next step, somebody else's turn."""
+"""Checks of what must not change: what was handed in, the same call again, the next step."""
 
 import itertools
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any, Final
 
-from hookline.errors import HooklineError
-from hookline.simulator import Rule
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import PLACES, sentence, words
-from hookline.testing.conformance.subject import Call
+from hookline.testing.conformance.surfaces import Call
 from hookline.testing.conformance.trying import Trying
-from hookline.testing.recording import RecordingSimulator
 from hookline.values.messages import Message, Request
-from hookline.values.principal import Principal
 from hookline.wire.codec import encode_request, structure_message
 
-__all__ = ["determinism", "isolation", "purity", "steps"]
+__all__ = ["determinism", "purity", "steps"]
 
-_THREADS: Final = 8
 _TRANSFORMS: Final = ("build_history", "inject_prefill", "resolve_images", "send")
 _ALIKE: Final = frozenset({"id", "request_id"})
 
@@ -137,65 +131,3 @@ def _bare(message: Any) -> str:
         {key: value for key, value in each.items() if key != "cache_control"} for each in content
     ]
     return json.dumps([message["role"], blocks], sort_keys=True)
-
-
-def isolation(trying: Trying) -> Iterator[Finding]:
-    """Check that neither a second pipeline nor another user's turn shows what the first one saw."""
-    yield from _pipelines(trying)
-    yield from _users(trying)
-
-
-def _pipelines(trying: Trying) -> Iterator[Finding]:
-    call = Call(message="Where do ants live?")
-    fresh = trying.take(call)
-    trying.take(Call(message="My canary is called Tweety-4711.", surface="conversation"))
-    again = trying.take(call)
-    if "Tweety-4711" in f"{again.bodies}{again.text}":
-        yield Finding(
-            "a new pipeline with a new instance sent what another pipeline had seen",
-            "keep state on the instance, or in TurnState and ConversationState; not on the class or "
-            "the module",
-        )
-    elif trying.subject.deterministic and (fresh.bodies, fresh.text) != (again.bodies, again.text):
-        yield Finding(
-            "a new pipeline with a new instance behaves as if it knew an earlier one",
-            "keep state on the instance, or in TurnState and ConversationState; not on the class or "
-            "the module",
-        )
-
-
-def _users(trying: Trying) -> Iterator[Finding]:
-    if trying.subject.take(Call()).asks_loop:
-        return  # threads are for Pipeline
-    simulator = RecordingSimulator(Rule(when="weather", reply="Sunny."))
-    with trying.subject.line("sync", simulator) as line:
-
-        def turn(number: int) -> tuple[int, str]:
-            canary = f"canary-{number:04d}-end"
-            answers = []
-            for text in (f"My word is {canary}.", "What is my word?"):
-                try:
-                    reply = line.send(text, principal=Principal(user=f"user-{number}"))
-                except HooklineError:
-                    continue
-                answers.append(reply.text + str(reply.request))
-            return number, " ".join(answers)
-
-        with ThreadPoolExecutor(_THREADS) as pool:
-            seen = list(pool.map(turn, range(_THREADS * 2)))
-        trying.calls += len(seen) * 2
-    for number, text in seen:
-        others = [each for each in range(_THREADS * 2) if each != number]
-        if any(f"canary-{other:04d}-end" in text for other in others):
-            yield Finding(
-                "a user was shown, or sent, what another user had said",
-                "key what is kept by turn.principal, or keep it in TurnState or ConversationState",
-            )
-            return
-    for body in simulator.requests:
-        if len({each for each in range(_THREADS * 2) if f"canary-{each:04d}-end" in str(body)}) > 1:
-            yield Finding(
-                "one request held the words of two users",
-                "key what is kept by turn.principal, or keep it in TurnState or ConversationState",
-            )
-            return
