@@ -108,4 +108,5 @@ class Logging:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost=reply.cost,
+            total_cost=reply.total_cost,
         )

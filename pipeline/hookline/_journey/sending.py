@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hookline._journey.checks import check
 from hookline._journey.engine import Engine
@@ -13,6 +13,9 @@ from hookline.trace import AttemptOutcome, AttemptRecord
 from hookline.turn import Ending, Turn
 from hookline.values.destination import Destination
 from hookline.values.messages import Request, Response
+
+if TYPE_CHECKING:
+    from hookline.models import ModelTable
 
 __all__ = ["attempt_record", "outgoing", "send"]
 
@@ -151,6 +154,7 @@ class _Exchange:
             response=self._response,
             error=error,
             ending=self.ending,
+            models=turn.models,
         )
         turn.trace.attempts.append(record)
         observers = self._engine.plugins.of("on_attempt")
@@ -164,6 +168,7 @@ def attempt_record(
     response: Response | None,
     error: BaseException | None,
     ending: Ending,
+    models: "ModelTable",
     **known: Any,
 ) -> AttemptRecord:
     """Return the record of an exchange that is over.
@@ -173,6 +178,7 @@ def attempt_record(
         response: the answer, if one began.
         error: what ended it, or None.
         ending: usage and model, as far as they were told.
+        models: facts about models.
         **known: further fields of the record.
 
     """
@@ -189,6 +195,7 @@ def attempt_record(
         error=f"{type(error).__name__}: {error}".rstrip(": ") if error is not None else None,
         usage=ending.usage,
         answered_by=ending.model,
+        facts=models.get(ending.model) if ending.model else None,
         **known,
     )
 

@@ -196,10 +196,11 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
 
 def _like(models: "ModelTable", model: str) -> str | None:
     """Return the model that was meant, or probably was: a near name, else the newest of that family."""
-    spelled = models.get(model)
+    spelled = models.get(model)  # as a cloud spells it
+    meant = models if spelled is None else (spelled,)
+    names = [name for facts in meant for name in (*facts.aliases, facts.id)]
     if spelled is not None:
-        return spelled.id  # as a cloud spells it
-    names = [name for facts in models for name in (*facts.aliases, facts.id)]
+        return get_close_matches(model, names, 1, cutoff=0)[0]
     near = get_close_matches(model, names, 1, cutoff=0.7)
     if near:
         return near[0]

@@ -329,7 +329,7 @@ class Turn:
     @property
     def cost(self) -> "Decimal | None":
         """US dollars of all attempts that have ended so far, or None if a price is not known."""
-        return self.models.price((each.answered_by, each.usage) for each in self.trace.attempts)
+        return self.trace.cost
 
     def tell(self, event: "Event") -> None:
         """Show an event to whoever reads the events of this stream; elsewhere nothing happens.

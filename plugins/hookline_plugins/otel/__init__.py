@@ -173,9 +173,8 @@ class Otel:
         labels: dict[str, Any] = {"gen_ai.operation.name": operation(turn)}
         if turn.request is not None:
             labels["gen_ai.request.model"] = turn.request.model
-        cost = turn.models.price((each.answered_by, each.usage) for each in turn.trace.attempts)
-        if cost:
-            self._measure("hookline.cost", float(cost), labels)
+        if turn.cost:
+            self._measure("hookline.cost", float(turn.cost), labels)
         if error is not None:
             labels["error.type"] = type(error).__name__
         seconds = turn.io.now() - self.began[turn]

@@ -259,7 +259,7 @@ class Tools:
             )
         if self.max_cost is None:
             return
-        cost = turn.models.price((each.answered_by, each.usage) for each in turn.trace.attempts)
+        cost = turn.cost
         if cost is not None and cost > self.max_cost:
             raise TurnLimitExceeded(
                 f"the turn has cost ${cost:.4f}, and may cost ${self.max_cost}; "
