@@ -20,7 +20,7 @@ from hookline._journey.tool_calls import ToolCalls, resolved
 from hookline._pipeline_given import (
     guarding,
     header_of,
-    names_credential,
+    lacks_credential,
     simulator_of,
     split_policy,
 )
@@ -32,7 +32,7 @@ from hookline.policy import load_policy, policy_settings
 from hookline.profiles import Profile
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
-from hookline.send_options.options import betas_of, forget_credentials
+from hookline.send_options.options import betas_of, forget
 from hookline.turn import Resumed, Turn, Uploads
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
@@ -219,7 +219,7 @@ class PipelineBase:
 
         return Journeys(
             engine=self._engine,
-            begin=lambda item: self._begin(
+            begin=lambda item: self.begin_turn(
                 "batch", item.message, {**item.options}, name=item.custom_id
             ),
             resume=self._resume,
@@ -269,7 +269,7 @@ class PipelineBase:
         base_url = self.settings.base_url
         return not isinstance(base_url, str) or base_url.startswith("sim:")
 
-    def _begin(
+    def begin_turn(
         self,
         surface: str,
         message: Input,
@@ -279,9 +279,15 @@ class PipelineBase:
         name: str = "",
         resumed: Resumed | None = None,
     ) -> tuple[Turn, Request]:
-        """Turn what a caller wants into a turn and its first request."""
-        call = self._prepared(message, given)
-        forget_credentials(given)
+        """Turn what a caller wants into a turn and its first request; empty ``given``.
+
+        Who goes on with them forgets the message, too: what is in frames is shown to whoever records a
+        traceback.
+        """
+        try:
+            call = self._prepared(message, given)
+        finally:
+            forget(given)
         if surface != "explain":  # which sends nothing
             self._require_credentials()
         options = call.options
@@ -370,12 +376,8 @@ class PipelineBase:
         return self.servers.profile(self._destination)
 
     def _require_credentials(self) -> None:
-        settings = self.settings
-        if settings.api_key or settings.auth_token or self._simulator_used:
+        if self._simulator_used or not lacks_credential(self.settings, self.servers.table):
             return
-        host = self.servers.table.guess(str(settings.base_url))
-        if not host.needs_key or names_credential(settings.headers):
-            return  # a local server, or a gateway that wants something else
         raise ConfigError(
             "there is no API key. Give one in any of three ways: Pipeline(api_key=…), the "
             "environment variable ANTHROPIC_API_KEY, or ANTHROPIC_AUTH_TOKEN for a bearer token. "

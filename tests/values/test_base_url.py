@@ -140,7 +140,7 @@ def test_what_may_be_a_credential_in_it_is_refused_and_not_shown(
         ("https://bücher.example/v1", "https://xn--bcher-kva.example"),
         ("https://bücher.example.:8443", "https://xn--bcher-kva.example.:8443"),
         ("https://faß.example", "https://xn--fa-hia.example"),  # and not fass.example
-        ("https://\uff4cocalhost\u3002:80", "https://localhost.:80"),
+        ("https://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ。:80", "https://localhost.:80"),
         ("https://example.com/a@b", "https://example.com/a@b"),
         ("https://example.com/v2", "https://example.com/v2"),
         ("sim:", "sim:"),

@@ -108,10 +108,7 @@ def _problem(value: str) -> str:
         ),
         (
             path.endswith(_OF_ANOTHER_API),
-            (
-                "it ends in an address of another API; give what stands before /v1 of a server that "
-                "has the Messages API"
-            ),
+            "it ends in an address of another API; give what stands before /v1",
         ),
     )
     return next((words for wrong, words in problems if wrong), "")

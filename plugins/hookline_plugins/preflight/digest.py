@@ -60,6 +60,7 @@ class Digest:
         marks: its cache breakpoints, in order.
         images: how many images it holds, in documents and results too.
         pages: how many pages its PDFs have together.
+        media: whether it holds an image or a document.
         large: places of images too large for a request with many.
         citing: for each document and search result, whether it wants citations.
         needs: what in it needs a beta header.
@@ -83,6 +84,7 @@ class Digest:
     marks: tuple[Mark, ...] = ()
     images: int = 0
     pages: int = 0
+    media: bool = False
     large: tuple[str, ...] = ()
     citing: tuple[tuple[str, bool], ...] = ()
     needs: tuple[Need, ...] = ()

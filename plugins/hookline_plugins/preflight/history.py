@@ -42,6 +42,7 @@ class History:
         marks: cache breakpoints.
         images: how many.
         pages: of PDFs, all together.
+        media: whether there are images or documents.
         large: images too large for a request with many.
         citing: the first document with (True) and without (False) citations.
         needs: what needs a beta header.
@@ -65,6 +66,7 @@ class History:
     marks: list[Mark] = field(factory=list)
     images: int = 0
     pages: int = 0
+    media: bool = False
     large: list[str] = field(factory=list)
     citing: dict[bool, str] = field(factory=dict)
     needs: list[Need] = field(factory=list)
@@ -169,6 +171,7 @@ class History:
         self.marks += [Mark(f"{at}.{mark.place}", mark.ttl) for mark in digest.marks]
         self.images += digest.images
         self.pages += digest.pages
+        self.media = self.media or digest.media
         self.large += [f"{at}.{place}" for place in digest.large]
         for place, wanted in digest.citing:
             self.citing.setdefault(wanted, f"{at}.{place}")
