@@ -92,7 +92,9 @@ from hookline.values.pictures.pixels import Pixels
 from hookline.values.pictures.survey import (
     Medium,
     media_in,
+    pages_in,
     remember_header,
+    remember_pages,
     surveyed,
     total_tokens,
 )
@@ -243,7 +245,9 @@ __all__ = [
     "read_header",
     "read_rate_limits",
     "redacted",
+    "pages_in",
     "remember_header",
+    "remember_pages",
     "shown_url",
     "size_text",
     "surveyed",
