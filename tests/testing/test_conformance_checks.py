@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from attrs import field, frozen
 
-from hookline import Image, InputError, Message, StreamFilter, hookimpl
+from hookline import Image, InputError, Message, PolicyViolation, StreamFilter, hookimpl
 from hookline.cli import main
 from hookline.plugin import ConversationState, Layer, TurnState, option
 from hookline.testing.conformance import CHECKS, Subject, check_plugin
@@ -514,7 +514,20 @@ class Keyed:
         return None
 
 
+class Refuses:
+    """Sends nothing of what it refuses, so that nothing can go wrong with it on the way."""
+
+    role = "enforcer"
+    samples = ("project zephyr",)
+
+    @hookimpl
+    def check_request(self, request):
+        if "zephyr" in request.messages[-1].text:
+            raise PolicyViolation("no project")
+
+
 RIGHT = [
+    (Refuses, "later turns"),
     (TurnsApart, "isolation"),
     (TurnsApart, "leftovers"),
     (DoesNotBlock, "event loop"),
