@@ -11,10 +11,10 @@ WORKERS ?= 2
 
 # What tests need beyond PyPI, as command=package: what is on the PATH is left alone.
 TEST_DEPS ?= bash=bash curl=curl exiftool=libimage-exiftool-perl minisign=minisign redis-server=redis-server Xvfb=xvfb xclip=xclip
-# And beyond that, where npm is: the MCP project's own servers, for the slow tests.
-TEST_NPM ?= @modelcontextprotocol/server-everything @modelcontextprotocol/server-filesystem @modelcontextprotocol/server-memory
+# And beyond that, where npm is: the MCP project's own servers, and a bridge to HTTP for them, for the slow tests.
+TEST_NPM ?= @modelcontextprotocol/server-everything @modelcontextprotocol/server-filesystem @modelcontextprotocol/server-memory supergateway
 
-.PHONY: help demo test test-slow test-deps lint types docs bench build check clean
+.PHONY: help demo test test-slow fuzz test-deps lint types docs bench build check clean
 
 help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -35,6 +35,9 @@ test: $(READY)  ## the tests, a few minutes
 
 test-slow: $(READY)  ## the slow ones: soak, outage, half a minute of cancellations
 	$(BIN)/python -m pytest -q -m slow
+
+fuzz: $(READY)  ## the property tests with new examples, many more than `make test` tries
+	$(BIN)/python -m pytest -q -m hypothesis -n $(WORKERS) --hypothesis-profile=new --timeout=3000
 
 test-deps:  ## install what tests need beyond PyPI, with the system's package tool
 	@.ci/install $(TEST_DEPS)

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from hookline.errors import InputError
 
-__all__ = ["cache_folder", "read_file", "secure_file", "write_file"]
+__all__ = ["cache_folder", "read_file", "secure_file", "state_folder", "write_file"]
 
 _READ: Final = (
     os.O_RDONLY
@@ -138,6 +138,17 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library/Caches/hookline"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hookline"
+
+
+def state_folder() -> Path:
+    """Return where programs keep what they remember between two runs: a folder of the user's, for Hookline alone."""
+    if own := os.environ.get("XDG_STATE_HOME"):
+        return Path(own) / "hookline"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "hookline"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/hookline"
+    return Path.home() / ".local/state/hookline"
 
 
 def secure_file(path: Any) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,11 +16,11 @@ from hookline._journey.discovery import assemble
 from hookline._journey.engine import Engine
 from hookline._journey.lifecycle import Lifecycle
 from hookline._journey.plugin_set import PluginSet
-from hookline._journey.tool_calls import ToolCalls
+from hookline._journey.tool_calls import ToolCalls, resolved
 from hookline._pipeline_given import (
     guarding,
     header_of,
-    names_credential,
+    lacks_credential,
     simulator_of,
     split_policy,
 )
@@ -31,7 +32,7 @@ from hookline.policy import load_policy, policy_settings
 from hookline.profiles import Profile
 from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
-from hookline.send_options.options import betas_of, forget_credentials
+from hookline.send_options.options import betas_of, forget
 from hookline.turn import Resumed, Turn, Uploads
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
@@ -162,6 +163,7 @@ class PipelineBase:
             self.plugins, self._upstreams.send, settings.max_steps, self._lifecycle
         )
         self._tool_calls: Final = ToolCalls(self.plugins)
+        self._resolve: Final = partial(resolved, self._engine)
         headers = settings.headers
         self._api_version: Final = header_of(headers, "anthropic-version") or settings.api_version
         self._betas: Final = tuple(header_of(headers, "anthropic-beta").replace(",", " ").split())
@@ -217,7 +219,7 @@ class PipelineBase:
 
         return Journeys(
             engine=self._engine,
-            begin=lambda item: self._begin(
+            begin=lambda item: self.begin_turn(
                 "batch", item.message, {**item.options}, name=item.custom_id
             ),
             resume=self._resume,
@@ -267,7 +269,7 @@ class PipelineBase:
         base_url = self.settings.base_url
         return not isinstance(base_url, str) or base_url.startswith("sim:")
 
-    def _begin(
+    def begin_turn(
         self,
         surface: str,
         message: Input,
@@ -277,9 +279,15 @@ class PipelineBase:
         name: str = "",
         resumed: Resumed | None = None,
     ) -> tuple[Turn, Request]:
-        """Turn what a caller wants into a turn and its first request."""
-        call = self._prepared(message, given)
-        forget_credentials(given)
+        """Turn what a caller wants into a turn and its first request; empty ``given``.
+
+        Who goes on with them forgets the message, too: what is in frames is shown to whoever records a
+        traceback.
+        """
+        try:
+            call = self._prepared(message, given)
+        finally:
+            forget(given)
         if surface != "explain":  # which sends nothing
             self._require_credentials()
         options = call.options
@@ -334,6 +342,7 @@ class PipelineBase:
             deadline=self._io.now() + timeout,
             timeout=timeout,
             call_tool=self._tool_calls,
+            resolve=self._resolve,
             open_uploads=self._uploads,
             **{
                 "context": self.context,
@@ -367,12 +376,8 @@ class PipelineBase:
         return self.servers.profile(self._destination)
 
     def _require_credentials(self) -> None:
-        settings = self.settings
-        if settings.api_key or settings.auth_token or self._simulator_used:
+        if self._simulator_used or not lacks_credential(self.settings, self.servers.table):
             return
-        host = self.servers.table.guess(str(settings.base_url))
-        if not host.needs_key or names_credential(settings.headers):
-            return  # a local server, or a gateway that wants something else
         raise ConfigError(
             "there is no API key. Give one in any of three ways: Pipeline(api_key=…), the "
             "environment variable ANTHROPIC_API_KEY, or ANTHROPIC_AUTH_TOKEN for a bearer token. "

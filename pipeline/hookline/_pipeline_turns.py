@@ -44,22 +44,20 @@ class _Begins(PipelineBase):
         if conversation is not None:
             conversation.require_own(where.reply.messages)
         given = {"messages": where.reply.request.messages, **given}
-        turn, _ = self._begin(surface, None, given, conversation, resumed=where)
+        turn, _ = self.begin_turn(surface, None, given, conversation, resumed=where)
         return turn, where.reply.request
 
 
 class Turns(_Begins):
     """The turns of a ``Pipeline``."""
 
-    def take_turn(
-        self,
-        surface: str,
-        message: Input,
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> Reply:
-        """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
-        return self._travel(*self._begin(surface, message, options, conversation))
+    def take_turn(self, turn: Turn, request: Request) -> Reply:
+        """Take a turn that has begun; what ``send`` and a conversation's ``send`` are made of."""
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(drive(anext(items)))
+        finally:
+            drive(items.aclose())
 
     def take_up(
         self,
@@ -70,13 +68,13 @@ class Turns(_Begins):
     ) -> Reply:
         """Go on with a turn; what ``resume`` and a conversation's ``resume`` are made of."""
         again = self._begin_again("send", pending, decisions, options, conversation)
-        return self._travel(*again)
+        return self.take_turn(*again)
 
     def open_stream(
         self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
     ) -> Stream:
         """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
-        turn, request = self._begin("stream", message, options, conversation)
+        turn, request = self.begin_turn("stream", message, options, conversation)
         return Stream(journey(self._engine, turn, request), turn, conversation)
 
     def open_resumed(
@@ -90,26 +88,17 @@ class Turns(_Begins):
         turn, request = self._begin_again("stream", pending, decisions, options, conversation)
         return Stream(journey(self._engine, turn, request), turn, conversation)
 
-    def _travel(self, turn: Turn, request: Request) -> Reply:
-        items = journey(self._engine, turn, request)
-        try:
-            return the_reply(drive(anext(items)))
-        finally:
-            drive(items.aclose())
-
 
 class AsyncTurns(_Begins):
     """The turns of an ``AsyncPipeline``."""
 
-    async def take_turn(
-        self,
-        surface: str,
-        message: Input,
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> Reply:
-        """Take one turn; what ``send`` and a conversation's ``send`` are made of."""
-        return await self._travel(*self._begin(surface, message, options, conversation))
+    async def take_turn(self, turn: Turn, request: Request) -> Reply:
+        """Take a turn that has begun; what ``send`` and a conversation's ``send`` are made of."""
+        items = journey(self._engine, turn, request)
+        try:
+            return the_reply(await within_deadline(turn, anext(items)))
+        finally:
+            await items.aclose()
 
     async def take_up(
         self,
@@ -120,13 +109,13 @@ class AsyncTurns(_Begins):
     ) -> Reply:
         """Go on with a turn; what ``resume`` and a conversation's ``resume`` are made of."""
         again = self._begin_again("send", pending, decisions, options, conversation)
-        return await self._travel(*again)
+        return await self.take_turn(*again)
 
     def open_stream(
         self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
     ) -> AsyncStream:
         """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
-        turn, request = self._begin("stream", message, options, conversation)
+        turn, request = self.begin_turn("stream", message, options, conversation)
         return AsyncStream(journey(self._engine, turn, request), turn, conversation)
 
     def open_resumed(
@@ -139,10 +128,3 @@ class AsyncTurns(_Begins):
         """Prepare to go on in a stream; what both ``resume_stream`` are made of."""
         turn, request = self._begin_again("stream", pending, decisions, options, conversation)
         return AsyncStream(journey(self._engine, turn, request), turn, conversation)
-
-    async def _travel(self, turn: Turn, request: Request) -> Reply:
-        items = journey(self._engine, turn, request)
-        try:
-            return the_reply(await within_deadline(turn, anext(items)))
-        finally:
-            await items.aclose()

@@ -21,7 +21,7 @@ from hookline.reply import Reply
 from hookline.send_options import Input, SendOptions
 from hookline.send_options.call import request_fields
 from hookline.send_options.message import as_history, new_message
-from hookline.send_options.options import check_names, forget_credentials
+from hookline.send_options.options import check_names, forget
 from hookline.send_options.tools import split_tools
 from hookline.streams import AsyncStream, Stream
 from hookline.turn import TurnOptions
@@ -197,7 +197,7 @@ class ConversationBase:
 
     def _merged(self, options: SendOptions) -> SendOptions:
         merged: SendOptions = {**self.options, **options}
-        forget_credentials(options)
+        forget(options)
         return merged
 
     def _kept(self, options: SendOptions) -> SendOptions:
@@ -281,7 +281,9 @@ class Conversation(ConversationBase):
         line: Turns = self._reached()
         self.begin()
         try:
-            reply = line.take_turn("send", message, self._merged(options), self)
+            begun = line.begin_turn("send", message, self._merged(options), self)
+            del message
+            reply = line.take_turn(*begun)
         except BaseException:
             self.end(None)
             raise
@@ -336,7 +338,9 @@ class AsyncConversation(ConversationBase):
         line: AsyncTurns = self._reached()
         self.begin()
         try:
-            reply = await line.take_turn("send", message, self._merged(options), self)
+            begun = line.begin_turn("send", message, self._merged(options), self)
+            del message
+            reply = await line.take_turn(*begun)
         except BaseException:
             self.end(None)
             raise

@@ -112,7 +112,9 @@ class Pipeline(Turns):
             DeadlineExceeded: the time was up.
 
         """
-        return self.take_turn("send", message, options)
+        begun = self.begin_turn("send", message, options)
+        del message
+        return self.take_turn(*begun)
 
     def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Stream[T]:
         """Send a message and read the reply while it is written.
@@ -143,12 +145,12 @@ class Pipeline(Turns):
     ) -> Reply[T]:
         """Go on with a turn that waited for somebody's decision on its tool calls.
 
-        What ran before is not run again, and what is not decided is not approved.
+        What ran before is not run again, in whatever process; what is not decided is not approved.
 
         Args:
             pending: ``reply.pending``, perhaps saved as JSON and loaded in another process.
-            decisions: by the id of a call: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``
-                or ``{"result": text}``.
+            decisions: by the id of a call: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``,
+                ``{"result": text}`` or, for one that may have run before, ``"again"``.
             **options: ``tools``, ``output``, ``timeout``, ``context``, ``principal`` and ``on_progress``, as
                 for ``send``; functions have to be handed over again.
 
@@ -156,7 +158,8 @@ class Pipeline(Turns):
             The reply; it may be pending again.
 
         Raises:
-            InputError: ``pending`` or a decision is not of that form.
+            InputError: ``pending`` or a decision is not of that form; or a call may have run, and was not
+                decided anew.
             HooklineError: what ``send`` would raise.
 
         """
@@ -212,7 +215,8 @@ class Pipeline(Turns):
             HooklineError: what ``send`` would raise before sending.
 
         """
-        turn, request = self._begin("explain", message, options)
+        turn, request = self.begin_turn("explain", message, options)
+        del message
         return drive(rehearse(self._engine, turn, request))
 
     def count_tokens(self, message: Input = None, **options: Unpack[SendOptions]) -> "TokenCount":
@@ -234,7 +238,8 @@ class Pipeline(Turns):
         """
         from hookline.endpoints.token_counts import counted  # noqa: PLC0415 -- only for counts
 
-        turn, request = self._begin("count_tokens", message, options)
+        turn, request = self.begin_turn("count_tokens", message, options)
+        del message
         return drive(counted(self._engine, turn, request))
 
     @cached_property
@@ -313,7 +318,9 @@ class AsyncPipeline(AsyncTurns):
 
     async def send(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> Reply[T]:
         """Send a message and return the reply; see ``Pipeline.send``."""
-        return await self.take_turn("send", message, options)
+        begun = self.begin_turn("send", message, options)
+        del message
+        return await self.take_turn(*begun)
 
     def stream(self, message: Input = None, **options: Unpack[SendOptions[T]]) -> AsyncStream[T]:
         """Send a message and read the reply while it is written; see ``Pipeline.stream``."""
@@ -344,7 +351,8 @@ class AsyncPipeline(AsyncTurns):
 
     async def explain(self, message: Input = None, **options: Unpack[SendOptions]) -> Explanation:
         """Run every stage up to the sending; see ``Pipeline.explain``."""
-        turn, request = self._begin("explain", message, options)
+        turn, request = self.begin_turn("explain", message, options)
+        del message
         return await rehearse(self._engine, turn, request)
 
     async def count_tokens(
@@ -353,7 +361,8 @@ class AsyncPipeline(AsyncTurns):
         """Count the input tokens that a message would cost; see ``Pipeline.count_tokens``."""
         from hookline.endpoints.token_counts import counted  # noqa: PLC0415 -- only for counts
 
-        turn, request = self._begin("count_tokens", message, options)
+        turn, request = self.begin_turn("count_tokens", message, options)
+        del message
         return await within_deadline(turn, counted(self._engine, turn, request))
 
     @cached_property

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic
@@ -9,12 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 from attrs import field, fields, frozen
 
 from hookline.trace import AttemptRecord, ToolError, Trace
-from hookline.values.blocks import (
-    Block,
-    TextBlock,
-    ToolResultBlock,
-    ToolUseBlock,
-)
+from hookline.values.blocks import Block, TextBlock, ToolResultBlock, ToolUseBlock
 from hookline.values.editing.remembered import remembered
 from hookline.values.frozen import thaw
 from hookline.values.messages import Message, Request, Response
@@ -45,6 +41,7 @@ class Reply(Generic[T_co]):
         earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
         tool_results: results of tool calls of the response that have been run, where others wait for
             the caller; see ``pending``.
+        pending_id: the name of ``pending``, by which what has run of it is found again.
         interrupted: True in the ``partial`` of a broken stream: more would have come.
         trace: who changed what on the way, and every attempt.
 
@@ -57,6 +54,7 @@ class Reply(Generic[T_co]):
     cost: Decimal | None = None
     earlier: tuple[Response, ...] = ()
     tool_results: tuple[ToolResultBlock, ...] = ()
+    pending_id: str = field(factory=lambda: os.urandom(16).hex(), eq=False)
     interrupted: bool = False
     trace: Trace = field(factory=Trace, eq=False)
 
@@ -151,13 +149,13 @@ class Reply(Generic[T_co]):
         again. It holds the conversation, so keep it as you would keep that.
         """
         calls = self.tool_uses
-        waits = bool(calls or self.tool_results)
-        if self.stop_reason != "tool_use" or self.interrupted or not waits:
+        if self.stop_reason != "tool_use" or self.interrupted or not (calls or self.tool_results):
             return None
         from hookline.wire.codec import unstructure  # noqa: PLC0415 -- loads cattrs
 
         return {
             "version": 1,
+            "id": self.pending_id,
             "calls": [{"id": c.id, "name": c.name, "input": thaw(c.input)} for c in calls],
             "results": [unstructure(result) for result in self.tool_results],
             "response": unstructure(self.response),
@@ -272,7 +270,7 @@ class Reply(Generic[T_co]):
         )
 
     def map_text(self, function: Callable[[str], str]) -> "Reply[T_co]":
-        """Return a copy with ``function`` applied to each text of this step, quotes in citations included.
+        """Return a copy with ``function`` applied to each text of this step, its citations included.
 
         Unlike `rewrite` it keeps the blocks apart, and so the citations and the tool calls between them.
         The prefill counts as the beginning of the first text. Texts of earlier steps have been through

@@ -131,7 +131,7 @@ def _check_readable(source: Source) -> None:
     if isinstance(source, URLSource):
         raise InputError(
             "this server reads no documents, and this one is a link; fetched here it can be sent as "
-            'text: [plugins.images] urls = "fetch", or Document(…, fetch=True)'
+            'text: [plugins.images] strategy = "base64", or Document(…, strategy="base64")'
         )
     if isinstance(source, FileSource):
         raise InputError(

@@ -9,8 +9,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
+from hookline import HooklineError, Pipeline
 from hookline.cli import main
 from hookline.config import SETTINGS, load_settings, user_file
 
@@ -93,9 +95,11 @@ token = "canary-option"
 
 
 def test_what_would_stop_a_pipeline_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    Path("hookline.toml").write_text('[plugins.images]\nurls = "fetch"\n')
+    Path("hookline.toml").write_text('[plugins.images]\nstrategy = "base64"\n')
     assert main(["config"]) == 0
-    assert "plugins.images.urls is not for a file that was merely found" in capfd.readouterr().err
+    assert (
+        "plugins.images.strategy is not for a file that was merely found" in capfd.readouterr().err
+    )
     Path("hookline.toml").write_text("modle = 1\n")
     assert main(["config"]) == 2
     assert "hookline.toml:1: unknown option" in capfd.readouterr().err
@@ -112,7 +116,7 @@ def test_a_value_is_set_and_every_comment_is_kept() -> None:
         "timeout": "4.5",
         "model": "claude-haiku-4-5",
         "plugins.retry.attempts": "5",
-        "plugins.images.urls": "fetch",
+        "plugins.images.strategy": "base64",
         "plugins.images.roots": "a, b",
         "plugins.disable": "logging,cost",
         "always_stream": "true",
@@ -127,7 +131,7 @@ def test_a_value_is_set_and_every_comment_is_kept() -> None:
     assert settings.disable == ("logging", "cost")
     assert settings.plugins == {
         "retry": {"attempts": 5},
-        "images": {"urls": "fetch", "roots": ["a", "b"]},
+        "images": {"strategy": "base64", "roots": ["a", "b"]},
     }
 
 
@@ -158,7 +162,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
         ("plugins", "5", "there is no option 'plugins'"),
         ("timeout", "-1", "timeout must be a number of seconds above 0, not -1"),
         ("http", "curl", "http must be one of"),
-        ("plugins.images.urls", "x", "plugins.images.urls"),
+        ("plugins.images.strategy", "x", "plugins.images.strategy"),
         ("plugins.retry.attempts", "many", "plugins.retry.attempts"),
         ("plugins.retry.shadow", "maybe", "shadow must be true or false"),
         ("base_url", "http://x:y", "base_url must be an http"),
@@ -182,12 +186,12 @@ LAYOUTS = [
     "",
     "model = 'x'",
     "# dotted\nplugins.disable = ['cost']\nmodel = 'x'\n",
-    "plugins.images.urls = 'fetch'  # dotted\nmodel = 'x'\n",
+    "plugins.images.strategy = 'base64'  # dotted\nmodel = 'x'\n",
     "[plugins]\ndisable = ['cost']\n[models.x]\ncontext = 3\n",
     "plugins = { disable = ['cost'] }  # inline\nmodel = 'x'\n",
-    "[plugins.images]\nurls = 'fetch'\n\n[models.x]\ncontext = 3\n\n[plugins.cost]\n# apart\n",
-    "[plugins.cost]\n[models.x]\ncontext = 3\n[plugins.images]\nurls = 'fetch'\n",
-    "[plugins]\nimages.urls = 'fetch'\nretry = { attempts = 2 }\n",
+    "[plugins.images]\nstrategy = 'base64'\n\n[models.x]\ncontext = 3\n\n[plugins.cost]\n# apart\n",
+    "[plugins.cost]\n[models.x]\ncontext = 3\n[plugins.images]\nstrategy = 'base64'\n",
+    "[plugins]\nimages.strategy = 'base64'\nretry = { attempts = 2 }\n",
     "\ufefftimeout = 5 # five\r\nmodel = 'x'\r\n",
 ]
 
@@ -198,7 +202,7 @@ LAYOUTS = [
     [
         ("timeout", 7.5),
         ("plugins.disable", ["logging"]),
-        ("plugins.images.urls", "pass"),
+        ("plugins.images.strategy", "url"),
         ("plugins.retry.attempts", 5),
         ("plugins.images.roots", ["a", "b"]),
     ],
@@ -231,7 +235,7 @@ def test_what_is_no_text_or_no_table_is_an_error(capfd: pytest.CaptureFixture[st
     assert "not UTF-8" in capfd.readouterr().err
     users().parent.mkdir(parents=True)
     users().write_text("plugins = 3\n")
-    assert main(["config", "set", "plugins.images.urls", "pass"]) == 2
+    assert main(["config", "set", "plugins.images.strategy", "url"]) == 2
     assert "plugins must be a table, not 3" in capfd.readouterr().err
     assert users().read_text() == "plugins = 3\n"
 
@@ -296,13 +300,70 @@ def test_the_schema_knows_every_option_and_its_bounds(capfd: pytest.CaptureFixtu
     assert settings["api_key"]["pattern"].startswith("^(env|file|keyring|command)")
     plugins = settings["plugins"]["properties"]
     assert plugins["disable"]["items"] == {"type": "string"}
-    assert plugins["images"]["properties"]["urls"]["enum"] == ["auto", "pass", "fetch"]
-    assert plugins["images"]["properties"]["urls"]["description"]
+    assert plugins["images"]["properties"]["strategy"]["enum"] == ["auto", "url", "base64", "file"]
+    assert plugins["images"]["properties"]["strategy"]["description"]
     assert plugins["pause"]["properties"]["limit"]["minimum"] == 0
     assert plugins["tools"]["properties"]["routes"] == {
         "type": "object",
         "description": plugins["tools"]["properties"]["routes"]["description"],
     }
     elsewhere = plugins["fallback"]["properties"]["elsewhere"]["items"]["$ref"]
-    assert "base_url" in schema["$defs"][elsewhere.removeprefix("#/$defs/")]["properties"]
+    within = schema["$defs"][elsewhere.removeprefix("#/$defs/")]
+    assert "base_url" in within["properties"]
+    assert within["required"] == ["base_url"]
+    assert "gateway" in within["description"]
     assert all(table["additionalProperties"] is False for table in (schema, plugins["retry"]))
+
+
+_ANTS = '[models."ants-7b"]\n'
+_LIMIT = '[[plugins.budget.limits]]\nby = "team"\nper = "day"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ('[headers]\nx-team = "risk"', True),
+        ("[headers]\nx-team = 7", False),
+        ('[headers]\nx-team = "two\\nlines"', False),
+        ('[headers]\n"x team" = "risk"', False),
+        ('[headers]\nHost = "elsewhere"', False),
+        (_ANTS + 'context = 8192\nvision = "high"\nthinking = ["adaptive"]', True),
+        (_ANTS + 'vision = false\nprices = { input = "0.10", output = 0.4 }', True),
+        (_ANTS + "context = 0", False),
+        (_ANTS + "contxt = 8192", False),
+        (_ANTS + 'prefill = "yes"', False),
+        (_ANTS + "vision = true", False),
+        (_ANTS + "prices = { input = 1 }", False),
+        (_ANTS + "prices = { input = -1, output = 1 }", False),
+        (_ANTS + 'prices = { input = "1", output = "much" }', False),
+        ("models = { ants = 1 }", False),
+        ('[models."claude-haiku-4-5"]\ncontext = 1', False),
+        (_LIMIT + "usd = 5\nwarn_at = 0.5", True),
+        (_LIMIT + "usd = -5", False),
+        (_LIMIT + "usd = 5\nwarn_at = 2", False),
+        (_LIMIT + "tokens = 1.5", False),
+        (_LIMIT + "usd = 5\nper_user = true", False),
+        ('[[plugins.budget.limits]]\nby = "team"\nusd = 5', False),
+        ('[[plugins.fallback.elsewhere]]\nbase_url = "https://gateway.example"', True),
+        ('[[plugins.fallback.elsewhere]]\nmodel = "ants-7b"', False),
+        ('[plugins.redact]\npatterns = { ticket = "T-[0-9]+" }', True),
+        ("[plugins.redact]\npatterns = { ticket = 7 }", False),
+        ('[plugins.images]\nroots = ["/srv"]', True),
+        ('[plugins.images]\nroots = "/srv"', False),
+    ],
+)
+def test_the_schema_says_what_the_reader_says(
+    text: str, fits: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", "--schema"]) == 0
+    schema = jsonschema_rs.validator_for(json.loads(capfd.readouterr().out))
+    path = tmp_path / "budget.db"
+    file = tmp_path / "hookline.toml"
+    more = f"\n[plugins.budget]\npath = '{path}'\n" if "budget" in text else ""
+    file.write_text(text + more)
+    assert schema.is_valid(tomllib.loads(text + more)) is fits
+    if fits:
+        Pipeline(config=file, api_key="k").close()
+    else:
+        with pytest.raises(HooklineError):
+            Pipeline(config=file, api_key="k").close()

@@ -140,9 +140,9 @@ def test_one_plugin(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["plugins", "images"]) == 0
     out = capfd.readouterr().out
     assert "hook resolve_images: images" in out
-    assert "option urls = " in out
+    assert "option strategy = " in out
     assert main(["plugins", "images", "--json"]) == 0
-    assert "urls" in json.loads(capfd.readouterr().out)["options"]
+    assert "strategy" in json.loads(capfd.readouterr().out)["options"]
 
 
 def test_options_are_shown_with_their_defaults(

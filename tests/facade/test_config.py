@@ -232,7 +232,7 @@ def test_a_plugin_that_there_is_not_is_named(where: str) -> None:
 
 def test_options_for_a_plugin_that_there_is_not_are_refused() -> None:
     with pytest.raises(ConfigError, match="no plugin called 'imagse'"):
-        Pipeline(base_url="sim:", config={"plugins": {"imagse": {"urls": "pass"}}})
+        Pipeline(base_url="sim:", config={"plugins": {"imagse": {"strategy": "url"}}})
 
 
 def test_options_for_a_plugin_handed_over_in_code_are_refused() -> None:

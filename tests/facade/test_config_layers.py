@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,11 @@ def test_a_table_is_code_and_no_file_is_read_then(environ: dict[str, str]) -> No
 
 
 def test_the_options_of_a_plugin_come_from_several_layers(environ: dict[str, str]) -> None:
-    users(environ, '[plugins.images]\nurls = "fetch"\nmax_fetches = 3\n')
+    users(environ, '[plugins.images]\nstrategy = "base64"\nmax_fetches = 3\n')
     environ["HOOKLINE_IMAGES__MAX_FETCHES"] = "4"
     settings = load_settings(environ=environ)
-    assert settings.plugins == {"images": {"urls": "fetch", "max_fetches": 4}}
-    assert settings.origin("plugins", "images", "urls") is Origin.USER_FILE
+    assert settings.plugins == {"images": {"strategy": "base64", "max_fetches": 4}}
+    assert settings.origin("plugins", "images", "strategy") is Origin.USER_FILE
     assert settings.origin("plugins", "images", "max_fetches") is Origin.ENVIRONMENT
 
 
@@ -311,7 +312,7 @@ name.of."a key" = """
         "'''\nlong = 1\n[no.table]\n'''"
         """
 [plugins . images]   # spaces
-urls = { a = 1, b = { c = 2 } }
+strategy = { a = 1, b = { c = 2 } }
 [[plugins.fallback.elsewhere]]
 base_url = "one"
 [[plugins.fallback.elsewhere]]
@@ -324,8 +325,8 @@ api_key_env = "two"
         ("max_tokens",): 4,
         ("name", "of", "a key"): 7,
         ("plugins", "images"): 11,
-        ("plugins", "images", "urls"): 12,
-        ("plugins", "images", "urls", "b", "c"): 12,
+        ("plugins", "images", "strategy"): 12,
+        ("plugins", "images", "strategy", "b", "c"): 12,
         ("plugins", "fallback", "elsewhere"): 13,
         ("plugins", "fallback", "elsewhere", "base_url"): 14,
         ("plugins", "fallback", "elsewhere", "api_key_env"): 16,
@@ -384,6 +385,10 @@ def test_a_file_says_where_a_key_is_kept(
         ("command:'open", "command: it cannot be run"),
         ("command: ", "command: names no command"),
         ("command:{python} -c 'print(1/0)'", "ended with exit code 1"),
+        ("command:{python} -c 'while 1: print(0xCA7A)'", "prints more than 64 KiB"),
+        ("command:{python} -c 'print(*range(99999))'", "prints more than 64 KiB"),
+        ("command:{python} loud.py", "ended with exit code 3"),
+        ("command:{python} bytes.py", "printed something that is no UTF-8"),
     ],
 )
 def test_a_wrong_reference_is_named_and_shows_no_secret(
@@ -391,6 +396,11 @@ def test_a_wrong_reference_is_named_and_shows_no_secret(
 ) -> None:
     write(" \n", "empty.txt")
     write("canary\ncanary\n", "two.txt")
+    write(
+        "import sys\nfor _ in range(9000): print('canary' * 99, file=sys.stderr)\nsys.exit(3)",
+        "loud.py",
+    )
+    write("import sys\nsys.stdout.buffer.write(b'canary\\xff')", "bytes.py")
     reference = reference.replace("{python}", sys.executable)
     write(f'model = "m"\napi_key = "{reference}"\n', "named.toml")
     with pytest.raises(ConfigError) as caught:
@@ -399,6 +409,24 @@ def test_a_wrong_reference_is_named_and_shows_no_secret(
     assert complaint in text
     assert text.startswith("named.toml:2: ")
     assert "canary" not in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["-c 'import time; time.sleep(60)'", "child.py"],
+    ids=["one that does not end", "one whose child keeps its output open"],
+)
+def test_a_command_has_its_seconds_and_no_more(
+    words: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hookline.config.references._PATIENCE", 0.5)
+    child = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(9)'])"
+    write(child, "child.py")
+    write(f'api_key = "command:{sys.executable} {words}"', "named.toml")
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match=r"took longer than 0\.5 s"):
+        load_settings("named.toml", environ=environ)
+    assert time.monotonic() - began < 8
 
 
 def test_a_keyring_needs_its_library(

@@ -52,7 +52,7 @@ def test_settings_name_it(monkeypatch: Any, where: str) -> None:
         monkeypatch.setenv("HOOKLINE_SERVER", "llama.cpp")
     with Pipeline(base_url="http://localhost:9", **options) as line:
         assert line.settings.server == "llama.cpp"
-        turn, _ = line._begin("explain", "Hi", {"model": "x"})
+        turn, _ = line.begin_turn("explain", "Hi", {"model": "x"})
     assert profile_of(turn.destination).name == "llama.cpp"
 
 

@@ -106,7 +106,7 @@ def test_uploads_tell_of_themselves(tmp_path: Path) -> None:
     out = BytesIO()
     PIL.Image.fromarray(noise).save(out, "PNG")
     assert len(b64encode(out.getvalue())) > 1_000_000
-    options = {"uploads": {"strategy": "file", "path": str(tmp_path / "ids")}}
+    options = {"images": {"strategy": "file"}, "uploads": {"path": str(tmp_path / "ids")}}
     heard: list[Progress] = []
     with Pipeline(base_url="sim:", config={"plugins": options}) as line:
         line.send([Image(out.getvalue()), "?"], on_progress=heard.append)

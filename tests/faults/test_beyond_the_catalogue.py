@@ -36,12 +36,13 @@ from hookline.testing import (
     stream_head,
     stream_parts,
 )
+from support.patience import SLACK
 
 START, BLOCK, HEL, *END = stream_parts(stream_events("Hel"))
 DEEP = b'{"\\u0061":' * 5000 + b"1" + b"}" * 5000  # with an escape, which sends it the slow road
 LIBRARIES = [httpx, httpx2]
 # Something to read all the time, so that no wait is ever long; slow enough not to keep a core busy.
-FLOOD = Bandwidth(b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000, 500_000)
+FLOOD = Bandwidth(b"HTTP/1.1 100 Continue\r\n\r\n" * 400_000, 500_000)
 
 
 def events(*parts: bytes) -> bytes:
@@ -108,7 +109,7 @@ def test_a_stream_that_is_left_open_ends_with_its_message(stream: Any) -> None:
     """Nobody waits for a server that says nothing more after the last event."""
     outcome = stream.meet((Send(stream_head() + START + BLOCK + HEL + b"".join(END)), Stall()))
     assert outcome.text == outcome.seen == "Hel"
-    assert outcome.seconds < 5
+    assert outcome.seconds < SLACK
 
 
 @pytest.mark.parametrize("library", ["httpcore2", "aiohttp"])
@@ -142,14 +143,14 @@ def test_a_stream_that_ends_a_moment_later_keeps_its_connection(library: str) ->
 def test_a_flood_of_interim_answers_meets_the_deadline(plain: Any) -> None:
     outcome = plain.meet((FLOOD,), asked={"timeout": 0.3}, real_time=True)
     assert isinstance(outcome.error, DeadlineExceeded)
-    assert outcome.seconds < 0.55
+    assert outcome.seconds < SLACK
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize(
     "script",
     [
-        (Drip(json_answer(message("Hello!")), 0.02),),
+        (Drip(json_answer(message("Hello!")), 0.1),),
         (Send(b"HTTP/1.1 500 x\r\ncontent-length: 9999\r\n\r\n"), Drip(b" " * 9000, 0.02)),
         (FLOOD,),
     ],
@@ -164,7 +165,7 @@ def test_the_deadline_holds_for_a_client_that_was_handed_in(library: Any, script
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             line.send("Hi", timeout=0.3)
-        assert time.monotonic() - began < 0.55
+        assert time.monotonic() - began < SLACK
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -18,8 +18,9 @@ from hookline.testing import (
     stream_head,
     stream_parts,
 )
+from support.patience import SLACK, widening
 
-LIMIT = 0.12  # seconds
+LIMIT = 0.12  # seconds, of turns that would take 20 and more
 
 
 class Slow:
@@ -59,13 +60,15 @@ class Slow:
 def late(outcome: Any) -> DeadlineExceeded:
     """Check that the deadline struck, and in time."""
     assert type(outcome.error) is DeadlineExceeded, outcome.error
-    assert outcome.seconds < LIMIT + 0.25
-    assert outcome.error.timeout == LIMIT
+    assert outcome.seconds < LIMIT + SLACK
     return outcome.error
 
 
-def meet(way: Any, *scripts: Any, **options: Any) -> Any:
-    return way.meet(*scripts, asked={"timeout": LIMIT}, real_time=True, **options)
+def meet(way: Any, *scripts: Any, limit: float = LIMIT, **options: Any) -> Any:
+    outcome = way.meet(*scripts, asked={"timeout": limit}, real_time=True, **options)
+    if isinstance(outcome.error, DeadlineExceeded):
+        assert outcome.error.timeout == limit
+    return outcome
 
 
 def test_f64_while_connecting(way: Any) -> None:
@@ -78,24 +81,27 @@ def test_f64_while_waiting_for_the_answer(way: Any) -> None:
 
 def test_f64_while_the_body_drips(way: Any) -> None:
     whole = json_answer(message("Hello!"))
-    late(meet(way, Drip(whole, 0.01)))
+    late(meet(way, Drip(whole, 0.1)))
 
 
 def test_f64_while_an_error_body_drips(few: Any) -> None:
-    late(meet(few, Drip(error_answer(503), 0.01)))
+    late(meet(few, Drip(error_answer(503), 0.2)))
 
 
 def test_f64_in_a_stream_that_drips(stream: Any) -> None:
     parts = stream_parts(stream_events("Hel", "lo!"))
-    script = (Send(stream_head() + b"".join(parts[:3])), Drip(b"".join(parts[3:]), 0.01))
-    outcome = meet(stream, script)
-    assert late(outcome).partial is not None
+    script = (Send(stream_head() + b"".join(parts[:3])), Drip(b"".join(parts[3:]), 0.1))
+    for limit in widening(LIMIT):
+        outcome = meet(stream, script, limit=limit)
+        if late(outcome).partial is not None:
+            break
+    assert outcome.error.partial is not None
     assert outcome.error.partial.text == outcome.seen == "Hel"
 
 
 def test_f64_in_a_call_streamed_under_the_hood(plain: Any) -> None:
     parts = stream_parts(stream_events("Hel", "lo!"))
-    script = (Send(stream_head() + b"".join(parts[:3])), Drip(b"".join(parts[3:]), 0.01))
+    script = (Send(stream_head() + b"".join(parts[:3])), Drip(b"".join(parts[3:]), 0.1))
     outcome = plain.meet(script, asked={"timeout": LIMIT, "max_tokens": 60_000}, real_time=True)
     late(outcome)
 
@@ -106,9 +112,9 @@ def test_f64_in_a_hook(few: Any, hook: str) -> None:
 
 
 def test_f64_a_wait_that_would_outlast_it_is_not_begun(way: Any) -> None:
-    outcome = meet(way, error_answer(429, headers={"retry-after": "1"}))
+    outcome = meet(way, error_answer(429, headers={"retry-after": "59"}), limit=3 * SLACK)
     assert outcome.error.status == 429
-    assert outcome.seconds < LIMIT
+    assert outcome.seconds < SLACK  # neither the wait nor what is left of the time
 
 
 def test_f64_attempts_share_one_deadline(few: Any) -> None:
@@ -116,11 +122,15 @@ def test_f64_attempts_share_one_deadline(few: Any) -> None:
 
     retry = Retry(attempts=1000, base=0.001, cap=0.02)
     config = {"plugins": {"enable": ["history"]}}
-    outcome = meet(few, (Delay(0.03), error_answer(503)), plugins=[retry], config=config)
+    for limit in widening(LIMIT):
+        script = (Delay(0.03), error_answer(503))
+        outcome = meet(few, script, plugins=[retry], config=config, limit=limit)
+        if len(outcome.attempts) > 1:
+            break
     assert len(outcome.attempts) > 1  # how many more fit in is the machine's business
     if not isinstance(outcome.error, DeadlineExceeded):
         assert outcome.error.status == 503  # the next wait did not fit in
-    assert outcome.seconds < LIMIT + 0.25
+    assert outcome.seconds < limit + SLACK  # a thousand attempts take half a minute
 
 
 @pytest.mark.parametrize("jump", [-3600.0, 3600.0])

@@ -22,6 +22,7 @@ from hookline.testing import (
     stream_head,
     stream_parts,
 )
+from support.patience import SLACK, widening
 
 START, BLOCK, HEL, LO, *END = stream_parts(stream_events("Hel", "lo!"))
 WHOLE = (Send(stream_head() + START + BLOCK + HEL + LO + b"".join(END)), Close())
@@ -135,44 +136,44 @@ def test_f55_silence_meets_the_idle_timeout(stream: Any) -> None:
 
 
 def test_f55_pings_are_signs_of_life(stream: Any) -> None:
-    alive: list[Any] = []
-    for _ in range(6):
-        alive += [Delay(0.06), Send(b'event: ping\ndata: {"type": "ping"}\n\n')]
     rest = b"".join((LO, *END))
-    outcome = stream.meet(
-        (Send(of(START, BLOCK, HEL)), *alive, Send(rest), Close()), read_timeout=0.25
-    )
+    for limit in widening(0.25):  # of which the pings fill one and a half
+        ping = (Delay(limit / 4), Send(b'event: ping\ndata: {"type": "ping"}\n\n'))
+        script = (Send(of(START, BLOCK, HEL)), *(ping * 6), Send(rest), Close())
+        outcome = stream.meet(script, read_timeout=limit)
+        if outcome.error is None:
+            break
     assert outcome.text == "Hello!"
 
 
 @pytest.mark.parametrize(
     "endless",
     [
-        pytest.param(Drip(b":" * 1000, 0.02), id="drip"),
-        pytest.param(Bandwidth(b"data: " + b"x" * 5_000_000, 1_000_000), id="one-long-event"),
+        pytest.param(Drip(b":" * 1000, 0.03), id="drip"),
+        pytest.param(Bandwidth(b"data: " + b"x" * 6_000_000, 200_000), id="one-long-event"),
         pytest.param(
             Bandwidth(b'event: ping\ndata: {"type": "ping"}\n\n' * 100_000, 100_000), id="pings"
         ),
     ],
 )
 def test_f56_a_slow_drip_meets_the_deadline(few_streams: Any, endless: Any) -> None:
-    outcome = few_streams.meet(
-        (Send(of(START, BLOCK, HEL)), endless), asked={"timeout": 0.15}, real_time=True
-    )
-    beyond_the_deadline(outcome)
+    beyond_the_deadline(few_streams, endless)
 
 
 def test_f56_a_flood_meets_the_deadline(stream: Any) -> None:
-    flood = Bandwidth(b":\n\n" * 1_000_000, 1_000_000)
-    outcome = stream.meet(
-        (Send(of(START, BLOCK, HEL)), flood), asked={"timeout": 0.15}, real_time=True
-    )
-    beyond_the_deadline(outcome)
+    beyond_the_deadline(stream, Bandwidth(b":\n\n" * 8_000_000, 1_000_000))
 
 
-def beyond_the_deadline(outcome: Any) -> None:
-    assert isinstance(outcome.error, DeadlineExceeded), outcome.error
-    assert outcome.seconds < 0.4
+def beyond_the_deadline(way: Any, endless: Any) -> None:
+    """Check that the deadline ends a stream that goes on for half a minute, and what came is kept."""
+    for limit in widening(0.15):
+        outcome = way.meet(
+            (Send(of(START, BLOCK, HEL)), endless), asked={"timeout": limit}, real_time=True
+        )
+        assert isinstance(outcome.error, DeadlineExceeded), outcome.error
+        assert outcome.seconds < limit + SLACK
+        if outcome.seen:
+            break
     assert outcome.error.partial is not None
     assert outcome.error.partial.text == outcome.seen == "Hel"
 

@@ -24,6 +24,7 @@ from hookline import (
     TransportError,
 )
 from hookline._http.transport import Timeouts
+from support.patience import SLACK, widening
 
 LIBRARIES = [httpx, httpx2]
 
@@ -170,7 +171,7 @@ def test_a_server_that_never_answers_is_waited_for_until_the_deadline(
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded, match=r"0\.1 s were up") as caught:
         run.outcome(streamed, line=server.line, timeout=0.1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SLACK
     assert caught.value.timeout == 0.1
 
 
@@ -178,9 +179,11 @@ def test_a_stream_that_falls_silent_is_waited_for_until_the_deadline(
     run: Any, loopback: Any, wait: Any, sse: Any, deltas: Any, sse_head: Any
 ) -> None:
     server = loopback(lambda request: [sse_head + sse(*deltas("Hel", end=False)), wait])
-    with pytest.raises(DeadlineExceeded) as caught:
-        run.stream(line=server.line, timeout=0.2)
-    partial: Any = getattr(caught.value, "partial", None)
+    for limit in widening(0.2):
+        with pytest.raises(DeadlineExceeded) as caught:
+            run.stream(line=server.line, timeout=limit)
+        if partial := getattr(caught.value, "partial", None):
+            break
     assert partial is not None
     assert partial.text == "Hel"
 

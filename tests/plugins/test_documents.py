@@ -100,7 +100,7 @@ def test_in_the_result_of_a_tool_too() -> None:
     [
         (Document(pdf("")), "no text in it, as scans have none"),
         (Document(pdf("x", encrypt="secret")), "encrypted"),
-        (Document("https://example.com/ants.pdf"), 'urls = "fetch"'),
+        (Document("https://example.com/ants.pdf"), 'strategy = "base64"'),
         (DocumentBlock(FileSource("file_1")), "send its bytes"),
         (DocumentBlock(ContentSource(())), "no text to send"),
         (Document(b"%PDF-1.7 and then nothing of the kind"), "damaged"),

@@ -23,7 +23,7 @@ WRONG = [
     ('[policy]\nnmae = "x"\n', 2, "no 'policy.nmae'"),
     ('[lock]\nbase_ulr = "https://x"\n', 2, "no option 'base_ulr'; did you mean 'base_url'?"),
     ("[lock]\n\nmax_tokens = 'x'\n", 3, "max_tokens must be a whole number"),
-    ("[lock]\nplugins.images.urls = 'x'\n", 2, '"plugins.images" = …'),
+    ("[lock]\nplugins.images.strategy = 'x'\n", 2, '"plugins.images" = …'),
     ("[bounds]\nmax_tokens = 7\n", 2, "are a table"),
     ("[bounds]\nmax_tokens = {most = 7}\n", 2, "no 'bounds.max_tokens.most'"),
     ("[bounds]\nmodel = {max = 7}\n", 2, "model is no number"),

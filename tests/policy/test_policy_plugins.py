@@ -196,7 +196,7 @@ def test_no_plugins_from_code(write: Any, refusal: Any) -> None:
 def test_a_lock_of_a_plugin_that_there_is_not_is_an_error_with_its_line(
     write: Any, refusal: Any
 ) -> None:
-    path = write("[policy]\n[lock]\n'plugins.imags.urls' = 'fetch'\n")
+    path = write("[policy]\n[lock]\n'plugins.imags.strategy' = 'base64'\n")
     told = str(refusal(policy=path))
     assert told == f"{path}:3: there is no plugin called 'imags'; did you mean 'images'?"
     path = write("[policy]\n[lock]\n'plugins.images.url' = 'fetch'\n")
@@ -208,7 +208,7 @@ def test_a_lock_of_a_plugin_that_there_is_not_is_an_error_with_its_line(
     [
         ("'plugins.imags.attempts' = { max = 2 }", "there is no plugin called 'imags'"),
         ("'plugins.retry.attemps' = { max = 2 }", "plugin 'retry' has no option 'attemps'"),
-        ("'plugins.images.urls' = { max = 2 }", "plugins.images.urls is no number"),
+        ("'plugins.images.strategy' = { max = 2 }", "plugins.images.strategy is no number"),
         ("'plugins.retry.attempts' = { max = -3 }", "takes no value that is allowed"),
     ],
 )

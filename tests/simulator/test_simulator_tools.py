@@ -421,3 +421,52 @@ def test_what_is_unconfirmed_of_a_model_is_not_refused() -> None:
     assert reply(**body)
     text = refused(**{**body, "model": "claude-opus-4-7"})
     assert text == "role 'system' is not supported on this model"
+
+
+@pytest.mark.parametrize(
+    ("tool", "answered"),
+    [
+        ({"type": "web_search_20250305", "name": "web_search"}, "web_search_tool_result"),
+        ({"type": "web_fetch_20260318", "name": "web_fetch"}, "web_fetch_tool_result"),
+        (
+            {"type": "code_execution_20250825", "name": "code_execution"},
+            "code_execution_tool_result",
+        ),
+        (
+            {"type": "tool_search_tool_regex", "name": "tool_search_tool_regex"},
+            "tool_search_tool_result",
+        ),
+    ],
+)
+@pytest.mark.parametrize("forced", ["by the choice", "by any", "by the scenario"])
+def test_a_server_tool_is_answered_in_the_same_reply(
+    tool: dict[str, Any], answered: str, forced: str
+) -> None:
+    """Called like a tool of the client's, it would wait for a result that nobody can bring."""
+    rule = Rule()
+    body: dict[str, Any] = {"tools": [tool]}
+    if forced == "by the scenario":
+        rule = Rule(tool_use={"name": tool["name"]})
+    elif forced == "by any":
+        body["tool_choice"] = {"type": "any"}
+    else:
+        body["tool_choice"] = {"type": "tool", "name": tool["name"]}
+    message = reply(Simulator(Scenario.of(rule)), **body)
+    call, result, said = message["content"]
+    assert (call["type"], call["name"], result["type"]) == (
+        "server_tool_use",
+        tool["name"],
+        answered,
+    )
+    assert result["tool_use_id"] == call["id"]
+    assert result["content"] == {"type": f"{answered}_error", "error_code": "unavailable"}
+    assert said["type"] == "text"
+    assert message["stop_reason"] == "end_turn"
+    again = [HELLO, {"role": "assistant", "content": message["content"]}, HELLO]
+    assert reply(tools=[tool], messages=again)["stop_reason"] == "end_turn"
+
+
+def test_any_takes_a_tool_of_the_clients_first() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    (call,) = reply(tools=[search, WEATHER], tool_choice={"type": "any"})["content"]
+    assert (call["type"], call["name"]) == ("tool_use", "get_weather")

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final
 
-__all__ = ["chain", "shown_variables"]
+from rich.pretty import traverse
+
+__all__ = ["by_rich", "chain", "shown_variables"]
 
 _DEPTH: Final = 5
 _CUT: Final = 80  # characters; rich cuts longer texts before it asks for their repr
@@ -37,9 +39,14 @@ def shown_variables(error: BaseException, *, but: str) -> Iterator[str]:
             code = at.tb_frame.f_code
             if code.co_filename != but:
                 for name, value in at.tb_frame.f_locals.items():
-                    for view in _views(value, _DEPTH):
+                    for view in (*_views(value, _DEPTH), by_rich(value)):
                         yield f"{code.co_filename}:{code.co_name}: {name} = {view}"
             at = at.tb_next
+
+
+def by_rich(value: Any) -> str:
+    """Return what rich shows of a value in a traceback: each field of an attrs class, by its own rules."""
+    return "".join(traverse(value, max_length=10, max_string=_CUT).iter_tokens())
 
 
 def _views(value: Any, depth: int) -> Iterator[str]:

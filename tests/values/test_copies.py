@@ -6,7 +6,7 @@ import pickle
 import sys
 from collections.abc import Callable, Mapping
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 import pytest
@@ -38,9 +38,11 @@ def sample(annotation: Any) -> Any:  # noqa: PLR0911 -- one line a kind of type
         return made(objects.Deleted)
     if annotation is Any:
         return {"any": [1, "x", None]}
-    if isinstance(annotation, UnionType):
-        return sample(get_args(annotation)[0])
     origin = get_origin(annotation) or annotation
+    if isinstance(annotation, UnionType) or origin is Union:  # the latter of a Literal and None
+        return sample(get_args(annotation)[0])
+    if origin is Literal:
+        return get_args(annotation)[-1]
     if origin is Mapping:
         return {"a": "b"} if get_args(annotation)[1] is str else {"a": [1.5]}
     if origin is tuple:

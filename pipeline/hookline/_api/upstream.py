@@ -203,9 +203,8 @@ class Upstream:
             self.timeouts.within(remaining, patient=patient),
             None if remaining is None or not whole else io.now() + remaining,
         )
-        del (
-            content
-        )  # which a traceback with its frames' variables would show: credentials, what was said
+        # A traceback with its frames' variables would show it: credentials, what was said.
+        del content
         try:
             answer = await self.transport.open(outgoing)
         except HooklineError as error:

@@ -121,6 +121,7 @@ def _sealed_reply(reply: Reply) -> Reply:
         cost=reply.cost,
         earlier=tuple([sealed_response(each) for each in reply.earlier]),
         tool_results=reply.tool_results,
+        pending_id=reply.pending_id,
         interrupted=reply.interrupted,
         trace=reply.trace,
     )

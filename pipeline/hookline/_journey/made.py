@@ -10,7 +10,7 @@ from hookline._journey.plugin_files import FilePlugin
 from hookline._journey.plugin_set import Plugin
 from hookline._journey.required import held, refused_options
 from hookline._journey.trust import check_trust, options_of
-from hookline.config import Origin, Settings, facts_of, nearest
+from hookline.config import Facts, Origin, Settings, facts_of, nearest
 from hookline.errors import ConfigError, DecodeError
 from hookline.policy import NO_POLICY, Policy
 
@@ -105,6 +105,20 @@ def _fitted(name: str, value: Any, field: "attrs.Attribute[Any]", origin: Origin
         fitted = structured(value, field.type)
     except DecodeError as error:
         raise ConfigError(f"{name}: {error}") from error
-    if facts.bounded and isinstance(fitted, int | float) and facts.outside(fitted):
-        raise ConfigError(f"{name} must be a number{facts.bounds}, not {value!r}")
+    _check_bounds(name, fitted, facts)
     return fitted
+
+
+def _check_bounds(name: str, value: Any, facts: Facts) -> None:
+    """Refuse a number that is out of the bounds of its field, in tables within an option too."""
+    if facts.bounded and isinstance(value, int | float) and facts.outside(value):
+        raise ConfigError(f"{name} must be a number{facts.bounds}, not {value!r}")
+    if isinstance(value, list | tuple):
+        for place, each in enumerate(value):
+            _check_bounds(f"{name}[{place}]", each, facts)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            _check_bounds(f"{name}.{key}", each, facts)
+    elif attrs.has(type(value)):
+        for key, field in options_of(type(value)).items():
+            _check_bounds(f"{name}.{key}", getattr(value, key), facts_of(field))

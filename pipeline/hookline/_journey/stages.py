@@ -2,6 +2,7 @@
 
 from inspect import isawaitable
 from time import perf_counter_ns
+from types import CoroutineType
 from typing import Any
 
 from hookline._journey.checks import check, sealed
@@ -105,7 +106,7 @@ async def _made(
             result = implementation.call(turn, subject)
             if result is None:  # by far the most; isawaitable() costs more than many a plugin
                 return None
-            if isawaitable(result):
+            if result.__class__ is CoroutineType or isawaitable(result):
                 result = await result
         else:
             result = await result_of(implementation, turn, subject)
@@ -147,7 +148,8 @@ def _keep_word(
     engine: Engine, turn: Turn, implementation: Implementation, before: Reply, after: Reply
 ) -> None:
     """Refuse a rewrite of text that the caller of a stream has seen already."""
-    if not turn.stream or before.text == after.text:
+    seen = turn.stream and not (turn.options.resumed and turn.step == 0)  # that was another's
+    if not seen or before.text == after.text:
         return
     if [step.text for step in before.earlier] != [step.text for step in after.earlier]:
         raise PluginError(

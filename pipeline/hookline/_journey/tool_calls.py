@@ -3,13 +3,28 @@
 from typing import Any, NoReturn
 
 from hookline._journey.checks import check
+from hookline._journey.engine import Engine
 from hookline._journey.failures import tell
 from hookline._journey.onion import Onion, Passed, StoppedShort
 from hookline._journey.plugin_set import PluginSet
+from hookline._journey.stages import fold
 from hookline.turn import RunTool, Turn
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
+from hookline.values.messages import Message, Request
 
-__all__ = ["ToolCalls"]
+__all__ = ["ToolCalls", "resolved"]
+
+
+async def resolved(
+    engine: Engine, turn: Turn, request: Request, result: ToolResultBlock
+) -> ToolResultBlock:
+    """Take a tool's result through ``resolve_images``; see ``hookline.turn.Turn.resolved``."""
+    content = result.content
+    if not isinstance(content, tuple) or all(block.resolved for block in content):
+        return result
+    alone = request.evolve(messages=(Message("user", (result,)),))
+    blocks = (await fold(engine, "resolve_images", turn, alone)).messages[0].blocks
+    return next((block for block in blocks if isinstance(block, ToolResultBlock)), result)
 
 
 class ToolCalls:

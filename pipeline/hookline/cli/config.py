@@ -45,7 +45,7 @@ class Option:
         "hookline config",
         "hookline config --json | jq .timeout",
         "hookline config set timeout 120",
-        "hookline config set plugins.images.urls fetch",
+        "hookline config set plugins.images.strategy base64",
         "hookline config unset timeout",
         "hookline config --schema > hookline.schema.json",
     ),

@@ -38,7 +38,7 @@ def set_option(name: str, text: str) -> Path:
     """Give an option a value in the user's file, which is made if there is none.
 
     Args:
-        name: ``timeout``, ``plugins.disable``, ``plugins.images.urls``.
+        name: ``timeout``, ``plugins.disable``, ``plugins.images.strategy``.
         text: the value; TOML if it is, else plain text, and names separated by commas.
 
     Returns:
@@ -64,7 +64,7 @@ def unset_option(name: str) -> tuple[Path, bool]:
     """Take an option out of the user's file, one that there no longer is as well.
 
     Args:
-        name: ``timeout``, ``plugins.images.urls``; a plugin's name (``plugins.images``) takes all of its.
+        name: ``timeout``, ``plugins.images.strategy``; a plugin's name (``plugins.images``) takes all of its.
 
     Returns:
         The file, and whether the option stood there.

@@ -11,14 +11,14 @@ Above all of them stands the organisation's policy (``hookline.policy``), which 
     disable = ["logging"]
 
     [plugins.images]
-    urls = "fetch"
+    strategy = "base64"
     allow_hosts = ["images.example.com"]
 
     [models."ants-7b"]
     context = 8192
 
 The same in the environment: ``HOOKLINE_MODEL``, ``HOOKLINE_DISABLE=logging`` and, for a plugin's
-option, ``HOOKLINE_IMAGES__URLS=fetch`` (two underscores). Credentials and the address come from
+option, ``HOOKLINE_IMAGES__STRATEGY=base64`` (two underscores). Credentials and the address come from
 the variables that every client of the API knows: ``ANTHROPIC_API_KEY``, ``ANTHROPIC_AUTH_TOKEN``,
 ``ANTHROPIC_BASE_URL``.
 

@@ -23,7 +23,7 @@ _REPOSITORY: Final = (".git", ".hg", ".jj")
 _MOST_BYTES: Final = 1 << 20
 
 Key: TypeAlias = tuple[str, ...]
-"""Where a value stands: ``("plugins", "images", "urls")``."""
+"""Where a value stands: ``("plugins", "images", "strategy")``."""
 
 
 @frozen(eq=False, slots=False)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from hookline.errors import ConfigError
 from hookline.values.secret import Secret
 
-__all__ = ["check_headers", "check_key"]
+__all__ = ["check_headers", "check_key", "headers_schema"]
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 _KEY: Final = re.compile(r"[!-~]+")
@@ -49,6 +49,18 @@ def check_headers(headers: Mapping[Any, Any]) -> None:
             )
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             raise ConfigError(f"headers: the value of {name!r} must be one line of printable ASCII")
+
+
+def headers_schema() -> dict[str, Any]:
+    """Return the same as a JSON schema says it, for editors."""
+    any_case = "|".join(
+        "".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in name)
+        for name in sorted(_OF_THE_TRANSPORT)
+    )
+    return {
+        "propertyNames": {"pattern": f"^{_NAME.pattern}$", "not": {"pattern": f"^({any_case})$"}},
+        "additionalProperties": {"type": "string", "pattern": f"^{_VALUE.pattern}$"},
+    }
 
 
 def check_key(name: str, key: Any) -> None:

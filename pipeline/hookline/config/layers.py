@@ -74,7 +74,7 @@ class Layer:
 
 
 def dotted(key: Key) -> str:
-    """Return a key as it is written: ``plugins.images.urls``."""
+    """Return a key as it is written: ``plugins.images.strategy``."""
     return ".".join(key)
 
 

@@ -2,9 +2,11 @@
 
 import shlex
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Final
+from time import monotonic
+from typing import IO, Any, Final
 
 from hookline.config.files import read_regular
 from hookline.config.layers import Origin
@@ -17,6 +19,7 @@ _Reader = Callable[[str, Mapping[str, str]], str]
 
 _FORMS: Final = "env:NAME, file:PATH, keyring:SERVICE/NAME or, in a file that was named, command:…"
 _PATIENCE: Final = 10.0  # seconds that a command may take: somebody may have to unlock something
+_MOST_PRINTED: Final = 64 * 1024  # bytes
 
 
 def secret_of(reference: Any, origin: Origin, environ: Mapping[str, str]) -> Secret:
@@ -95,23 +98,56 @@ def _from_command(line: str, _environ: Mapping[str, str]) -> str:
     """Return what a command prints; no shell is involved, and its words go into no error."""
     if not line.strip():
         raise ConfigError("command: names no command")
-    words: list[str] = []
     try:
         words = shlex.split(line)
-        done = subprocess.run(  # noqa: S603 -- see the module's import
-            words, capture_output=True, timeout=_PATIENCE, check=True, text=True, encoding="utf-8"
+        # What it says on stderr may be the secret, too; nobody would look at it.
+        process = subprocess.Popen(  # noqa: S603 -- see the module's import
+            words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
-    except subprocess.CalledProcessError as error:
-        raise ConfigError(
-            f"command: {words[0]!r} ended with exit code {error.returncode}"
-        ) from None  # the cause holds what it printed
-    except subprocess.TimeoutExpired:
-        raise ConfigError(
-            f"command: {words[0]!r} took longer than {_PATIENCE:g} s"
-        ) from None  # as above
     except (OSError, ValueError, IndexError) as error:
         raise ConfigError(f"command: it cannot be run: {error}") from error
-    return done.stdout
+    program = f"command: {words[0]!r}"
+    try:
+        printed = _printed(process, program)
+        return printed.decode()
+    except subprocess.TimeoutExpired:
+        raise ConfigError(f"{program} took longer than {_PATIENCE:g} s") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{program} printed something that is no UTF-8") from None
+    finally:
+        process.kill()  # of one that has ended nothing is left to kill
+        process.wait()
+
+
+def _printed(process: "subprocess.Popen[bytes]", program: str) -> bytes:
+    """Return what a process prints until it ends, in bounded time and of bounded size.
+
+    Read in a thread of its own: what a process has begun may keep its output open for longer than it lives.
+    """
+    until = monotonic() + _PATIENCE
+    pieces: list[bytes] = []
+
+    def read(pipe: IO[bytes]) -> None:
+        with pipe:
+            left = _MOST_PRINTED + 1
+            while left > 0 and (piece := pipe.read(left)):
+                pieces.append(piece)
+                left -= len(piece)
+
+    reader = threading.Thread(target=read, args=(process.stdout,), daemon=True)
+    reader.start()
+    reader.join(_PATIENCE)
+    printed = b"".join(pieces)
+    if len(printed) > _MOST_PRINTED:
+        raise ConfigError(
+            f"{program} prints more than {_MOST_PRINTED >> 10} KiB, which is no secret"
+        )
+    if reader.is_alive():
+        raise subprocess.TimeoutExpired(process.args, _PATIENCE)
+    code = process.wait(max(0.0, until - monotonic()))
+    if code:
+        raise ConfigError(f"{program} ended with exit code {code}")
+    return printed
 
 
 _READERS: Final[Mapping[str, _Reader]] = {

@@ -106,7 +106,7 @@ class Settings:
         """Return the layers that give a value to a key, the strongest first; the first one won.
 
         Example:
-            >>> settings.layers("plugins", "images", "urls")[0].origin
+            >>> settings.layers("plugins", "images", "strategy")[0].origin
             <Origin.NAMED_FILE: 3>
 
         """

@@ -22,10 +22,11 @@ from hookline.errors import ConfigError
 from hookline.models import ModelFacts, Prices, Vision, load_models
 from hookline.values.brief import brief
 
-__all__ = ["only_limits_of_unknown_models", "told_models"]
+__all__ = ["models_schema", "only_limits_of_unknown_models", "told_models"]
 
 _PRICES: Final = ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read")
 _LISTS: Final = ("aliases", "thinking", "effort")
+_DOLLARS: Final = r"^\s*[+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"  # as Decimal reads them
 _NUMBERS: Final = ("context", "max_output", "min_cacheable")
 _SWITCHES: Final = (
     *("prefill", "forced_tool_choice", "system_role", "system_directive", "prefix_binding"),
@@ -56,6 +57,38 @@ def told_models(tables: Mapping[str, Any]) -> tuple[ModelFacts, ...]:
 
     """
     return tuple(_read(name, told) for name, told in tables.items())
+
+
+def models_schema(about: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a JSON schema says of the tables, for editors.
+
+    Args:
+        about: what is said of each fact.
+
+    """
+    dollars = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _DOLLARS}]}
+    prices = {
+        "type": "object",
+        "properties": dict.fromkeys(_PRICES, dollars),
+        "required": ["input", "output"],
+        "additionalProperties": False,
+    }
+    seeing = sorted({facts.vision.name for facts in load_models() if facts.vision})
+    facts: dict[str, Any] = {
+        **{name: {"type": "integer", "minimum": 1} for name in _NUMBERS},
+        **{name: {"type": "boolean"} for name in _SWITCHES},
+        **{name: {"type": "string"} for name in _TEXTS},
+        **{name: {"type": "array", "items": {"type": "string"}} for name in _LISTS},
+        "prices": prices,
+        "vision": {"enum": [False, *seeing]},
+    }
+    table = {
+        "type": "object",
+        "properties": {name: {"description": about[name], **facts[name]} for name in _KNOWN},
+        "additionalProperties": False,
+    }
+    known = sorted({name for facts in load_models() for name in (facts.id, *facts.aliases)})
+    return {"propertyNames": {"not": {"enum": known}}, "additionalProperties": table}
 
 
 def only_limits_of_unknown_models(tables: Any) -> bool:

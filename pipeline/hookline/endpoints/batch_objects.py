@@ -13,6 +13,7 @@ from hookline.send_options import Input, SendOptions
 from hookline.turn import Turn
 from hookline.values.brief import brief
 from hookline.values.frozen import EMPTY, checked, freeze
+from hookline.values.redaction import shown_values
 
 __all__ = ["Batch", "BatchItem", "BatchResult", "RequestCounts", "checked_items"]
 
@@ -35,8 +36,8 @@ class BatchItem:
     """
 
     custom_id: str
-    message: Input
-    options: SendOptions = field(repr=brief)  # which may hold credentials
+    message: Input = field(repr=brief)  # an address in it may be signed
+    options: SendOptions = field(repr=lambda options: brief(shown_values(options)))
 
     def __init__(
         self, custom_id: str, message: Input = None, **options: Unpack[SendOptions]

@@ -16,8 +16,8 @@
 `estimate`, `estimate_message`          about how many tokens
 `check_url`                             whether a URL may be fetched at all
 `read_file`, `write_file`               the one door for local files
-`secure_file`, `cache_folder`           a file that only its owner may read, for others to open; where
-                                        what can be made again is kept
+`secure_file`                           a file that only its owner may read, for others to open
+`cache_folder`, `state_folder`          where what can be made again is kept; and what is remembered
 ======================================  ==============================================================
 """
 
@@ -28,7 +28,7 @@ from hookline._faces import face
 if TYPE_CHECKING:
     from hookline._api.retry_after import retry_after
     from hookline._fetch.url_grammar import check_url
-    from hookline._files import cache_folder, read_file, secure_file, write_file
+    from hookline._files import cache_folder, read_file, secure_file, state_folder, write_file
     from hookline._journey.plugin_set import Plugin
     from hookline.config import option
     from hookline.filters import StreamFilter
@@ -74,6 +74,7 @@ __all__ = [
     "read_file",
     "retry_after",
     "secure_file",
+    "state_folder",
     "watched",
     "whole",
     "write_file",
@@ -85,7 +86,13 @@ __getattr__, __dir__ = face(
         "hookline._api.retry_after": ("retry_after",),
         "hookline._fetch.url_grammar": ("check_url",),
         "hookline._journey.plugin_set": ("Plugin",),
-        "hookline._files": ("cache_folder", "read_file", "secure_file", "write_file"),
+        "hookline._files": (
+            "cache_folder",
+            "read_file",
+            "secure_file",
+            "state_folder",
+            "write_file",
+        ),
         "hookline.config": ("option",),
         "hookline.filters": ("StreamFilter",),
         "hookline.hookspecs": ("Layer", "hookimpl"),

@@ -67,15 +67,18 @@ class ConversationState(_Declared[T]):
 class _Values(Generic[T]):
     """The values of one plugin instance."""
 
+    __slots__ = ("_declared", "_key")
+
     def __init__(self, declared: _Declared[T], plugin: object) -> None:
         self._declared = declared
         self._key = (id(declared), id(plugin))  # both live as long as the pipeline
 
     def __getitem__(self, turn: Turn) -> T:
         kept = self._declared.kept(turn)
-        if self._key not in kept:
-            kept[self._key] = self._declared.made()
-        value: T = kept[self._key]
+        try:
+            value: T = kept[self._key]
+        except KeyError:
+            value = kept[self._key] = self._declared.made()
         return value
 
     def __setitem__(self, turn: Turn, value: T) -> None:

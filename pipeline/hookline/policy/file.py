@@ -18,7 +18,7 @@ _TABLES: Final = ("policy", "plugins", "lock", "bounds", "rule", "include")
 _ABOUT: Final = ("id", "contact", "include")
 _INCLUDED: Final = ("path", "sha256", "signed_by")
 _BOUNDS: Final = ("min", "max")
-_PLUGIN_OPTION: Final = 3  # parts of "plugins.images.urls"
+_PLUGIN_OPTION: Final = 3  # parts of "plugins.images.strategy"
 
 
 class Standing(IntEnum):

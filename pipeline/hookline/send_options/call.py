@@ -102,13 +102,20 @@ def prepare(
     history = as_history(given.get("messages"))
     new = new_message(message, given.get("images"), optional=bool(history))
     definitions, functions = split_tools(given.get("tools"))
+    context = table_of("context", given.get("context"))
     fields = request_fields(given)
     fields["messages"] = (new,) if new else ()
     if definitions:
         fields["tools"] = definitions
-    context = table_of("context", given.get("context"))
+    try:
+        request = blank.evolve(**fields)
+    except InputError as error:
+        # The frames below hold all fields, credentials among them, and a traceback would show them.
+        raise error.with_traceback(None) from error.__cause__
+    finally:
+        fields.clear()
     return Call(
-        blank.evolve(**fields),
+        request,
         TurnOptions(
             history=history,
             prefill=prefill_of(given.get("prefill")),
@@ -174,7 +181,8 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
     """
     if not isinstance(model, str) or not model:
         raise InputError(f"model must be the id of a model, not {model!r}")
-    if settings.unknown_models == "allow" or models.get(model) is not None:
+    known = models.exact(model) if strict else models.get(model)
+    if settings.unknown_models == "allow" or known is not None:
         return
     if not strict and not model.startswith("claude-"):
         return
@@ -187,7 +195,10 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
 
 
 def _like(models: "ModelTable", model: str) -> str | None:
-    """Return the model that was probably meant: a near name, else the newest of that family."""
+    """Return the model that was meant, or probably was: a near name, else the newest of that family."""
+    spelled = models.get(model)
+    if spelled is not None:
+        return spelled.id  # as a cloud spells it
     names = [name for facts in models for name in (*facts.aliases, facts.id)]
     near = get_close_matches(model, names, 1, cutoff=0.7)
     if near:

@@ -26,7 +26,7 @@ __all__ = [
     "betas_of",
     "breakpoints_of",
     "check_names",
-    "forget_credentials",
+    "forget",
     "list_of",
     "on_progress_of",
     "prefill_mode_of",
@@ -86,7 +86,6 @@ class SendOptions(TypedDict, Generic[T], total=False):
 
 
 # What people write here although it has its place elsewhere, and where that is.
-_CREDENTIALS: Final = ("mcp_servers", "fallback_credit_token")
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "stream": "call line.stream(…) instead of line.send(…)",
     "max_steps": "it belongs to the pipeline: Pipeline(max_steps=…)",
@@ -235,11 +234,11 @@ def timeout_of(value: Any) -> float | None:
     return float(value)
 
 
-def forget_credentials(given: Any) -> None:
-    """Take credentials out of a call's own options, once they have been read.
+def forget(given: Any) -> None:
+    """Empty a call's own options, once they have been read or refused.
 
     The frames of ``send`` and its like hold that dict, and whoever records a traceback with its local
-    variables would record them.
+    variables would record what is in it: tokens, signed addresses, what people have said. Credentials
+    stand in the oddest options: ``extra``, ``messages``, one that there is not.
     """
-    for name in _CREDENTIALS:
-        given.pop(name, None)
+    given.clear()

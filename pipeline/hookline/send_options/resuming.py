@@ -51,4 +51,6 @@ def resumed(pending: Any, decisions: Any) -> Resumed:
         raise InputError("this is not what reply.pending was: results are tool_result blocks")
     request = request.evolve(betas=tuple(pending.get("betas", ())))
     reply = Reply(request=request, response=response, tool_results=results)  # type: ignore[arg-type]  # as just checked
+    if name := pending.get("id"):  # older ones have none
+        reply = reply.evolve(pending_id=str(name))
     return Resumed(reply=reply, decisions=dict(decisions))

@@ -26,6 +26,7 @@ __all__ = [
     "Continue",
     "OnProgress",
     "Progress",
+    "Resolve",
     "Resumed",
     "RunTool",
     "TurnOptions",
@@ -38,6 +39,8 @@ RunTool: TypeAlias = Callable[[ToolUseBlock], Awaitable[ToolResultBlock]]
 """What a ``call_tool`` hook calls to let the call go on its way."""
 
 CallTool: TypeAlias = Callable[["Turn", ToolUseBlock, RunTool], Awaitable[ToolResultBlock]]
+
+Resolve: TypeAlias = Callable[["Turn", Request, ToolResultBlock], Awaitable[ToolResultBlock]]
 
 
 @frozen
@@ -86,7 +89,7 @@ class Resumed:
 
     Attributes:
         reply: the reply that was pending, as ``reply.pending`` kept it.
-        decisions: by the id of a tool call: ``"approve"``, ``{"edit": input}``,
+        decisions: by the id of a tool call: ``"approve"``, ``"again"``, ``{"edit": input}``,
             ``{"refuse": reason}`` or ``{"result": text}``.
 
     """

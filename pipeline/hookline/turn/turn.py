@@ -3,15 +3,14 @@
 from collections.abc import (
     AsyncGenerator,
     Callable,
-    Iterator,
     Mapping,
 )
-from contextlib import contextmanager
+from functools import partial
 from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from attrs import Attribute, Factory, define, field
+from attrs import Attribute, Factory, define, field, fields
 
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
 from hookline.profiles import LessonName, LessonValue, Profile, Servers
@@ -25,13 +24,14 @@ from hookline.values.prefill import Prefill
 from hookline.values.principal import NOBODY, Principal
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from decimal import Decimal
 
     from hookline.models import ModelTable
     from hookline.reply import Reply
     from hookline.values.events import Event
 
-from hookline.turn.options import NO_OPTIONS, CallTool, Progress, RunTool, TurnOptions
+from hookline.turn.options import NO_OPTIONS, CallTool, Progress, Resolve, RunTool, TurnOptions
 
 __all__ = ["Turn"]
 
@@ -43,21 +43,9 @@ _ASKS_NOBODY: Final = frozenset({"explain", "batch", "count_tokens", "upload"})
 
 # What a turn is made with, and stays: policies rely on it.
 _FIXED: Final = (
-    *(
-        "id",
-        "io",
-        "models",
-        "servers",
-        "plugins",
-        "policies",
-        "surface",
-        "name",
-        "stream",
-        "context",
-        "options",
-        "api_version",
-    ),
-    *("betas", "headers", "timeout", "conversation", "state", "trace"),
+    *("id", "io", "models", "servers", "plugins", "policies", "surface", "name", "stream"),
+    *("context", "options", "api_version", "betas", "headers", "timeout", "conversation"),
+    *("state", "trace"),
 )
 _fixed: Final = attrgetter(*_FIXED)
 # How far it has come.
@@ -73,7 +61,12 @@ _MADE: WeakKeyDictionary["Turn", tuple[tuple[Any, ...], Principal, "CallTool | N
 
 
 def _settable(_turn: Any, attribute: "Attribute[Any]", value: Any) -> Any:
-    if attribute.name in _FIXED or attribute.name in ("principal", "_call_tool", "_open_uploads"):
+    if attribute.name in _FIXED or attribute.name in (
+        "principal",
+        "_call_tool",
+        "_resolve",
+        "_open_uploads",
+    ):
         raise AttributeError(
             f"turn.{attribute.name} is fixed when the turn is made; a plugin may set turn.prefill, "
             "turn.destination and its own TurnState"
@@ -174,6 +167,7 @@ class Turn:
     _leavers: list[Callable[[], None]] = field(factory=list, init=False, repr=False)
     _judging: set[object] = field(factory=set, init=False, repr=False)
     _call_tool: "CallTool | None" = field(default=None, repr=False, alias="call_tool")
+    _resolve: "Resolve | None" = field(default=None, repr=False, alias="resolve")
     _open_uploads: "Callable[[Turn], Uploads] | None" = field(
         default=None, repr=False, alias="open_uploads"
     )
@@ -253,15 +247,9 @@ class Turn:
             )
         return self._open_uploads(self)
 
-    @contextmanager
-    def judging(self) -> Iterator[Destination]:
+    def judging(self) -> "AbstractContextManager[Destination]":
         """Fix the destination while checks look at it; the context is the one they judge."""
-        look = object()  # a count would not survive two threads
-        self._judging.add(look)
-        try:
-            yield self._destination
-        finally:
-            self._judging.discard(look)
+        return _Judging(self._judging, self._destination)
 
     def apart(self, destination: Destination) -> "Turn":
         """Return this turn as it was made, in an object that no plugin but enforcers gets.
@@ -275,13 +263,13 @@ class Turn:
         """
         self.check_intact()
         fixed, principal, _ = _MADE[self]
-        turn = Turn(
-            **dict(zip(_FIXED, fixed, strict=True)),
-            **dict(zip(_PROGRESS, _progress(self), strict=True)),
-            principal=principal,
-            destination=destination,
-        )
-        turn._judging.add("for ever")
+        turn = object.__new__(Turn)  # the class itself would check and convert what has been
+        values = (*fixed, *_progress(self), principal, destination, {"for ever"})
+        for put, value in zip(_PUT, values, strict=True):
+            put(turn, value)
+        for put, made in _PUT_NEW:
+            put(turn, made())
+        _MADE[turn] = fixed, principal.apart(), None
         return turn
 
     def check_departs(self) -> None:
@@ -324,6 +312,19 @@ class Turn:
         if call_tool is None:
             raise RuntimeError("this turn was not made by a pipeline, so it has no tools to call")
         return await call_tool(self, call, run)
+
+    async def resolved(self, request: Request, result: ToolResultBlock) -> ToolResultBlock:
+        """Return a tool's result with its images and documents made into what the API accepts.
+
+        Args:
+            request: the request that the call answers.
+            result: what the tool gave; it is taken through ``resolve_images`` by itself.
+
+        Raises:
+            InputError: something in it cannot be sent.
+
+        """
+        return result if self._resolve is None else await self._resolve(self, request, result)
 
     @property
     def cost(self) -> "Decimal | None":
@@ -394,11 +395,42 @@ class Turn:
             GeneratorExit: nobody waits for the turn any more.
 
         """
-        self.phase = phase
+        if phase is not self.phase:  # to set an attribute here costs more than all the rest
+            self.phase = phase
         if self.left:
             raise GeneratorExit
         if self.deadline is not None and self.io.now() >= self.deadline:
             raise DeadlineExceeded(phase, self.timeout)
+
+
+class _Judging:
+    """One look of checks at a destination; a class, since every attempt enters two."""
+
+    __slots__ = ("_destination", "_looks")
+
+    def __init__(self, looks: set[object], destination: Destination) -> None:
+        self._looks = looks
+        self._destination = destination
+
+    def __enter__(self) -> Destination:
+        self._looks.add(self)  # a count would not survive two threads
+        return self._destination
+
+    def __exit__(self, *error: object) -> None:
+        self._looks.discard(self)
+
+
+def _itself(default: Any) -> Any:
+    return default
+
+
+_COPIED: Final = (*_FIXED, *_PROGRESS, "principal", "_destination", "_judging")
+_PUT: Final = tuple([getattr(Turn, name).__set__ for name in _COPIED])
+_PUT_NEW: Final = tuple([
+    (getattr(Turn, a.name).__set__, getattr(a.default, "factory", partial(_itself, a.default)))
+    for a in fields(Turn)
+    if a.name not in _COPIED
+])  # fmt: skip
 
 
 def _tampered(name: str) -> PolicyViolation:

@@ -6,7 +6,7 @@ and ``blocks``, ``sources``, ``citations``, ``tool_definitions``, of which messa
 ``destination`` says where requests go and as whom, ``secret`` and ``brief`` keep reprs safe and short.
 """
 
-from hookline.values.attachments import Attachment, Document, Image, SourceKind
+from hookline.values.attachments import Attachment, Document, Image, SourceKind, Strategy
 from hookline.values.blocks import (
     BLOCKS,
     AdvisorToolResultBlock,
@@ -190,6 +190,7 @@ __all__ = [
     "Source",
     "SourceKind",
     "StopDetails",
+    "Strategy",
     "TextBlock",
     "TextDelta",
     "TextEditorCodeExecutionToolResultBlock",

@@ -30,9 +30,10 @@ from hookline.values.pictures.pixels import Pixels
 from hookline.values.pictures.thumbnail import thumbnail
 from hookline.values.pictures.tokens import TokenRange, document_tokens, image_tokens
 
-__all__ = ["Attachment", "Document", "Image", "SourceKind"]
+__all__ = ["Attachment", "Document", "Image", "SourceKind", "Strategy"]
 
 SourceKind: TypeAlias = Literal["path", "url", "uri", "data", "bytes", "file", "picture", "file_id"]
+Strategy: TypeAlias = Literal["auto", "url", "base64", "file"]
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 _KNOWN_SCHEMES: Final[Mapping[str, SourceKind]] = {"https": "url", "http": "url", "data": "data"}
@@ -42,6 +43,7 @@ _OTHER_SCHEMES: Final = frozenset({
     "about", "blob", "dict", "file", "ftp", "gopher", "jar", "javascript", "ldap", "netdoc",
     "phar", "tftp",
 })  # fmt: skip
+_STRATEGIES: Final = ("auto", "url", "base64", "file")
 _MOST_BYTES: Final = 64 * 1024 * 1024  # of a file that is opened to see what it costs
 _PREVIEW_BYTES: Final = 1_000_000  # a notebook stores what it shows
 
@@ -92,8 +94,8 @@ class Attachment(Block):
         source: what was handed over.
         file_id: instead of a source, the id of a file uploaded before.
         media_type: what the caller says it is; the bytes decide.
-        fetch: whether a URL is fetched here (True) or by the API (False); None leaves it to the
-            configuration of the plugin that resolves it.
+        strategy: how it goes: as a link, as its bytes, or by the id of a file that it is uploaded to; None
+            leaves that to the configuration of the plugin that resolves it.
         cache_control: makes this block a prompt cache breakpoint.
 
     """
@@ -103,14 +105,17 @@ class Attachment(Block):
     source: Any = field(default=None, converter=_plain)
     file_id: str | None = field(default=None, kw_only=True)
     media_type: str | None = field(default=None, kw_only=True)
-    fetch: bool | None = field(default=None, kw_only=True)
+    strategy: Strategy | None = field(default=None, kw_only=True)
     cache_control: CacheControl | None = field(default=None, kw_only=True)
     _kind: SourceKind | None = field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if (self.source is None) == (self.file_id is None):
             raise InputError(f"{type(self).__name__} takes either a source or a file_id")
-        _ = self.kind  # refuses what can never be read where it is written, not a stage later
+        # What can never be read, or never go so, is refused where it is written, and not a stage later.
+        if self.strategy is not None:
+            _check_strategy(self, self.strategy)
+        _ = self.kind
 
     @property
     def kind(self) -> SourceKind:
@@ -202,11 +207,14 @@ class Image(Attachment):
             your own.
         file_id: instead of ``source``, the id of a file uploaded before.
         media_type: what it is said to be; the real bytes decide.
-        fetch: True to fetch a URL here, False to let the API fetch it, None for the default.
+        strategy: how it goes, whatever the plugin's setting: ``"url"`` as a link that the API fetches,
+            ``"base64"`` as its bytes, ``"file"`` by the id of a file that it is uploaded to, ``"auto"`` as it is
+            best there.
         cache_control: makes this block a prompt cache breakpoint.
 
     Raises:
-        InputError: neither or both of ``source`` and ``file_id``, or a source of the wrong kind.
+        InputError: neither or both of ``source`` and ``file_id``, a source of the wrong kind, or one that
+            can never go as ``strategy`` says.
 
     Example:
         >>> line.send([Image("ant.jpg"), "What is in the above image?"])
@@ -227,7 +235,7 @@ class Image(Attachment):
             The images; none has been read.
 
         Raises:
-            InputError: there are none.
+            InputError: a directory or a pattern means none.
 
         Example:
             >>> line.send([*Image.all("scans/*.jpg"), "Which of these show an ant?"])
@@ -264,6 +272,22 @@ class Image(Attachment):
         return image_tokens(width, height, facts).most
 
 
+def _check_strategy(attachment: Attachment, strategy: str) -> None:
+    """Refuse a way that this source can never go."""
+    if strategy not in _STRATEGIES:
+        raise InputError(f"strategy is one of {', '.join(_STRATEGIES)}, not {brief(strategy)}")
+    if strategy == "url" and not (attachment.kind == "url" and _is_https(attachment.source)):
+        raise InputError(f'{attachment!r}: strategy="url" takes https: URLs only')
+    if strategy == "base64" and attachment.kind == "file_id":
+        raise InputError(
+            f'{attachment!r}: strategy="base64" takes bytes; of a file id there are none here'
+        )
+
+
+def _is_https(url: str) -> bool:
+    return url[:6].lower() == "https:"
+
+
 def _size_of(data: bytes) -> tuple[int, int]:
     """Return the width and the height of an image file."""
     if convertible(data) is None:
@@ -285,23 +309,27 @@ def _citations(value: Any) -> Any:
 
 @frozen(eq=False, repr=False, field_transformer=checked)
 class Document(Attachment):
-    """A document for the model: a PDF, or text in UTF-8, which goes as it is written.
+    """A document for the model: a PDF, or text, which goes as it is written.
 
-    Text is whatever is text: Markdown, HTML and CSV too.
+    Text is whatever is text: Markdown, HTML and CSV too; in UTF-8, in UTF-16 with its mark, or as ``media_type``
+    says: ``"text/csv; charset=cp1252"``.
 
     Args:
         source: as for ``Image``: a path, URL, bytes or open binary file. For text at hand see
             ``Document.from_text``.
         file_id: instead of ``source``, the id of a file uploaded before.
         media_type: what it is said to be; the real bytes decide.
-        fetch: True to fetch a URL here, False to let the API fetch it, None for the default.
+        strategy: how it goes, whatever the plugin's setting: ``"url"`` as a link that the API fetches,
+            ``"base64"`` as its bytes, ``"file"`` by the id of a file that it is uploaded to, ``"auto"`` as it is
+            best there.
         cache_control: makes this block a prompt cache breakpoint.
         title: shown to the model.
         context: said to the model about the document; not cited.
         citations: True to have the document cited.
 
     Raises:
-        InputError: neither or both of ``source`` and ``file_id``, or a source of the wrong kind.
+        InputError: neither or both of ``source`` and ``file_id``, a source of the wrong kind, or one that
+            can never go as ``strategy`` says.
 
     Example:
         >>> line.send([Document("report.pdf", citations=True), "Summarise this."])

@@ -5,7 +5,7 @@ that was made, and its encoded bytes stay true. JSON inside one is frozen by
 `hookline.values.frozen_json`, whose names this module hands on.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from math import isfinite
 from operator import attrgetter
@@ -143,6 +143,18 @@ def _refuse_change(self: Any, name: str, _value: object = None) -> NoReturn:
     )
 
 
+class _AsShown:
+    """A text that is its own ``repr``."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
 @frozen(eq=False, repr=False, field_transformer=checked)
 class Model:
     """Base of the data model: equality, hash, a short repr, and ``evolve``.
@@ -195,9 +207,18 @@ class Model:
             value = getattr(self, a.name)
             if a.repr is False or value is None or (a.name == "extra" and not value):
                 continue
+            value = self._shown_extra() if a.name == "extra" else value
             shown = a.repr(value) if callable(a.repr) else brief(value, 1)
             parts.append(f"{a.name}={shown}")
         return f"{type(self).__name__}({', '.join(parts)})"
+
+    def _shown_extra(self) -> Mapping[str, Any]:
+        """Return what ``repr()`` shows of ``extra``."""
+        return self.extra
+
+    def __rich_repr__(self) -> Iterator["_AsShown"]:
+        """Tell rich, which shows every field of an attrs class, what ``repr()`` leaves out."""
+        yield _AsShown(repr(self).partition("(")[2].removesuffix(")"))
 
     def evolve(self, **changes: Any) -> Self:
         """Make a copy with some fields changed.

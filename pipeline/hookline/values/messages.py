@@ -22,6 +22,7 @@ from hookline.errors import InputError
 from hookline.values.content import Block, CacheControl, TextBlock, as_blocks, as_content
 from hookline.values.frozen import EMPTY, Model, checked, freeze, frozen_tuple
 from hookline.values.rate_limits import RateLimits, read_rate_limits
+from hookline.values.redaction import shown_values
 from hookline.values.tools.definitions import ToolChoice, ToolSpec
 from hookline.values.usage import StopDetails, Usage
 
@@ -69,11 +70,20 @@ class Message(Model):
     # Its JSON, filled in by hookline.wire.codec when first needed: a long history or a large image is
     # encoded once and not on every turn.
     _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+    # Its string as a block, made when first asked for.
+    _as_block: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The content as blocks, also where it is a string."""
-        return (TextBlock(self.content),) if isinstance(self.content, str) else self.content
+        content = self.content
+        if not isinstance(content, str):
+            return content
+        block: TextBlock | None = self._as_block
+        if type(block) is not TextBlock or block.text is not content:
+            block = TextBlock(content)
+            object.__setattr__(self, "_as_block", block)
+        return (block,)
 
     @property
     def text(self) -> str:
@@ -141,6 +151,10 @@ class Request(Model):
     # The very bytes it was read from, so that an unchanged request leaves as it came. A copy made
     # by evolve() starts without.
     _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+
+    def _shown_extra(self) -> Mapping[str, Any]:
+        # What servers take beside the API's fields may be a credential of theirs, by any name.
+        return shown_values(self.extra)
 
     def append(self, *messages: Message) -> Self:
         """Make a copy with more messages at the end.
@@ -214,7 +228,7 @@ class Request(Model):
         Args:
             function: gets a text and returns what stands for it.
             where: the parts it is applied to: ``"system"``; ``"messages"`` (the text of every message,
-                prefill and quotes in citations included); ``"tool_results"``; ``"documents"`` (their
+                prefill and quotes and titles in citations included); ``"tool_results"``; ``"documents"`` (their
                 text, titles and contexts, and search results, wherever they lie; a file that nobody
                 has read yet has no text: from ``send`` on there are none); ``"tool_inputs"`` (all
                 strings in them); ``"tools"`` (the descriptions).

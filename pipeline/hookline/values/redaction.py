@@ -6,13 +6,20 @@ a plugin that must hide more of them does so in what it sends.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["HIDDEN", "SECRET_NAMES", "redacted", "shown_member", "shown_url"]
+__all__ = ["HIDDEN", "SECRET_NAMES", "redacted", "shown_member", "shown_url", "shown_values"]
 
 HIDDEN: Final = "…"
 SECRET_NAMES: Final = frozenset(
     {"api_key", "authorization", "authorization_token", "fallback_credit_token", "x-api-key"}
+)
+# What such names end in where nobody has given us a list of them: in extra=, in tool input, in tags.
+_SECRET_ENDING: Final = re.compile(
+    r"(?:^|[-_])(?:token|secret|passw(?:or)?d|passphrase|credentials?|authorization|cookie)\Z"
+    r"|(?:api|access|secret|private|signing|auth|master|license|subscription)[-_]?key\Z",
+    re.IGNORECASE,
 )
 _URL_NAMES: Final = frozenset({"url", "source"})
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -37,11 +44,24 @@ def redacted(value: Any) -> Any:
 
 def shown_member(name: Any, value: Any) -> Any:
     """Return the value of one member of a JSON object as it may be shown."""
-    if name in SECRET_NAMES and value is not None:
+    if value is not None and isinstance(name, str) and _is_secret(name):
         return HIDDEN
     if name in _URL_NAMES and isinstance(value, str):
         return shown_url(value)
     return value
+
+
+def shown_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may be shown of options that anything may hide in: names, numbers and flags."""
+    return {
+        name: value if value is None or isinstance(value, bool | int | float) else HIDDEN
+        for name, value in given.items()
+    }
+
+
+@lru_cache(maxsize=1_000)
+def _is_secret(name: str) -> bool:
+    return name in SECRET_NAMES or _SECRET_ENDING.search(name) is not None
 
 
 def shown_url(url: str) -> str:

@@ -26,9 +26,18 @@ from hookline.values import (
     Image,
     ImageBlock,
     Source,
+    Strategy,
 )
-from hookline_plugins.images.one import Resolver, url_to_fetch
+from hookline_plugins.images.one import Resolver
 from hookline_plugins.images.plan import Fit, Plan, side_for
+from hookline_plugins.images.strategy import (
+    CHOSEN,
+    STRATEGIES,
+    by_id,
+    check_possible,
+    takes_ids,
+    url_to_fetch,
+)
 from hookline_plugins.images.told import NOTHING, note_made, note_tokens, refusal, words
 from hookline_plugins.images.walk import (
     Placed,
@@ -68,9 +77,12 @@ class Images:
     """Resolve images and documents, in messages and in tool results.
 
     Args:
-        urls: what happens to ``https:`` URLs: ``"pass"`` lets the API fetch them, ``"fetch"``
-            fetches them here and sends the bytes; ``"auto"`` passes them where the server takes links, and
-            fetches them elsewhere (Bedrock, Google Cloud). ``http:`` URLs are fetched here or not at all.
+        strategy: how they go. ``"url"``: links as links, which the API fetches, and the rest as bytes.
+            ``"base64"``: all as bytes; links are fetched here, and nothing is uploaded. ``"file"``: all are
+            uploaded once, and go by id. ``"auto"``: links as links where the server takes them (Bedrock and
+            Google Cloud do not), ``http:`` fetched here; where it keeps files, what has a megabyte or more goes
+            by id in its third turn, and so do the largest of a request that is too full; the rest as bytes.
+            ``Image(…, strategy=…)`` says it for one. The plugin `uploads` uploads.
         allow_hosts: ``"host"`` or ``"host:port"`` entries that may be fetched from although they are
             not public, not ``https`` or on another port.
         roots: directories below which local files must lie; None for anywhere, since it is the
@@ -96,7 +108,8 @@ class Images:
         max_document_bytes: the largest PDF, in bytes after base64 encoding, or text, in bytes.
         max_input_bytes: the largest image file that is read at all, in order to make it smaller.
         max_fetch_bytes: the largest file that is fetched from a URL.
-        max_pixels: the largest image that is decoded, width times height.
+        max_pixels: the largest image that is decoded, width times height; of a JPEG that can be decoded in a
+            smaller size, four times as many may be read.
         fetch_timeout: seconds for one fetch, redirects and body included.
         fetch_redirects: how many redirects one fetch may follow.
         max_fetches: how many different URLs one request may have fetched.
@@ -105,16 +118,14 @@ class Images:
         In ``hookline.toml``::
 
             [plugins.images]
-            urls = "fetch"
+            strategy = "base64"
             roots = ["/srv/uploads"]
 
     """
 
     name: ClassVar[str] = "images"
 
-    urls: Literal["auto", "pass", "fetch"] = field(
-        default="auto", validator=validators.in_(("auto", "pass", "fetch"))
-    )
+    strategy: Strategy = field(default="auto", validator=validators.in_(STRATEGIES))
     allow_hosts: tuple[str, ...] = field(default=(), converter=_names, validator=_hosts)
     roots: tuple[str, ...] | None = field(default=None, converter=optional(_names))
     fit: Fit = field(default="best", validator=validators.in_(("best", "limits", "leave", "error")))
@@ -157,17 +168,19 @@ class Images:
     async def resolve_images(self, turn: Turn, request: Request) -> Request | None:
         """Resolve what is not resolved, and mend what the API would refuse."""
         media = find(request.messages)
+        CHOSEN.setting[turn] = self.strategy
         if not media:
             return None
+        check_possible(turn, (each.block for each in media))
         self._made_for[turn][:] = [turn.profile]
         plan = self._plan(turn, request, media)
         todo = {
             key_of(each.block): each
             for each in reversed(media)  # of several that are the same, the first is named
-            if self._needs_work(each.block, plan)
+            if self._needs_work(turn, each.block, plan)
         }
         work = list(reversed(todo.items()))
-        fetched = sum(1 for _, each in work if url_to_fetch(self, plan, each.block))
+        fetched = sum(1 for _, each in work if url_to_fetch(turn, each.block, links=plan.links))
         if fetched > self.max_fetches:
             raise InputError(
                 f"the request has {fetched} URLs to fetch, and max_fetches allows {self.max_fetches}"
@@ -199,7 +212,7 @@ class Images:
             return block if result is None else with_source(block, result)
 
         resolved = replace(request, new, NOTHING)
-        lighter = await self._lightened(find(resolved.messages), resolver)
+        lighter = await self._lightened(resolved, resolver)
         if lighter:
             resolved = replace(resolved, lambda block: _exchanged(block, lighter), NOTHING)
         note_tokens(turn, resolved)
@@ -227,7 +240,7 @@ class Images:
             links=profile.url_sources,
         )
 
-    def _needs_work(self, block: Block, plan: Plan) -> bool:
+    def _needs_work(self, turn: Turn, block: Block, plan: Plan) -> bool:
         if isinstance(block, Attachment):
             return block.kind != "uri"  # whoever knows the scheme resolves it, or the wire refuses
         source = source_of(block)
@@ -235,32 +248,37 @@ class Images:
             header = self._sent.get(source)
             too_long = plan.shrinks and len(source.data) > plan.base64
             return header is None or too_long or not plan.keeps(header)
-        return bool(url_to_fetch(self, plan, block)) or data_url_of(block) is not None
+        return bool(url_to_fetch(turn, block, links=plan.links)) or data_url_of(block) is not None
 
-    async def _lightened(
-        self, media: list[Placed], resolver: Resolver
-    ) -> dict[Source, Base64Source]:
-        """Make images smaller, the oldest first, until all fit into one request together."""
-        sizes = [
-            len(source.data)
-            for each in media
-            if isinstance(source := source_of(each.block), Base64Source)
+    async def _lightened(self, request: Request, resolver: Resolver) -> dict[Source, Base64Source]:
+        """Make images smaller, the oldest first, until all fit into one request that do not go by id."""
+        media, turn = find(request.messages), resolver.turn
+        bodies = [
+            source for each in media if isinstance(source := source_of(each.block), Base64Source)
         ]
-        body = resolver.turn.profile.max_body
+        body = turn.profile.max_body
         most = min(self.max_total_bytes, body - _REST if body else self.max_total_bytes)
-        excess = sum(sizes) - most
+        sizes = [len(source.data) for source in bodies]
         lighter: dict[Source, Base64Source] = {}
-        for each in media if resolver.plan.shrinks and excess > 0 else ():
+        if not resolver.plan.shrinks or sum(sizes) <= most:
+            return lighter
+        uploaded = set(by_id(turn, request)) if takes_ids(turn) else set()
+        sizes = [len(source.data) for source in bodies if source not in uploaded]
+        excess = sum(sizes) - most
+        for each in media if excess > 0 else ():
             source = source_of(each.block)
             if not isinstance(each.block, ImageBlock) or not isinstance(source, Base64Source):
+                continue
+            if source in uploaded:
                 continue
             size = len(source.data)
             if excess > 0 and source not in lighter and size > _LEAST_SHARE:
                 plan = evolve(resolver.plan, base64=max(_LEAST_SHARE, size - excess))
                 lighter[source] = await evolve(resolver, plan=plan).smaller(source)
+                CHOSEN.say(turn, lighter[source], CHOSEN.own(turn, each.block))
             excess -= size - len(lighter[source].data) if source in lighter else 0
         if lighter:
-            resolver.turn.trace.note(
+            turn.trace.note(
                 "images",
                 f"{len(lighter)} images, the oldest, were made smaller: the request would have "
                 f"{sum(sizes):,} bytes of them, and {most:,} are possible",

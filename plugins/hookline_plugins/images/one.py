@@ -39,33 +39,17 @@ from hookline_plugins.images.sources import (
     passed_on,
     read_stream,
 )
-from hookline_plugins.images.walk import data_url_of, url_of
+from hookline_plugins.images.strategy import CHOSEN, url_to_fetch
+from hookline_plugins.images.walk import data_url_of
 
 if TYPE_CHECKING:
     from hookline_plugins.images import Images
 
-__all__ = ["Resolver", "url_to_fetch"]
+__all__ = ["Resolver"]
 
 _OK: Final = 200
 _LARGE: Final = 128 * 1024 * 1024  # bytes of a picture that is decoded by itself
 _WHO: Final = ("tenant", "user")  # keys of ``context=`` that keep callers apart
-
-
-def url_to_fetch(options: "Images", plan: Plan, block: Block) -> str | None:
-    """Return the URL of a block if it has to be fetched here.
-
-    Args:
-        options: what the operator says.
-        plan: knows whether the server takes links.
-        block: may say otherwise, for itself.
-
-    """
-    url = url_of(block)
-    wanted = block.fetch if isinstance(block, Attachment) else None
-    if url and wanted is None:
-        elsewhere = options.urls == "auto" and not plan.links
-        wanted = options.urls == "fetch" or elsewhere or url[:5].lower() == "http:"
-    return url if wanted else None
 
 
 @frozen(eq=False)
@@ -93,14 +77,16 @@ class Resolver:
         Large pictures come one after the other when the rest is done: not only would they wait for
         each other's memory, each thread that decodes one also keeps a good part of it for itself.
         """
+        blocks = list(blocks)
         found = await self.turn.io.gather(*[self._result(block) for block in blocks])
         found.reverse()
         results: list[Source | InputError] = []
-        while found:
+        for block in blocks:
             each = found.pop()  # and with the next one it goes, and its pixels with it
-            results.append(
-                await self._caught(self._rendered(each)) if isinstance(each, Job) else each
-            )
+            result = await self._caught(self._rendered(each)) if isinstance(each, Job) else each
+            if isinstance(result, Source):
+                CHOSEN.say(self.turn, result, CHOSEN.own(self.turn, block))
+            results.append(result)
         return results
 
     async def _result(self, block: Block) -> Source | InputError | Job:
@@ -109,7 +95,7 @@ class Resolver:
             if isinstance(block, Attachment):
                 if block.file_id is not None:
                     return FileSource(block.file_id)
-                if block.kind == "url" and not url_to_fetch(self.options, self.plan, block):
+                if block.kind == "url" and not self._to_fetch(block):
                     return passed_on(block.source)
             if isinstance(block, Document | DocumentBlock):
                 return await self._document(block)
@@ -127,7 +113,7 @@ class Resolver:
             return error
 
     async def _document(self, block: Document | DocumentBlock) -> Source:
-        url = url_to_fetch(self.options, self.plan, block)
+        url = self._to_fetch(block)
         said = block.media_type if isinstance(block, Document) else None
         fetched = await self._fetched(url) if url else None
 
@@ -140,7 +126,7 @@ class Resolver:
         return await self.turn.io.run_blocking(made)
 
     async def _look(self, block: Block) -> Looked:
-        url = url_to_fetch(self.options, self.plan, block)
+        url = self._to_fetch(block)
         fetched = await self._fetched(url) if url else None
 
         def looked() -> Looked:
@@ -181,6 +167,9 @@ class Resolver:
 
     def _check(self) -> None:
         self.turn.check_deadline("resolve_images")
+
+    def _to_fetch(self, block: Block) -> str | None:
+        return url_to_fetch(self.turn, block, links=self.plan.links)
 
     async def _fetched(self, url: str) -> bytes:
         options, remaining = self.options, self.turn.remaining()

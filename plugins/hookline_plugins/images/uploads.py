@@ -1,7 +1,7 @@
 """The ``uploads`` plugin: images and documents by reference, uploaded once and named by id from then on.
 
-This happens in ``send``, where it is known where a request goes, and inside of all other layers. What a
-conversation remembers stays the bytes themselves, so it can be saved, go to another server, or outlive
+What goes so is said in ``strategy``. It happens in ``send``, where it is known where a request goes, and inside of
+all other layers. What a conversation remembers stays the bytes themselves, so it can be saved, go to another server, or outlive
 the uploaded file; and what is cached, redacted or recorded has the bytes too.
 
 A file belongs to an account, so ids are kept by destination and by whom the turn is on behalf of.
@@ -11,9 +11,9 @@ import binascii
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
 from attrs import field, frozen, validators
@@ -31,53 +31,49 @@ from hookline import (
 )
 from hookline.plugin import Layer, cache_folder, option
 from hookline.values import (
-    Base64Source,
     Block,
     DocumentBlock,
     FileSource,
     ImageBlock,
-    ToolResultBlock,
+    TextSource,
 )
+from hookline_plugins.images.alone import Alone
+from hookline_plugins.images.strategy import Uploaded, by_id, must_go, takes_ids
 from hookline_plugins.storage.stores import SQLiteStore, file_path
 
 __all__ = ["Uploads"]
 
-_REUSED: Final = 1024 * 1024  # characters of base64 that are worth an upload once they come again
-_TURNS: Final = 2  # replies after it make a turn the third that carries it
-_FULL: Final = (
-    24 * 1024 * 1024
-)  # characters of base64 in a request, beyond which the largest leave it
 _SHORTEST, _LONGEST = 3_600, 7_776_000  # seconds, says the API (facts 1.1)
 _MARGIN: Final = 600  # seconds before its end in which a file is not used any more
 _ENTRIES: Final = 10_000
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _GONE: Final = frozenset({400, 404})
 
-_Ids = Mapping[Base64Source, str]
+_Ids = Mapping[Uploaded, str]
 
 # What each source hashes to: a history comes again in every turn.
-_DIGESTS: Final[WeakKeyDictionary[Base64Source, bytes]] = WeakKeyDictionary()
+_DIGESTS: Final[WeakKeyDictionary[Uploaded, bytes]] = WeakKeyDictionary()
 
 
 @frozen(eq=False, kw_only=True)
 class Uploads:
-    """Send large images and documents by id instead of by their bytes.
+    """Send images and documents by id instead of by their bytes, where `strategy` of the plugin `images` says so.
 
-    ``auto`` does so where the server is known to keep files, with what has a megabyte or more and comes in
-    a conversation for the third time, and with the largest of a request that would be too full. The
-    ids are kept in a SQLite file for other runs; the API deletes the files by itself.
+    The ids are kept in a SQLite file for other runs; the API deletes the files by itself. To be counted, and in a
+    batch, which may be read after a file is gone, bytes are sent.
 
     Args:
-        strategy: ``"auto"`` as above; ``"base64"`` never uploads; ``"file"`` uploads all, and fails where
-            that is not possible.
         path: the SQLite file; empty for one in the user's cache directory.
         keep_seconds: how long the API keeps a file, an hour to 90 days.
 
     Example:
         In ``hookline.toml``::
 
+            [plugins.images]
+            strategy = "file"
+
             [plugins.uploads]
-            strategy = "base64"
+            keep_seconds = 3600
 
     """
 
@@ -85,9 +81,6 @@ class Uploads:
     layer: ClassVar[Layer] = Layer.RECORD
     after: ClassVar[tuple[str, ...]] = ("record", "replay")
 
-    strategy: Literal["auto", "base64", "file"] = field(
-        default="auto", validator=validators.in_(("auto", "base64", "file"))
-    )
     path: str = field(default="", converter=file_path)
     keep_seconds: int = field(
         default=86_400,
@@ -95,29 +88,27 @@ class Uploads:
         metadata=option(harmless=False),
     )
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+    _alone: Alone = field(factory=Alone, init=False, repr=False)
     _opened: list[SQLiteStore] = field(factory=list, init=False, repr=False)
 
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
-        """Put ids in the place of bytes; where the API knows an id no more, send the bytes after all."""
-        sources = self._chosen(request, turn) if turn.asks_model else []
+        """Put ids in the place of bytes; a file that the API has lost is uploaded once more."""
+        sources = by_id(turn, request) if turn.asks_model and takes_ids(turn) else []
         if not sources:
             return await call_next(request)
-        try:
-            ids = await self._ids(turn, sources)
-        except HooklineError as error:
-            if self.strategy == "file" or isinstance(error, PolicyViolation):
-                raise
-            turn.trace.note("uploads", f"sent as bytes, since the upload failed: {error}")
-            return await call_next(request)
-        turn.trace.note("uploads", f"sent by id: {', '.join(ids.values())}")
-        try:
-            return await call_next(_by_id(request, ids))
-        except APIError as error:
-            if not _gone(error, ids):
-                raise
-            turn.trace.note("uploads", f"sent as bytes, since the API has lost a file: {error}")
-        await turn.io.run_blocking(self._forget, turn, sources)
+        must = must_go(turn, request, sources)
+        for last in (False, True):
+            ids = await self._uploaded(turn, sources, must=must)
+            if ids is None:
+                break
+            try:
+                return await call_next(_by_id(request, ids))
+            except APIError as error:
+                if not _gone(error, ids) or (last and must):
+                    raise
+                turn.trace.note("uploads", f"the API has lost a file: {error}")
+            await turn.io.run_blocking(self._forget, turn, sources)
         return await call_next(request)
 
     @hookimpl
@@ -146,26 +137,44 @@ class Uploads:
             if json.loads(value)["id"] == file_id:
                 self._store().drop(key)
 
-    def _chosen(self, request: Request, turn: Turn) -> list[Base64Source]:
-        if self.strategy == "file":
-            return list(dict.fromkeys(source for source, _ in _sources(request)))
-        if self.strategy == "base64" or not turn.profile.files:
-            return []
-        return _worth_it(request)
+    async def _uploaded(
+        self, turn: Turn, sources: Iterable[Uploaded], *, must: bool
+    ) -> _Ids | None:
+        """Return the ids that stand for sources; None where the bytes can and have to do instead."""
+        try:
+            ids = await self._ids(turn, sources)
+        except HooklineError as error:
+            if must or isinstance(error, PolicyViolation):
+                raise
+            turn.trace.note("uploads", f"sent as bytes, since the upload failed: {error}")
+            return None
+        turn.trace.note("uploads", f"sent by id: {', '.join(ids.values())}")
+        return ids
 
-    async def _ids(self, turn: Turn, sources: Iterable[Base64Source]) -> _Ids:
-        ids: dict[Base64Source, str] = {}
+    async def _ids(self, turn: Turn, sources: Iterable[Uploaded]) -> _Ids:
+        ids: dict[Uploaded, str] = {}
         sources = list(sources)
         for number, source in enumerate(sources):  # one after the other: each is large
             turn.report(Progress(self.name, number, len(sources), "uploads"))
-            key = await turn.io.run_blocking(_key, turn, source)
-            kept = await self._do(turn, self._store().get, key)
-            ids[source] = json.loads(kept)["id"] if kept else await self._upload(turn, source, key)
+            ids[source] = await self._id(turn, source)
         turn.report(Progress(self.name, len(sources), len(sources), "uploads"))
         return ids
 
-    async def _upload(self, turn: Turn, source: Base64Source, key: bytes) -> str:
-        content = await turn.io.run_blocking(binascii.a2b_base64, source.data)
+    async def _id(self, turn: Turn, source: Uploaded) -> str:
+        key = await turn.io.run_blocking(_key, turn, source)
+        kept = await self._do(turn, self._store().get, key)
+        if kept is None:
+            async with self._alone.place(
+                turn, key, "an upload"
+            ):  # several turns may want it at once
+                kept = await self._do(turn, self._store().get, key)
+                if kept is None:
+                    return await self._upload(turn, source, key)
+        file_id: str = json.loads(kept)["id"]
+        return file_id
+
+    async def _upload(self, turn: Turn, source: Uploaded, key: bytes) -> str:
+        content = await turn.io.run_blocking(_content, source)
         file_id = await turn.uploads.put(
             content,
             media_type=source.media_type,
@@ -176,7 +185,7 @@ class Uploads:
         await self._do(turn, self._store().put, key, value, self.keep_seconds - _MARGIN)
         return file_id
 
-    def _forget(self, turn: Turn, sources: Iterable[Base64Source]) -> None:
+    def _forget(self, turn: Turn, sources: Iterable[Uploaded]) -> None:
         for source in sources:
             self._store().drop(_key(turn, source))
 
@@ -196,43 +205,13 @@ class Uploads:
             return self._opened[0]
 
 
-def _worth_it(request: Request) -> list[Base64Source]:
-    """Return what comes for the third time and is large, and the largest of a request that is too full."""
-    turns: dict[Base64Source, int] = {}
-    for source, replies in _sources(request):
-        turns.setdefault(source, replies)
-    chosen = [
-        source
-        for source, replies in turns.items()
-        if replies >= _TURNS and len(source.data) >= _REUSED
-    ]
-    others = sorted(turns.keys() - set(chosen), key=lambda each: len(each.data))
-    excess = sum(len(source.data) for source in others) - _FULL
-    while excess > 0:
-        chosen.append(others.pop())
-        excess -= len(chosen[-1].data)
-    return chosen
+def _content(source: Uploaded) -> bytes:
+    if isinstance(source, TextSource):
+        return source.data.encode()
+    return binascii.a2b_base64(source.data)
 
 
-def _sources(request: Request) -> Iterator[tuple[Base64Source, int]]:
-    """Yield what stands in a request as bytes, each with the number of replies that came after it."""
-    replies = sum(message.role == "assistant" for message in request.messages)
-    for message in request.messages:
-        replies -= message.role == "assistant"
-        for source in _inside(message.content):
-            yield source, replies
-
-
-def _inside(content: Any) -> Iterator[Base64Source]:
-    for block in content if isinstance(content, tuple) else ():
-        source = getattr(block, "source", None)
-        if isinstance(block, ImageBlock | DocumentBlock) and isinstance(source, Base64Source):
-            yield source
-        elif isinstance(block, ToolResultBlock):
-            yield from _inside(block.content)
-
-
-def _key(turn: Turn, source: Base64Source) -> bytes:
+def _key(turn: Turn, source: Uploaded) -> bytes:
     who = (turn.destination.base_url, turn.account, repr(turn.principal), source.media_type)
     return hashlib.sha256(json.dumps(who).encode() + _digest(source)).digest()
 
@@ -246,14 +225,14 @@ def _by_id(request: Request, ids: _Ids) -> Request:
     def replace(block: Block) -> Block:
         if isinstance(block, ImageBlock | DocumentBlock):
             source = block.source
-            if isinstance(source, Base64Source) and source in ids:
+            if isinstance(source, Uploaded) and source in ids:
                 return block.evolve(source=FileSource(ids[source]))
         return block
 
     return request.map_blocks(replace)
 
 
-def _digest(source: Base64Source) -> bytes:
+def _digest(source: Uploaded) -> bytes:
     digest = _DIGESTS.get(source)
     if digest is None:
         digest = _DIGESTS[source] = hashlib.sha256(source.data.encode()).digest()

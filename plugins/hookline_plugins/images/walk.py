@@ -118,7 +118,7 @@ def key_of(block: Block) -> Hashable:
         return document, source_of(block)
     # Files and PIL images have no equality of content: the object itself counts.
     source = id(block.source) if block.kind in {"file", "picture"} else block.source
-    return document, block.kind, source, block.file_id, block.fetch, block.media_type
+    return document, block.kind, source, block.file_id, block.strategy, block.media_type
 
 
 def with_source(block: Block, source: Source) -> Block:

@@ -4,6 +4,7 @@ The conventions are still called "in development", and their names change. So th
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -39,6 +40,13 @@ _TOKENS: Final = tuple(4**power for power in range(14))
 def operation(turn: Turn) -> str:
     """Return what the conventions call what a turn does."""
     return _OPERATIONS.get(turn.surface, "chat")
+
+
+@lru_cache(maxsize=64)  # a pipeline has few, and every attempt asks
+def server(upstream: str) -> tuple[str, int | None]:
+    """Return host and port of an upstream."""
+    parts = urlsplit(upstream)
+    return parts.hostname or upstream, parts.port
 
 
 REQUEST: Final[Table] = {
@@ -128,12 +136,6 @@ def attributes(table: Table, *subject: Any) -> dict[str, Any]:
     """Return the attributes of a subject; what is not known is left out."""
     found = {name: value(*subject) for name, value in table.items()}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def server(upstream: str) -> tuple[str, int | None]:
-    """Return host and port of an upstream."""
-    parts = urlsplit(upstream)
-    return parts.hostname or upstream, parts.port
 
 
 def content_of_request(request: Request) -> Iterator[tuple[str, str]]:

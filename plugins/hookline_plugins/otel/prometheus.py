@@ -3,6 +3,7 @@
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from attrs import define, field
@@ -42,18 +43,20 @@ class Registry:
             labels: what tells series apart.
 
         """
-        metric = METRICS[name]
-        key = tuple(sorted((_name(label), str(value)) for label, value in labels.items()))
+        buckets = METRICS[name].buckets
+        key = _key(tuple(labels), *labels.values())
         with self._lock:
             series = self._kept.setdefault(name, {})
-            if key not in series and len(series) >= _MOST_SERIES:
-                key = _REST
-            one = series.setdefault(key, _Series([0] * len(metric.buckets)))
+            one = series.get(key)
+            if one is None:
+                key = key if len(series) < _MOST_SERIES else _REST
+                one = series.setdefault(key, _Series([0] * len(buckets)))
             one.total += amount
             one.observed += 1
-            place = bisect_left(metric.buckets, amount)
-            if place < len(metric.buckets):
-                one.counts[place] += 1
+            if buckets:
+                place = bisect_left(buckets, amount)
+                if place < len(buckets):
+                    one.counts[place] += 1
 
     def render(self) -> str:
         """Return all metrics in the text format of Prometheus."""
@@ -88,6 +91,11 @@ def _of_series(name: str, metric: Metric, labels: _Labels, one: _Series) -> Iter
 def _full_name(name: str, metric: Metric) -> str:
     unit = {"s": "_seconds", "USD": "_usd"}.get(metric.unit, "")
     return _name(name) + unit + ("" if metric.buckets else "_total")
+
+
+@lru_cache(maxsize=_MOST_SERIES, typed=True)  # 1 and True are equal, and written otherwise
+def _key(labels: tuple[str, ...], *values: Any) -> _Labels:
+    return tuple(sorted(zip(map(_name, labels), map(str, values), strict=True)))
 
 
 def _name(name: str) -> str:

@@ -20,6 +20,7 @@ The rules are functions and small tables, one module for each topic; ``RULES`` l
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -66,6 +67,12 @@ _ORDINARY_CHECKS: Final[tuple[_Check, ...]] = (
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _going(turn: Turn, request: Request) -> int:
+    from hookline_plugins.images.strategy import shown_but_going  # noqa: PLC0415 -- hardly ever asked
+
+    return shown_but_going(turn, request)
 
 
 def _known(_instance: object, _attribute: "Attribute[Any]", names: tuple[str, ...]) -> None:
@@ -126,6 +133,7 @@ class Preflight:
             betas=(*request.betas, *turn.betas),
             surface=turn.surface,
             profile=turn.profile,
+            going=int if turn.asks_model else partial(_going, turn, request),
         )
         found += history.problems
         checks = _ORDINARY_CHECKS if given.ordinary else _CHECKS

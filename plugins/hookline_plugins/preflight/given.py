@@ -1,5 +1,6 @@
 """What a check looks at: one request, and all that its rules depend on."""
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ class Given:
         surface: the door that the turn came in by.
         limits: what its model's sizes are, a foreign one's too, where somebody told them.
         profile: what the server can do.
+        going: how many characters of it will go by the ids of files, and are only shown as bytes here.
 
     """
 
@@ -47,6 +49,7 @@ class Given:
     surface: str
     limits: ModelFacts | None = None
     profile: Profile | None = None
+    going: Callable[[], int] = int
 
     @property
     def thinking(self) -> str | None:

@@ -95,7 +95,7 @@ def measured(given: "Given", most: int) -> int:
         else [b.text for b in system if isinstance(b, TextBlock)]
     )
     about = given.history.size + sum(map(len, texts))
-    return about if about < most * _NEARLY else len(encode_request(request))
+    return about if about < most * _NEARLY else len(encode_request(request)) - given.going()
 
 
 def _speed(given: "Given") -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from attrs import field, frozen
 
 from hookline import ConfigError, HooklineError, InputError, Request, Response
 from hookline.plugin import read_file, write_file
-from hookline.values import HIDDEN, SECRET_NAMES
+from hookline.values import HIDDEN, redacted
 from hookline.wire import JSONDecodeError, dumps, loads, structure_response, unstructure
 
 __all__ = [
@@ -105,14 +105,20 @@ def _clean(value: Any) -> Any:
     if isinstance(value, Mapping):
         media = value.get("type") == "base64"
         return {
-            key: HIDDEN
-            if key in SECRET_NAMES
-            else _hashed(item)
-            if media and key == "data"
-            else _clean(item)
+            key: _hashed(item) if media and key == "data" else _clean(_without_secrets(key, item))
             for key, item in value.items()
         }
     return [_clean(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _without_secrets(name: str, value: Any) -> Any:
+    """Leave credentials out; two addresses are told apart by more than what may be shown of them."""
+    if value is not None and redacted({name: ""})[name]:  # a name of a credential
+        return HIDDEN
+    shown = redacted({name: value})[name] if isinstance(value, str) else value
+    if shown == value:
+        return value
+    return f"{shown} sha256:{hashlib.sha256(value.encode()).hexdigest()[:16]}"
 
 
 def _hashed(data: Any) -> Any:

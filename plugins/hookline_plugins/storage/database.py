@@ -16,6 +16,7 @@ from hookline.plugin import secure_file
 __all__ = ["Database", "Layout"]
 
 _BUSY_SECONDS: Final = 5.0
+_PAGE: Final = 1024  # bytes: our rows are short, and each page that one touches is written whole
 
 
 @frozen(kw_only=True)
@@ -49,15 +50,15 @@ class _Kept:
     pid: int
     inode: tuple[int, int] | None
 
-    def good(self, path: Path) -> bool:
+    def good(self, name: str) -> bool:
         """Tell whether it was made in this process, and for the file that stands there now."""
-        return self.pid == os.getpid() and self.inode == _inode(path)
+        return self.pid == os.getpid() and self.inode == _inode(name)
 
 
-def _inode(path: Path) -> tuple[int, int] | None:
+def _inode(name: str) -> tuple[int, int] | None:
     """Return what tells a file from another one that has taken its name."""
     try:
-        info = path.stat()
+        info = os.stat(name)  # noqa: PTH116 -- asked before every transaction
     except FileNotFoundError:
         return None
     return info.st_dev, info.st_ino
@@ -74,15 +75,21 @@ class Database:
         path: the file; made with mode 0600, one with wider rights is narrowed to it. Its directory
             must exist.
         layout: what it holds.
+        patience: seconds that others may keep it from us: threads of this process, and other ones.
 
     """
 
     path: Path = field(converter=Path)
     layout: Layout
+    patience: float = field(factory=lambda: _BUSY_SECONDS)
+    _name: str = field(init=False, repr=False)
     _lock: threading.RLock = field(factory=threading.RLock, init=False, repr=False)
     _kept: list[_Kept] = field(factory=list, init=False, repr=False)
     _inherited: list[_Kept] = field(factory=list, init=False, repr=False)
     _keeps: threading.Event = field(factory=threading.Event, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_name", os.fspath(self.path))
 
     def open(self) -> None:
         """Keep a connection from now on."""
@@ -118,16 +125,20 @@ class Database:
             with closing(self._opened()) as db:
                 yield db
             return
-        with self._lock:
-            if not self._kept or not self._kept[0].good(self.path):
+        if not self._lock.acquire(timeout=self.patience):
+            raise sqlite3.OperationalError("other threads keep the database")
+        try:
+            if not self._kept or not self._kept[0].good(self._name):
                 self.drop()
-                self._kept.append(_Kept(self._opened(), os.getpid(), _inode(self.path)))
+                self._kept.append(_Kept(self._opened(), os.getpid(), _inode(self._name)))
             db = self._kept[0].db
             try:
                 yield db
             finally:
                 if db.in_transaction:  # whatever broke off must not lock out everybody else
                     db.execute("ROLLBACK")
+        finally:
+            self._lock.release()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -168,7 +179,7 @@ class Database:
         # SQLite would make the file with the umask's rights; its journals take those of the file.
         secure_file(self.path)
         db = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            self.path, timeout=self.patience, isolation_level=None, check_same_thread=False
         )
         try:
             db.execute(f"PRAGMA synchronous = {self.layout.synchronous}")
@@ -181,6 +192,7 @@ class Database:
 
     def _found(self, db: sqlite3.Connection) -> None:
         """Make the tables in an empty file; refuse somebody else's database."""
+        db.execute(f"PRAGMA page_size = {_PAGE}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("BEGIN IMMEDIATE")
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # nobody was quicker

@@ -6,8 +6,6 @@ model. So the first description that is seen is pinned; another one is refused, 
 
 import hashlib
 import json
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +13,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from hookline import ConfigError, InputError, Tool
-from hookline.plugin import read_file, write_file
+from hookline.plugin import read_file, state_folder, write_file
 from hookline.values import thaw
 
 __all__ = ["Approvals"]
@@ -37,15 +35,7 @@ class Approvals:
     @classmethod
     def of_user(cls) -> "Approvals":
         """Return those of whoever runs this process."""
-        if own := os.environ.get("XDG_STATE_HOME"):
-            folder = Path(own)
-        elif sys.platform == "win32":
-            folder = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
-        elif sys.platform == "darwin":
-            folder = Path("~/Library/Application Support")
-        else:
-            folder = Path("~/.local/state")
-        return cls(folder.expanduser() / "hookline" / "mcp-approvals.json")
+        return cls(state_folder() / "mcp-approvals.json")
 
     def read(self) -> dict[str, dict[str, str]]:
         """Return the hashes by server and tool.

@@ -3,6 +3,8 @@
 import re
 import traceback
 from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from attrs import frozen
@@ -14,7 +16,9 @@ from hookline import (
     HooklineError,
     InputError,
     PolicyViolation,
+    Request,
     TextBlock,
+    Tool,
     ToolResultBlock,
     ToolUseBlock,
     Turn,
@@ -24,9 +28,10 @@ from hookline.trace import ToolError
 from hookline.values.tools.events import ToolDone, ToolStart
 from hookline_plugins.tools.gates import Decision, Deny, decision
 from hookline_plugins.tools.results import content_of, failed
+from hookline_plugins.tools.resuming import Record
 from hookline_plugins.tools.routes import Client, Table
 from hookline_plugins.tools.rows import Row
-from hookline_plugins.tools.running import Job
+from hookline_plugins.tools.running import Job, stops_the_turn
 
 __all__ = ["Bounds", "Calls"]
 
@@ -63,12 +68,16 @@ class Calls:
     Args:
         turn: the journey.
         table: who handles which tool.
-        schemas: input schema by tool name, as the model was told.
+        request: the request that the reply answers; the model was told its tools.
         bounds: time, number and size.
-        ran: results of what has run already, by call id; what runs now is added.
+        ran: results of what has run already, by call id.
+        decisions: what was decided on calls, by call id.
+        waited: whether all calls waited for decisions; what is not decided is not approved then.
+        record: where what runs is written down, or None.
 
     Attributes:
         results: what has been answered so far, by call id.
+        begun: calls that were begun, and have no result.
 
     """
 
@@ -76,25 +85,33 @@ class Calls:
         self,
         turn: Turn,
         table: Table,
-        schemas: dict[str, Any],
+        request: Request,
         bounds: Bounds,
-        ran: dict[str, ToolResultBlock],
+        *,
+        ran: Mapping[str, ToolResultBlock] = MappingProxyType({}),
+        decisions: Mapping[str, Any] = MappingProxyType({}),
+        waited: bool = False,
+        record: Record | None = None,
     ) -> None:
         self.results: dict[str, ToolResultBlock] = {}
+        self.begun: dict[str, ToolUseBlock] = {}
         self._ran = ran
+        self._decisions = decisions
+        self._waited = waited
+        self._record = record
         self._turn = turn
         self._table = table
-        self._schemas = schemas
+        self._request = request
+        self._schemas = {
+            tool.name: tool.input_schema for tool in request.tools or () if isinstance(tool, Tool)
+        }
         self._bounds = bounds
 
-    async def run(
-        self, calls: tuple[ToolUseBlock, ...], decisions: Any
-    ) -> dict[str, ToolResultBlock]:
+    async def run(self, calls: tuple[ToolUseBlock, ...]) -> dict[str, ToolResultBlock]:
         """Run what can be run here.
 
         Args:
             calls: in the order in which the model asked.
-            decisions: by call id, where a turn goes on that waited for them; else None.
 
         Returns:
             The results by call id; what is not among them waits for the caller.
@@ -109,7 +126,7 @@ class Calls:
                     result = (
                         failed(call, halt, self._bounds.max_result)
                         if halt
-                        else self._ran.get(call.id) or await self._answer(call, decisions)
+                        else self._ran.get(call.id) or await self._answer(call)
                     )
                     if result is None:
                         break  # what would come after it waits as well
@@ -141,14 +158,14 @@ class Calls:
         row = self._table.handler(_routed_name(call))
         return getattr(row.handler, "serial", "") if row is not None else ""
 
-    async def _answer(self, call: ToolUseBlock, decisions: Any) -> ToolResultBlock | None:
+    async def _answer(self, call: ToolUseBlock) -> ToolResultBlock | None:
         """Return the result of one call, or None if it is for the caller."""
         row = self._table.handler(_routed_name(call))
         runs = row is not None and not isinstance(row.handler, Client)
         gate = self._table.gate(_routed_name(call))
         decided: Decision | None = Decision(call=call) if runs else None
-        if decisions is not None:
-            decided = decision(call, decisions.get(call.id))
+        if self._waited or call.id in self._decisions:
+            decided = decision(call, self._decisions.get(call.id))
             if gate is not None and decided.call is not None and _denies(gate):
                 decided = await gate.handler.ask(self._turn, call)
         elif gate is not None and (runs or _denies(gate)):
@@ -169,17 +186,24 @@ class Calls:
             return self._result(call, decided.result)
         if row is None or not runs:
             return failed(call, f"nothing here runs {call.name}", self._bounds.max_result)
-        return await self._carried_out(row, decided.call)
+        return await self._carried_out(row, decided.call, again=decided.again)
 
-    async def _carried_out(self, row: Row, call: ToolUseBlock) -> ToolResultBlock:
+    async def _carried_out(self, row: Row, call: ToolUseBlock, *, again: bool) -> ToolResultBlock:
         turn = self._turn
         began = turn.io.now()
         turn.tell(ToolStart(call=call))
 
         async def run(final: ToolUseBlock) -> ToolResultBlock:
+            if self._record is not None and call.id not in self.begun:
+                known = await self._record.begin(call, again=again)
+                if known is not None:
+                    return known
+            self.begun[call.id] = call
             return await self._run(row, final)
 
-        result = self._ran[call.id] = await turn.call_tool(call, run)
+        result = await turn.call_tool(call, run)
+        if self.begun.pop(call.id, None) is not None and self._record is not None:
+            await self._record.done(call, result)
         turn.tell(ToolDone(call=call, result=result, seconds=turn.io.now() - began))
         return result
 
@@ -188,7 +212,8 @@ class Calls:
         try:
             self._check(call)
             job = Job(turn=self._turn, call=call, timeout=self._bounds.timeout)
-            return self._result(call, await row.handler.run(job))
+            result = self._result(call, await row.handler.run(job))
+            return await self._turn.resolved(self._request, result)
         except (DeadlineExceeded, PolicyViolation):
             raise  # of the turn, not of the tool
         except TimeoutError as error:
@@ -196,8 +221,8 @@ class Calls:
             seconds = self._bounds.timeout
             text = f"the tool was stopped after {seconds:g} s" if seconds else str(error)
             return self._failed(call, error, text)
-        except (Exception, SystemExit) as error:
-            if needs_event_loop(error):
+        except BaseException as error:
+            if needs_event_loop(error) or stops_the_turn(error):
                 raise  # the developer must know; the model could only shrug
             return self._failed(call, error)
 

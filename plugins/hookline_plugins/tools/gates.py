@@ -26,10 +26,12 @@ class Decision:
         call: what is to be run, or None.
         refused: why it is not.
         result: what stands for its result.
+        again: whether it runs although it may have run before.
 
     """
 
     call: ToolUseBlock | None = None
+    again: bool = False
     refused: str | None = None
     result: Any = None
 
@@ -39,7 +41,7 @@ def decision(call: ToolUseBlock, said: Any) -> Decision:
 
     Args:
         call: as the model made it.
-        said: ``"approve"``, ``{"edit": input}``, ``{"refuse": reason}``, ``{"result": text}``; None, when
+        said: ``"approve"``, ``"again"``, ``{"edit": input}``, ``{"refuse": reason}``, ``{"result": text}``; None, when
             nobody said anything, is no approval. A callback may also say True or False.
 
     Raises:
@@ -48,6 +50,8 @@ def decision(call: ToolUseBlock, said: Any) -> Decision:
     """
     if said is True or said == "approve":
         return Decision(call=call)
+    if said == "again":
+        return Decision(call=call, again=True)
     if said is None or said is False or said == "refuse":
         return Decision(refused=NOT_APPROVED)
     if isinstance(said, Mapping) and len(said) == 1:
@@ -59,8 +63,8 @@ def decision(call: ToolUseBlock, said: Any) -> Decision:
         if verb == "result" and isinstance(value, str):
             return Decision(result=value)
     raise InputError(
-        f"the decision on {call.name} ({call.id}) must be 'approve', {{'edit': input}}, "
-        f"{{'refuse': reason}} or {{'result': text}}, not {said!r}"
+        f"the decision on {call.name} ({call.id}) must be 'approve', 'again', "
+        f"{{'edit': input}}, {{'refuse': reason}} or {{'result': text}}, not {said!r}"
     )
 
 

@@ -4,9 +4,7 @@ The loop is ``post_process`` returning ``Continue``: the results go out as the n
 turn, under the same deadline, through the same images, send and policy stages.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -19,36 +17,26 @@ from hookline import (
     Message,
     Reply,
     Request,
-    ToolResultBlock,
     ToolUseBlock,
     Turn,
     TurnLimitExceeded,
     hookimpl,
 )
-from hookline.plugin import Book, TurnState, option
+from hookline.plugin import TurnState, option
 from hookline.turn import BoundTool
-from hookline.values import Tool, ToolChoice, thaw
-from hookline.wire import dumps
+from hookline.values import ToolChoice
 from hookline_plugins.tools.calls import Bounds, Calls
+from hookline_plugins.tools.resuming import Resuming
 from hookline_plugins.tools.routes import CODE, Joins, Table, Toolbox, read_routes
 from hookline_plugins.tools.rows import Row
 from hookline_plugins.tools.running import Function
 
 __all__ = ["Tools"]
 
-_REMEMBERED: Final = 100  # turns that were resumed, with what has run of them
 _FORCED: Final = ("any", "tool")
 _ABOVE_0: Final = option(above=0)
 _seconds: Any = optional(gt(0.0))
 _count: Any = optional(and_(instance_of(int), ge(1)))
-
-
-@frozen(eq=False)
-class _Ran:
-    """What has run of a turn that was resumed, by call id; one resumes it at a time."""
-
-    results: dict[str, ToolResultBlock] = field(factory=dict)
-    lock: Any = field(factory=threading.Lock)
 
 
 @frozen(eq=False)
@@ -68,6 +56,9 @@ class Tools:
         max_calls: calls that one turn may make; None for no limit.
         max_cost: US dollars that a turn may have cost before another step begins; None for no limit.
         untrusted: names and globs of tools whose text is marked as data that gives no orders.
+        ledger: where what has run of turns that are resumed is written down, so that no other process runs it
+            again: a path; True for a file in the user's state directory, as far as that can be written;
+            False for the memory of this process.
 
     """
 
@@ -87,9 +78,9 @@ class Tools:
     max_calls: int | None = field(default=None, validator=_count, metadata=_ABOVE_0)
     max_cost: float | None = field(default=None, validator=_seconds, metadata=_ABOVE_0)
     untrusted: Sequence[str] = ()
-    _ran: Book[tuple[Any, ...], _Ran] = field(
-        init=False, factory=partial(Book, _REMEMBERED), repr=False
-    )
+    ledger: bool | str = field(default=True, validator=instance_of((bool, str)))
+    _resuming: Resuming = field(init=False, repr=False)
+    _gone_on = TurnState["list[Reply]"](list)
     _added: dict[int, tuple[BoundTool, Table]] = field(init=False, factory=dict, repr=False)
     _routed: Table = field(init=False, repr=False)
     _bounds: Bounds = field(init=False, repr=False)
@@ -98,6 +89,7 @@ class Tools:
         if isinstance(self.untrusted, str):
             raise ConfigError("tools: untrusted takes a list of names and globs")
         object.__setattr__(self, "_routed", read_routes(self.routes))
+        object.__setattr__(self, "_resuming", Resuming(self.ledger))
         marked = tuple(Row(pattern=p, handler=None, origin="untrusted") for p in self.untrusted)
         bounds = Bounds(
             timeout=self.timeout,
@@ -164,44 +156,44 @@ class Tools:
             )
             return None
         resumed = turn.options.resumed
-        decisions = resumed.decisions if resumed and turn.step == 0 else None
-        if decisions is None:
-            return await self._step(turn, reply, None, {})
-        _check_names(decisions, reply)
-        ran = self._ran.get(_identity(reply), _Ran)
-        if not ran.lock.acquire(blocking=False):
-            raise InputError(
-                "this turn is being resumed already; wait for that, or for its failure"
+        if resumed is None:
+            return await self._step(turn, reply)
+        gone_on = self._gone_on[turn]
+        with self._resuming.alone(reply):
+            if gone_on:
+                waiting = await self._resuming.went_on(turn, gone_on.pop(), reply)
+            else:
+                waiting = await self._resuming.begun(turn, reply, resumed.decisions)
+            gone_on.append(waiting.reply)
+            return await self._step(
+                turn,
+                waiting.reply,
+                ran=waiting.ran,
+                decisions=resumed.decisions,
+                waited=waiting.waited,
+                record=waiting.record,
             )
-        try:
-            return await self._step(turn, reply, decisions, ran.results)
-        finally:
-            ran.lock.release()
 
-    async def _step(
-        self, turn: Turn, reply: Reply, decisions: Any, ran: dict[str, ToolResultBlock]
-    ) -> Reply | Continue | None:
+    async def _step(self, turn: Turn, reply: Reply, **known: Any) -> Reply | Continue | None:
         calls = reply.tool_uses
         table = await self.table(turn, reply.request.model)
         self._check_bounds(turn, reply, len(calls))
-        schemas = {
-            tool.name: tool.input_schema
-            for tool in reply.request.tools or ()
-            if isinstance(tool, Tool)
-        }
-        running = Calls(turn, table, schemas, self._bounds, ran)
+        running = Calls(turn, table, reply.request, self._bounds, **known)
         try:
-            found = await running.run(calls, decisions)
+            found = await running.run(calls)
         finally:  # whatever fails from here on: what has run is not run again
             done = (*reply.tool_results, *running.results.values())
             if done:
                 turn.unfinished = reply.evolve(tool_results=done)
+            if done and running.begun and "record" not in known:
+                record = await turn.io.shielded(self._resuming.record(turn, reply))
+                await turn.io.shielded(record.broken_off(tuple(running.begun.values())))
         results = (
             *reply.tool_results,
             *(found[call.id] for call in calls if call.id in found),
         )
         if len(found) < len(calls):
-            return reply.evolve(tool_results=results) if found else None
+            return reply.evolve(tool_results=results) if found or known else None
         order = [block.id for block in reply.response.content if isinstance(block, ToolUseBlock)]
         results = tuple(sorted(results, key=lambda result: order.index(result.tool_use_id)))
         message = Message("user", results)
@@ -217,12 +209,13 @@ class Tools:
 
     @hookimpl
     def close(self) -> None:
-        """End the servers that were started for routes."""
+        """End the servers that were started for routes, and let go of the ledger."""
         added = (row for _, table in self._added.values() for row in table.handlers)
         for row in (*self._routed.handlers, *added):
             end = getattr(row.handler, "close", None)
             if end is not None:
                 end()
+        self._resuming.close()
 
     async def table(self, turn: Turn, model: str) -> Table:
         """Return who handles which tool in a turn.
@@ -309,23 +302,6 @@ async def _unpacked(row: Row, turn: Turn, model: str) -> list[Row]:
     if not found:
         raise ConfigError(f"tools: {row.handler} has no tool that fits the route {row.pattern!r}")
     return found
-
-
-def _check_names(decisions: Mapping[str, Any], reply: Reply) -> None:
-    """Refuse decisions on what nobody called; those on what has run already change nothing."""
-    answered = {result.tool_use_id for result in reply.tool_results}
-    unknown = decisions.keys() - answered - {call.id for call in reply.tool_uses}
-    if unknown:
-        raise InputError(
-            f"no call {', '.join(sorted(unknown))} is pending; open are "
-            f"{', '.join(call.id for call in reply.tool_uses) or 'none'}"
-        )
-
-
-def _identity(reply: Reply) -> tuple[Any, ...]:
-    """Return what tells one pending reply from all others."""
-    calls = (block for block in reply.response.content if isinstance(block, ToolUseBlock))
-    return reply.response.id, *((call.id, call.name, dumps(thaw(call.input))) for call in calls)
 
 
 def _unforced(request: Request) -> Request:

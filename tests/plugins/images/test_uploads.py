@@ -1,15 +1,18 @@
 """What goes by id, when, to whom; and what happens when an upload or an id is of no use."""
 
 import asyncio
+import re
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import trio
 
 from hookline import APIError, AsyncPipeline, Pipeline, PolicyViolation, hookimpl
-from hookline.plugin import Principal
+from hookline.plugin import Destination, Principal
 from hookline.simulator import Simulator
 from hookline.testing import FaultServer, Received, error_answer, json_answer, message
 from hookline.values import (
@@ -23,10 +26,13 @@ from hookline.values import (
     Request,
     ToolResultBlock,
 )
-from hookline_plugins.images.uploads import Uploads, _worth_it
+from hookline_plugins.images.strategy import Uploaded, by_id
+from hookline_plugins.images.uploads import Uploads
 from hookline_plugins.storage.stores import SQLiteStore
 
 MODEL = "claude-opus-5-5"
+ANTHROPIC = Destination(base_url="https://api.anthropic.com")
+BEDROCK = Destination(base_url="https://bedrock-runtime.eu-central-1.amazonaws.com")
 
 
 class Spy:
@@ -73,8 +79,9 @@ def config(tmp_path: Path) -> dict[str, Any]:
     return {"plugins": {"uploads": {"path": str(tmp_path / "cache" / "uploads.sqlite3")}}}
 
 
-def options(config: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"plugins": {"uploads": {**config["plugins"]["uploads"], **more}}}
+def options(config: dict[str, Any], strategy: str = "auto", **more: Any) -> dict[str, Any]:
+    uploads = {**config["plugins"]["uploads"], **more}
+    return {"plugins": {"images": {"strategy": strategy}, "uploads": uploads}}
 
 
 def test_four_megabytes_go_by_id_on_their_third_turn(
@@ -127,25 +134,32 @@ def request(*messages: Message) -> Request:
     return Request(MODEL, 10, list(messages))
 
 
-def test_what_is_worth_an_upload() -> None:
+def test_what_is_worth_an_upload(turn: Any) -> None:
     image = source(2_000_000, "a")
+
+    def worth_it(request: Request) -> list[Uploaded]:
+        return by_id(turn(destination=ANTHROPIC), request)
+
     said, reply = Message("user", [ImageBlock(image)]), Message("assistant", "Yes.")
     more = Message("user", "And?")
-    assert _worth_it(request(said)) == []
-    assert _worth_it(request(said, reply, more)) == []
-    assert _worth_it(request(said, reply, more, reply, more)) == [image]
+    assert worth_it(request(said)) == []
+    assert worth_it(request(said, reply, more)) == []
+    assert worth_it(request(said, reply, more, reply, more)) == [image]
     # From a tool, too.
     result = Message("user", [ToolResultBlock("toolu_1", [ImageBlock(image)])])
-    assert _worth_it(request(result, reply, more, reply, more)) == [image]
+    assert worth_it(request(result, reply, more, reply, more)) == [image]
     small = Message("user", [ImageBlock(source(1_000, "b"))])
-    assert _worth_it(request(small, reply, more, reply, more)) == []
+    assert worth_it(request(small, reply, more, reply, more)) == []
 
 
-def test_of_a_full_request_the_largest_go_by_id() -> None:
+def test_of_a_full_request_the_largest_go_by_id(turn: Any) -> None:
     sources = [source(size * 1_000_000, str(size)) for size in (7, 9, 8, 6)]
     full = request(*(Message("user", [ImageBlock(each)]) for each in sources))
-    assert _worth_it(full) == [sources[1]]
-    assert _worth_it(request(*full.messages[:2])) == []
+    assert by_id(turn(destination=ANTHROPIC), full) == [sources[1]]
+    assert by_id(turn(destination=ANTHROPIC), request(*full.messages[:2])) == []
+    assert by_id(turn(destination=BEDROCK), full) == []  # which keeps no files
+    often = request(*(Message("user", [ImageBlock(source(1_000_000, "1"))]) for _ in range(30)))
+    assert by_id(turn(destination=ANTHROPIC), often) == [source(1_000_000, "1")]
 
 
 def test_ids_are_kept_for_other_runs_and_apart(
@@ -170,7 +184,7 @@ def test_ids_are_kept_for_other_runs_and_apart(
     assert large[:100] not in path.read_bytes()
 
 
-def test_a_lost_file_is_sent_as_bytes(spy: Spy, large: bytes, config: dict[str, Any]) -> None:
+def test_a_lost_file_is_uploaded_once_more(spy: Spy, large: bytes, config: dict[str, Any]) -> None:
     with Pipeline(
         base_url="sim:", model=MODEL, plugins=[spy], config=options(config, strategy="file")
     ) as line:
@@ -178,10 +192,73 @@ def test_a_lost_file_is_sent_as_bytes(spy: Spy, large: bytes, config: dict[str, 
         (file,) = line.files.list().data
         line.files.delete(file)
         reply = line.send([Image(large), "?"])
-        assert spy.kinds == ["base64"]
-        assert any("has lost a file" in text for _, text in reply.trace.notes)
-        line.send([Image(large), "?"])  # and the next turn uploads again
         assert spy.kinds == ["file"]
+        assert [each.id for each in line.files.list().data] != [file.id]
+        assert any("has lost a file" in text for _, text in reply.trace.notes)
+
+
+@pytest.mark.parametrize("strategy", ["auto", "file"])
+def test_where_every_file_is_lost_bytes_go_if_they_may(
+    strategy: str, spy: Spy, large: bytes, config: dict[str, Any]
+) -> None:
+    """A server in pieces, none of which knows what the others were given."""
+
+    def forgetful(received: Received) -> bytes:
+        if received.target == "/v1/files":
+            return json_answer({"id": f"file_{len(server.requests)}", "type": "file"})
+        known = b"file_" not in received.body
+        gone = re.findall(rb"file_[0-9]+", received.body)
+        return json_answer(message()) if known else error_answer(404, "not_found_error", f"{gone}")
+
+    with (
+        FaultServer(forgetful) as server,
+        Pipeline(
+            base_url=server.url,
+            api_key="k",
+            model=MODEL,
+            server="anthropic",
+            plugins=[spy],
+            config=options(config, strategy=strategy),
+        ) as line,
+    ):
+        talk = line.conversation()
+        if strategy == "file":
+            with pytest.raises(APIError, match="file_"):
+                talk.send([Image(large), "?"])
+            return
+        for _ in range(3):
+            talk.send([Image(large), "?"] if not talk.messages else "?")
+        assert spy.kinds == ["base64"]
+        assert [each.target for each in server.requests].count("/v1/files") == 2
+
+
+@pytest.mark.parametrize("colour", ["threads", "asyncio", "trio"])
+def test_what_several_turns_want_at_once_is_uploaded_once(
+    colour: str, large: bytes, config: dict[str, Any]
+) -> None:
+    config = options(config, strategy="file")
+    if colour == "threads":
+        with (
+            Pipeline(base_url="sim:", model=MODEL, config=config) as line,
+            ThreadPoolExecutor(6) as pool,
+        ):
+            replies = list(pool.map(lambda n: line.send([Image(large), f"{n}?"]), range(6)))
+            assert len(line.files.list().data) == 1
+        assert len(replies) == 6
+        return
+
+    async def main() -> int:
+        async with AsyncPipeline(base_url="sim:", model=MODEL, config=config) as line:
+
+            async def ask(number: int) -> None:
+                await line.send([Image(large), f"{number}?"])
+
+            async with anyio.create_task_group() as group:
+                for number in range(6):
+                    group.start_soon(ask, number)
+            return len((await line.files.list()).data)
+
+    assert anyio.run(main, backend=colour) == 1
 
 
 def test_an_id_is_used_no_longer_than_the_api_keeps_the_file(
@@ -257,8 +334,13 @@ def test_documents_too_and_base64_never(spy: Spy, config: dict[str, Any], tmp_pa
 
 
 def test_uploads_are_listed_and_forgotten(large: bytes, config: dict[str, Any]) -> None:
-    plugin = Uploads(strategy="file", path=config["plugins"]["uploads"]["path"])
-    with Pipeline(base_url="sim:", model=MODEL, plugins=[plugin], config={"plugins": {}}) as line:
+    plugin = Uploads(path=config["plugins"]["uploads"]["path"])
+    with Pipeline(
+        base_url="sim:",
+        model=MODEL,
+        plugins=[plugin],
+        config={"plugins": {"images": {"strategy": "file"}}},
+    ) as line:
         line.send([Image(large), "?"])
         ((file_id, base_url),) = plugin.kept()
         assert base_url == "sim:"
@@ -292,7 +374,7 @@ def test_the_command_lists_and_deletes(
     monkeypatch.chdir(tmp_path)
     with FaultServer(api) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        with Pipeline(config={"plugins": {"uploads": {"strategy": "file"}}}) as line:
+        with Pipeline(config={"plugins": {"images": {"strategy": "file"}}}) as line:
             line.send([Image(large), Document(b"%PDF-1.4 short"), "?"])
         assert main(["uploads"]) == 0
         listed = capfd.readouterr().out.split()

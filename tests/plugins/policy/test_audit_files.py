@@ -1,7 +1,10 @@
 """Files of an audit log that are put aside, taken elsewhere, and read while others write."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,14 @@ import pytest
 from click.testing import CliRunner
 
 from hookline import ConfigError, InputError
+from hookline_plugins.policy.audit import guarded
 from hookline_plugins.policy.audit.chain import Broken, Chain, Sealed
 from hookline_plugins.policy.audit.command import command_of
 from hookline_plugins.policy.audit.jsonl import JSONLinesLog
 from hookline_plugins.policy.audit.logs import Log, SQLiteLog
+
+if os.name != "nt":
+    import fcntl
 
 CHAIN = Chain(b"key")
 
@@ -184,3 +191,86 @@ def test_whatever_was_done_to_a_line_it_is_broken(tmp_path: Path, line: bytes) -
     assert verified.exit_code == 1
     assert json.loads(verified.output)["records"] == 1
     assert isinstance(told(log, "show").exception, ConfigError)
+
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="there are neither forks nor such locks")
+
+
+def numbers(path: Path) -> list[int]:
+    checked = list(CHAIN.checked(log_of(path).records()))
+    assert not any(isinstance(each, Broken) for each in checked)
+    return [each.number for each in checked if isinstance(each, Sealed)]
+
+
+@POSIX
+def test_a_log_that_is_kept_open_is_the_file_of_that_name(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = log_of(path, rotate_bytes=10_000)
+    log.open()
+    log.append(b"{}")
+    path.rename(tmp_path / "audit.jsonl.1")  # another process has put it aside
+    log.append(b"{}")
+    assert numbers(path) == [1, 2]
+    assert path.read_bytes().count(b"\n") == 1
+    path.with_name("audit.jsonl.lock").unlink()
+    log.append(b"{}")  # and locks what others lock
+    beside = path.with_name("audit.jsonl.lock").open()
+    with beside, log._guarded.alone(), pytest.raises(BlockingIOError):
+        fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    path.chmod(0o644)
+    log.append(b"{}")
+    assert path.stat().st_mode & 0o777 == 0o600
+    log.close()
+    log.close()
+    log.append(b"{}")
+    assert numbers(path) == [1, 2, 3, 4, 5]
+
+
+@POSIX
+def test_a_fork_and_its_parent_write_one_chain(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    code = (
+        "import os, sys\n"
+        "from hookline_plugins.policy.audit.chain import Chain\n"
+        "from hookline_plugins.policy.audit.jsonl import JSONLinesLog\n"
+        "log = JSONLinesLog(sys.argv[1], Chain(b'key'), False)\n"
+        "log.open()\n"
+        "log.append(b'{}')\n"
+        "child = os.fork()\n"
+        "for _ in range(50): log.append(b'{}')\n"
+        "if child: sys.exit(os.waitpid(child, 0)[1])\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert numbers(path) == list(range(1, 102))
+
+
+@POSIX
+def test_a_process_that_stopped_while_it_wrote_holds_nobody_up_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "PATIENCE", 0.2)
+    path = tmp_path / "audit.jsonl"
+    log = log_of(path, rotate_bytes=10_000)
+    log.open()
+    with path.with_name("audit.jsonl.lock").open() as beside:
+        fcntl.flock(beside, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match="another process keeps the log locked"):
+            log.append(b"{}")
+    log.append(b"{}")
+    with log._guarded.alone(), pytest.raises(TimeoutError, match="other threads"):
+        log.append(b"{}")
+    assert numbers(path) == [1]
+    log.close()
+
+
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    log = log_of(tmp_path / "audit.jsonl")
+    log.append(b"{}")
+    log.open()
+    log.append(b"{}")
+    kept = log._guarded._kept[:]
+    log.close()
+    for each in kept:
+        for descriptor in (each.lock, each.log):
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(descriptor)

@@ -6,10 +6,13 @@ import datetime as dt
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ from hookline import (
     StreamInterrupted,
     hookimpl,
 )
-from hookline.errors import TransportError
+from hookline.errors import DeadlineExceeded, TransportError
 from hookline.plugin import Principal
 from hookline.simulator import Rule
 from hookline_plugins.policy.budget import Budget, Limit
@@ -336,8 +339,72 @@ def test_a_redis_server_that_is_down(blocking: Any, sim: Any, tmp_path: Path) ->
     assert blocking.send(line=line_of(sim(), passed)).text
 
 
+@contextmanager
+def silent(store: dict[str, Any]) -> Iterator[None]:
+    """Let a store take connections and answer nothing."""
+    if "path" in store:
+        with closing(sqlite3.connect(store["path"], isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield
+        return
+    from redis import Redis
+
+    with Redis.from_url(store["redis"]) as client:
+        server = client.info("server")["process_id"]
+    os.kill(server, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nobody can be stopped there")
+@pytest.mark.parametrize("new", [True, False], ids=["a new connection", "a kept one"])
+def test_a_store_that_is_silent_is_waited_for_so_long_and_no_longer(
+    run: Any, sim: Any, store: Any, new: bool
+) -> None:
+    server = sim()
+    limit = Limit(by="user", per="day", requests=9)
+    budget(store, limit).ledger.reserve("made", [], 1.0)
+    made = budget(store, limit, store_timeout=0.3)
+
+    async def body(line: Any) -> None:
+        if not new:
+            await line.send("Hello")
+        took = []
+        with silent(store):
+            for _ in range(3):  # a machine may be slow once
+                began = time.monotonic()
+                with pytest.raises(PolicyViolation, match="cannot be looked up"):
+                    await line.send("Hello")
+                took.append(time.monotonic() - began)
+        assert min(took) < 1.9  # the default, and what Redis would do by itself
+
+    run(body, **line_of(server, made))
+    assert len(server.calls) == (not new)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nobody can be stopped there")
+def test_a_store_that_is_silent_is_not_waited_for_beyond_the_deadline(
+    run: Any, sim: Any, store: Any
+) -> None:
+    server = sim()
+    limit = Limit(by="user", per="day", requests=9)
+    budget(store, limit).ledger.reserve("made", [], 1.0)
+    made = budget(store, limit, store_timeout=20)
+
+    async def body(line: Any) -> None:
+        with silent(store), pytest.raises((PolicyViolation, DeadlineExceeded)):
+            began = time.monotonic()
+            await line.send("Hello", timeout=0.3)
+        assert time.monotonic() - began < 10
+
+    run(body, **line_of(server, made))
+    assert not server.calls
+
+
 def test_a_hundred_calls_at_once_against_a_budget_for_one(sim: Any, store: Any) -> None:
-    made = budget(store, Limit(by="user", per="day", requests=1))
+    made = budget(store, Limit(by="user", per="day", requests=1), store_timeout=60)
     server = sim(Rule(delay=0.05))
 
     async def main() -> list[Any]:
@@ -358,7 +425,7 @@ from hookline.simulator import Rule, Scenario, Simulator
 from hookline_plugins.policy.budget import Budget, Limit
 
 store, limit, many = sys.argv[1:4]
-made = Budget(limits=(Limit(by="user", per="day", requests=int(limit)),), **{store: sys.argv[4]})
+made = Budget(limits=(Limit(by="user", per="day", requests=int(limit)),), store_timeout=60, **{store: sys.argv[4]})
 passed = []
 with Pipeline(base_url="sim:", model="claude-haiku-4-5", plugins=[made], principal=Principal(user="ada")) as line:
     def ask():

@@ -346,7 +346,11 @@ def test_a_name_of_an_image_that_is_fetched_is_judged_in_a_tool_s_result(sim: An
         Message("assistant", [ToolUseBlock("t", "n", {})]),
         Message(
             "user",
-            [ToolResultBlock("t", [Image("https://a.example/project%20zephyr.png", fetch=False)])],
+            [
+                ToolResultBlock(
+                    "t", [Image("https://a.example/project%20zephyr.png", strategy="url")]
+                )
+            ],
         ),
         Message("assistant", "b"),
     ]

@@ -150,6 +150,15 @@ DISGUISES = {
     "combining": "p\u0336r\u0336oject z\u0336ephyr",
     "bold": "\U0001d429\U0001d42b\U0001d428\U0001d423\U0001d41e\U0001d41c\U0001d42d zephyr",
     "html": "&#112;roject zephyr",
+    "percent": "project%20zephyr",
+    "percent of all": "".join(f"%{ord(c):02X}" for c in "project zephyr"),
+    "quotes": 'project "Zephyr"',
+    "emphasis": "**project** *zephyr*",
+    "slash": "project/zephyr",
+    "dash": "project\u2013zephyr",
+    "nothing": "project\0zephyr",
+    "a mark between": "project\ufeffzephyr",
+    "a blank pattern": "project\u2800zephyr",
     "base64": CODED,
     "base64 in words": f"Please decode {CODED} for me.",
     "base64 shifted": f"xy{CODED}",
@@ -607,7 +616,7 @@ def test_an_image_of_a_host_that_is_not_allowed_is_not_even_fetched(
 
     server = loopback(answer)
     policy = Rules(rules=[{"id": "hosts", "image_hosts": {"allow": ["acme.example"]}}])
-    config = {"plugins": {"images": {"urls": "fetch", "allow_hosts": ["127.0.0.1"]}}}
+    config = {"plugins": {"images": {"strategy": "base64", "allow_hosts": ["127.0.0.1"]}}}
     with (
         Pipeline(base_url="sim:", model=MODEL, policy=policy, config=config) as line,
         pytest.raises(PolicyViolation),

@@ -112,6 +112,8 @@ def test_no_text_breaks_a_check(country: str, data: st.DataObject) -> None:
 PIECES = st.sampled_from(
     [value for _, value in VALUES] + ["\u0663", "7", " ", "-", ".", "+49", "é", "@", "DE", "\ud800"]
 )
+
+
 @given(st.lists(st.one_of(PIECES, st.text(max_size=4)), max_size=8), st.data())
 def test_a_hint_never_hides_a_find(pieces: list[str], data: st.DataObject) -> None:
     text = "".join(pieces)

@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from hookline._files import state_folder
 from hookline.cli.output import note
 from hookline.errors import ConfigError
 
@@ -208,7 +208,7 @@ def _history(*, kept: bool) -> "History":
 
     if not kept:
         return InMemoryHistory()
-    path = _state_folder() / "chat_history"
+    path = state_folder() / "chat_history"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600))
@@ -217,10 +217,3 @@ def _history(*, kept: bool) -> "History":
         note(f"what you type is not kept for the next chat: {path}: {problem.strerror}")
         return InMemoryHistory()
     return FileHistory(path)
-
-
-def _state_folder() -> Path:
-    """Return where programs keep what they remember between two runs."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "hookline"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "hookline"

@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from hookline.simulator import json
+from hookline.simulator.answers.calls import RESULTS, calls_of
 from hookline.simulator.answers.citations import cite
 from hookline.simulator.answers.compaction import compacted
 from hookline.simulator.answers.cut import Draft, cut
@@ -99,18 +100,17 @@ def _thinking(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
 def _content(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
     prefill = prefill_of(checked.body)
-    calls = [dict(call) for call in rule.tool_use] or _forced_calls(checked, rule)
+    calls = calls_of(checked.body, rule)
     if isinstance(rule.reply, tuple):
         blocks += (dict(block) for block in rule.reply)
     elif rule.reply is not None:
         blocks.append({"type": "text", "text": rule.reply})
-    elif not calls and rule.stop_reason != "refusal":
-        blocks += _default(checked, prefill)
-    for call in calls:
-        given = call.get("input")
-        made = _input_for(checked, call["name"]) if given is None else given
-        blocks.append({"type": "tool_use", "name": call["name"], "input": made})
-    return blocks
+    elif not any(block["type"] == "tool_use" for block in calls) and rule.stop_reason != "refusal":
+        return [
+            *calls,
+            *_default(checked, prefill),
+        ]  # what ran at the server is in the text already
+    return blocks + calls
 
 
 def _with_echo(blocks: Sequence[dict[str, Any]], prefill: str) -> Sequence[dict[str, Any]]:
@@ -119,37 +119,6 @@ def _with_echo(blocks: Sequence[dict[str, Any]], prefill: str) -> Sequence[dict[
             echoed = {**block, "text": prefill + block["text"]}
             return [*blocks[:place], echoed, *blocks[place + 1 :]]
     return [{"type": "text", "text": prefill}, *blocks]
-
-
-def _forced_calls(checked: Checked, rule: Rule) -> list[dict[str, Any]]:
-    """Return the call that ``tool_choice`` forces, or that a rule wants where it leaves the choice.
-
-    A scripted text does not lift the force.
-    """
-    choice = checked.body.get("tool_choice") or {}
-    if isinstance(rule.reply, tuple):
-        return []
-    if choice.get("type") == "tool":
-        return [{"name": choice["name"]}]
-    free = choice.get("type") in (None, "auto") and rule.call_tool_under_auto
-    if choice.get("type") == "any" or (free and not _is_answering(checked.body)):
-        names = [tool["name"] for tool in checked.body.get("tools") or () if "input_schema" in tool]
-        return [{"name": name} for name in names[:1]]
-    return []
-
-
-def _is_answering(body: Mapping[str, Any]) -> bool:
-    """Tell whether the last turn brings tool results: then a model would not call once more."""
-    return any(
-        block["type"] == "tool_result" for block in blocks_of(body["messages"][-1]["content"])
-    )
-
-
-def _input_for(checked: Checked, name: str) -> Any:
-    for tool in checked.body.get("tools") or ():
-        if tool.get("name") == name and "input_schema" in tool:
-            return instance_of(tool["input_schema"])
-    return {}
 
 
 def _default(checked: Checked, prefill: str) -> list[dict[str, Any]]:
@@ -221,6 +190,9 @@ def _finish(
             return made if "caller" in made else {**made, "caller": {"type": "direct"}}
         case "server_tool_use":
             return {"type": "server_tool_use", "id": identity.make("srvtoolu", str(place)), **block}
+        case kind if kind in RESULTS and "tool_use_id" not in block:  # stands behind its call
+            of_it = identity.make("srvtoolu", str(place - 1))
+            return {"type": kind, "tool_use_id": of_it, **block}
         case "thinking" if "signature" not in block:
             return sign_thinking(block["thinking"], checked)
         case _:

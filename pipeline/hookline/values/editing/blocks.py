@@ -215,7 +215,7 @@ def _source_key(block: Any) -> Hashable:
         return block.type, getattr(block, "source", block)
     # Files and pictures in memory have no equality of content: the object itself counts.
     source = id(block.source) if block.kind in {"file", "picture"} else block.source
-    return block.type, block.kind, source, block.file_id, block.fetch, block.media_type
+    return block.type, block.kind, source, block.file_id, block.strategy, block.media_type
 
 
 def _carried(

@@ -6,24 +6,17 @@ was killed in has no end; it was never acknowledged, and the next one to write c
 
 import os
 import re
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from attrs import define, field, frozen
 
 from hookline import InputError
-from hookline.plugin import secure_file
 from hookline_plugins.policy.audit.chain import START, Chain, Damaged, Sealed
+from hookline_plugins.policy.audit.guarded import Guarded
 from hookline_plugins.policy.audit.logs import NO_LOG
-
-if sys.platform == "win32":  # pragma: no cover -- fcntl is of POSIX
-    import msvcrt
-else:
-    import fcntl
 
 __all__ = ["JSONLinesLog", "line_of", "read_line"]
 
@@ -81,22 +74,21 @@ class JSONLinesLog:
     chain: Chain
     fsync: bool = True
     rotate_bytes: int = 64 * 1024 * 1024
-    _thread: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+    _guarded: Guarded = field(init=False, repr=False)
     _last: _Last = field(factory=_Last, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_guarded", Guarded(self.path))
 
     def append(self, record: bytes) -> Sealed:
         """See ``Log.append``."""
-        with self._alone():
-            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND)
-            try:
-                size = self._whole(descriptor)
-                last = self._last
-                sealed = self.chain.seal(last.seal, last.number + 1, record)
-                self._write(descriptor, line_of(sealed), size)
-                last.number, last.seal = sealed.number, sealed.seal
-            finally:
-                os.close(descriptor)
-            if self._last.size >= self.rotate_bytes:
+        with self._guarded.alone() as descriptor:
+            size = self._whole(descriptor)
+            last = self._last
+            sealed = self.chain.seal(last.seal, last.number + 1, record)
+            self._write(descriptor, line_of(sealed), size)
+            last.number, last.seal = sealed.number, sealed.seal
+            if last.size >= self.rotate_bytes:
                 self._rotate()
         return sealed
 
@@ -122,7 +114,7 @@ class JSONLinesLog:
         while True:
             newest = None
             with suppress(FileNotFoundError):
-                newest = Path(self.path).open("rb")
+                newest = Path(self.path).open("rb")  # noqa: SIM115 -- whoever reads closes it
             if (now := self._older()) == before:
                 return now, newest
             before = now
@@ -131,32 +123,13 @@ class JSONLinesLog:
 
     def open(self) -> None:
         """See ``Log.open``; looks whether the file is ours."""
-        with self._alone():
-            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND)
-            try:
-                self._whole(descriptor)
-            finally:
-                os.close(descriptor)
+        with self._guarded.alone() as descriptor:
+            self._whole(descriptor)
+        self._guarded.keep()
 
     def close(self) -> None:
-        """See ``Log.close``; nothing is kept open."""
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other threads and processes out."""
-        with self._thread:
-            lock = Path(f"{self.path}.lock")
-            secure_file(lock)
-            descriptor = os.open(lock, os.O_RDWR)
-            try:
-                if sys.platform == "win32":  # pragma: no cover -- see the imports
-                    msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-                else:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
-                secure_file(self.path)
-                yield
-            finally:
-                os.close(descriptor)
+        """See ``Log.close``."""
+        self._guarded.let_go()
 
     def _whole(self, descriptor: int) -> int:
         """Cut off a line that nobody finished, and learn the last seal; return the size."""

@@ -11,9 +11,12 @@ from hookline import InputError
 from hookline_plugins.policy.audit.chain import START, Chain, Damaged, Sealed
 from hookline_plugins.storage.database import Database, Layout
 
-__all__ = ["NO_LOG", "Log", "SQLiteLog"]
+__all__ = ["NO_LOG", "PATIENCE", "Log", "SQLiteLog"]
 
 NO_LOG: Final = "audit: there is no log at {}; it is begun with the first turn"
+
+PATIENCE: Final = 30.0
+"""Seconds that others may write: a turn has been paid for when its record is kept, and many may end at once."""
 
 
 class Log(Protocol):
@@ -92,7 +95,7 @@ class SQLiteLog:
             schema=_SCHEMA,
             synchronous="FULL" if self.fsync else "NORMAL",
         )
-        object.__setattr__(self, "_file", Database(self.path, layout))
+        object.__setattr__(self, "_file", Database(self.path, layout, PATIENCE))
 
     def append(self, record: bytes) -> Sealed:
         """See ``Log.append``."""

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import field, frozen
@@ -84,6 +85,9 @@ class Budget:
         redis: a Redis server instead, ``redis://…``, for replicas that share no disk.
         on_store_failure: ``"closed"`` refuses while the spending cannot be looked up, ``"open"`` lets
             pass, and says so in the log and the trace.
+        store_timeout: seconds that the store may take for one answer: a server that is silent, or
+            a file that somebody keeps locked. Where a turn's deadline is nearer, that holds for what
+            is sent; what has been taken is settled after it too.
 
     """
 
@@ -99,6 +103,7 @@ class Budget:
         metadata=option(secret=True),
     )
     on_store_failure: Literal["closed", "open"] = "closed"
+    store_timeout: float = field(default=2.0, metadata=option(above=0, most=60, unit="seconds"))
     _clock: Callable[[], float] = field(default=time.time, repr=False)
     ledger: Ledger = field(init=False, repr=False)
     _failures: tuple[type[Exception], ...] = field(init=False, repr=False)
@@ -116,10 +121,14 @@ class Budget:
 
             from hookline_plugins.policy.budget.redis import RedisLedger  # noqa: PLC0415 -- as above
 
-            object.__setattr__(self, "ledger", RedisLedger(self.redis.reveal()))
+            object.__setattr__(
+                self, "ledger", RedisLedger(self.redis.reveal(), patience=self.store_timeout)
+            )
             failures = (RedisError, OSError)
         else:
-            object.__setattr__(self, "ledger", SQLiteLedger(self.path, self._clock))
+            object.__setattr__(
+                self, "ledger", SQLiteLedger(self.path, self._clock, self.store_timeout)
+            )
         object.__setattr__(self, "_failures", failures)
 
     @hookimpl
@@ -208,9 +217,13 @@ class Budget:
         name = new_id()
         remaining = turn.remaining()
         lease = _RESULTS_KEPT if batch else (_LONGEST if remaining is None else remaining) + _GRACE
+        reserve = partial(self.ledger.reserve, name, charges, lease)
         try:
-            answer = await turn.io.run_blocking(self.ledger.reserve, name, charges, lease)
-        except self._failures as error:
+            if remaining is None or remaining >= self.store_timeout:
+                answer = await turn.io.run_blocking(reserve)
+            else:  # what a thread that is left to itself reserves after all stays charged
+                answer = await turn.io.outwait(reserve, seconds=remaining)
+        except self._failures as error:  # a TimeoutError is an OSError
             if self.on_store_failure == "closed":
                 raise PolicyViolation(
                     "the budget cannot be looked up just now, so nothing is sent "

@@ -5,13 +5,15 @@ take; settling it corrects that to what it took. So a process that is killed in 
 the worst case behind, never a hole. Its lease says until when a reservation may still be settled.
 """
 
+import math
 import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Final, Protocol
 
-from attrs import astuple, field, frozen
+from attrs import field, frozen
 
 from hookline import InputError
 from hookline_plugins.policy.budget.limits import Account
@@ -141,10 +143,24 @@ _LAYOUT: Final = Layout(
             PRIMARY KEY (id, place)
         ) WITHOUT ROWID
         """,
-        "CREATE INDEX reservation_expires ON reservation (expires)",
     ),
 )
 _ACCOUNT: Final = "subject_of = ? AND subject = ? AND per = ? AND period = ? AND unit = ?"
+_CHARGED: Final = (
+    "INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET spent = spent + excluded.spent, touched = excluded.touched "
+    "WHERE spent + excluded.spent <= ? RETURNING spent"
+)
+_SPENT: Final = f"SELECT spent FROM account WHERE {_ACCOUNT}"  # noqa: S608 -- a constant
+_CORRECTED: Final = f"UPDATE account SET spent = spent + ? WHERE {_ACCOUNT}"  # noqa: S608 -- a constant
+_RESERVED: Final = "INSERT OR REPLACE INTO reservation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SETTLED: Final = (
+    "DELETE FROM reservation WHERE id = ? AND expires > ? "
+    "RETURNING place, subject_of, subject, per, period, unit, amount"
+)
+_account: Final = attrgetter("by", "subject", "per", "period", "unit")
+_LARGEST: Final = 2**63 - 1  # integer of SQLite
+_SWEPT_SECONDS: Final = 60.0  # between two looks for reservations whose lease is over
 
 
 @frozen(eq=False)
@@ -154,15 +170,18 @@ class SQLiteLedger:
     Attributes:
         path: the file; its directory must exist.
         clock: seconds of the Unix epoch.
+        patience: seconds that others may keep the file from us.
 
     """
 
     path: str
     clock: Callable[[], float] = time.time
+    patience: float = 2.0
     _file: Database = field(init=False, repr=False)
+    _swept: list[float] = field(factory=lambda: [-math.inf], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_file", Database(self.path, _LAYOUT))
+        object.__setattr__(self, "_file", Database(self.path, _LAYOUT, self.patience))
 
     def reserve(
         self, reservation: str, charges: Sequence[Charge], lease: float
@@ -171,44 +190,35 @@ class SQLiteLedger:
         now = self.clock()
         totals: list[int] = []
         with self._file.writing() as db:
-            for charge in charges:
-                row = db.execute(
-                    f"SELECT spent FROM account WHERE {_ACCOUNT}",  # noqa: S608 -- a constant
-                    astuple(charge.account),
-                ).fetchone()
-                spent = row[0] if row else 0
-                if spent + charge.amount > charge.limit:
+            for place, charge in enumerate(charges):
+                account, amount = _account(charge.account), charge.amount
+                rows = None
+                if amount <= charge.limit:  # an account that is not there yet is not added to
+                    limit = min(charge.limit, _LARGEST)
+                    rows = db.execute(_CHARGED, (*account, amount, now, limit)).fetchall()
+                if not rows:
+                    row = db.execute(_SPENT, account).fetchone()
                     db.execute("ROLLBACK")
-                    return Exceeded(charge, spent)
-                totals.append(spent + charge.amount)
-            db.execute("DELETE FROM reservation WHERE expires <= ?", (now,))
-            for place, (charge, total) in enumerate(zip(charges, totals, strict=True)):
-                account = astuple(charge.account)
-                db.execute(
-                    "INSERT OR REPLACE INTO account VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*account, total, now),
-                )
-                db.execute(
-                    "INSERT OR REPLACE INTO reservation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (reservation, place, *account, charge.amount, now + lease),
-                )
+                    return Exceeded(charge, row[0] if row else 0)
+                totals.append(rows[0][0])
+                db.execute(_RESERVED, (reservation, place, *account, amount, now + lease))
+            self._sweep(db, now)
         return tuple(totals)
 
     def settle(self, reservation: str, amounts: Sequence[int]) -> bool:
         """See ``Ledger.settle``."""
         with self._file.writing() as db:
-            rows = db.execute(
-                "DELETE FROM reservation WHERE id = ? AND expires > ? "
-                "RETURNING place, subject_of, subject, per, period, unit, amount",
-                (reservation, self.clock()),
-            ).fetchall()
+            rows = db.execute(_SETTLED, (reservation, self.clock())).fetchall()
             for place, *account, reserved in rows:
                 if amounts[place] != reserved:
-                    db.execute(
-                        f"UPDATE account SET spent = spent + ? WHERE {_ACCOUNT}",  # noqa: S608 -- a constant
-                        (amounts[place] - reserved, *account),
-                    )
+                    db.execute(_CORRECTED, (amounts[place] - reserved, *account))
         return bool(rows)
+
+    def _sweep(self, db: sqlite3.Connection, now: float) -> None:
+        """Forget, now and then, reservations that nobody can settle any more."""
+        if now >= self._swept[0] + _SWEPT_SECONDS or now < self._swept[0]:
+            self._swept[0] = now
+            db.execute("DELETE FROM reservation WHERE expires <= ?", (now,))
 
     def spent(self) -> Iterator[tuple[Account, int]]:
         """See ``Ledger.spent``."""

@@ -1,8 +1,9 @@
 """What a limit is, whose account a turn charges, and when a period ends."""
 
 import datetime as dt
-from collections.abc import Iterator
+import math
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from attrs import field, frozen
@@ -18,6 +19,8 @@ Per = Literal["day", "week", "month", "total"]
 Unit = Literal["usd", "tokens", "requests"]
 
 UNITS: Final[tuple[Unit, ...]] = ("usd", "tokens", "requests")
+_DAY: Final = 86_400  # seconds; UTC as clocks tell it has no others
+_EPOCH: Final = dt.date(1970, 1, 1)
 NANO: Final = 1_000_000_000
 """Dollars are counted in whole billionths: sums stay exact."""
 
@@ -94,6 +97,7 @@ class Limit:
     tokens: int | None = field(default=None, metadata=option(least=0))
     requests: int | None = field(default=None, metadata=option(least=0))
     warn_at: float = field(default=0.8, metadata=option(least=0, most=1))
+    _amounts: tuple[tuple[Unit, int], ...] = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         given = [unit for unit in UNITS if getattr(self, unit) is not None]
@@ -106,20 +110,23 @@ class Limit:
             raise ConfigError(
                 'budget: `tag` names the key of a limit with by = "tag", and no other'
             )
+        dollars = None if self.usd is None else Amounts.dollars(Decimal(str(self.usd)))
+        amounts: dict[Unit, int | None] = {
+            "usd": dollars,
+            "tokens": self.tokens,
+            "requests": self.requests,
+        }
+        told = tuple((unit, most) for unit, most in amounts.items() if most is not None)
+        object.__setattr__(self, "_amounts", told)
 
-    def amounts(self) -> Iterator[tuple[Unit, int]]:
-        """Yield the units that are limited, and how much of each there is."""
-        if self.usd is not None:
-            yield "usd", Amounts.dollars(Decimal(str(self.usd))) or 0
-        if self.tokens is not None:
-            yield "tokens", self.tokens
-        if self.requests is not None:
-            yield "requests", self.requests
+    def amounts(self) -> tuple[tuple[Unit, int], ...]:
+        """Return the units that are limited, and how much of each there is."""
+        return self._amounts
 
     def subject(self, principal: Principal, model: str, models: ModelTable) -> str | None:
         """Return whose account a turn charges, or None if the limit does not hold for it.
 
-        A model has one account, whichever of its names it was asked by.
+        A model has one account, whichever of its names it was asked by, a cloud's among them.
 
         Args:
             principal: on whose behalf it is.
@@ -130,8 +137,7 @@ class Limit:
         if self.by == "everybody":
             return ""
         if self.by == "model":
-            facts = models.get(model)
-            return self._held(model if facts is None else facts.id, models)
+            return self._held(models.names_of(model).id, models)
         if self.by == "tag":
             name = self._held(str(principal.tags.get(self.tag, "")), models)
             return name if name is None else f"{self.tag}={name}"
@@ -148,9 +154,16 @@ class Limit:
         )
 
     def _held(self, name: str, models: ModelTable) -> str | None:
-        facts = models.get(name) if self.by == "model" else None
-        names = (name,) if facts is None else (facts.id, *facts.aliases)
-        return name if not self.only or any(each in self.only for each in names) else None
+        if not self.only or name in self.only:
+            return name
+        if self.by != "model":
+            return None
+        only = {models.names_of(each).id for each in self.only}
+        return (
+            name
+            if any(models.names_of(each).id in only for each in models.names_of(name).perhaps)
+            else None
+        )
 
 
 def begins(per: Per, now: float) -> str:
@@ -161,7 +174,12 @@ def begins(per: Per, now: float) -> str:
         now: seconds of the Unix epoch.
 
     """
-    day = dt.datetime.fromtimestamp(now, dt.UTC).date()
+    return _begins(per, math.floor(now / _DAY))
+
+
+@lru_cache(maxsize=16)
+def _begins(per: Per, number: int) -> str:
+    day = _EPOCH + dt.timedelta(days=number)
     if per == "week":
         day -= dt.timedelta(days=day.weekday())
     elif per == "month":

@@ -17,13 +17,14 @@ from hookline_plugins.policy.budget.limits import Account
 
 try:
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 except ModuleNotFoundError as missing:
     raise MissingExtra("redis", "redis", "a budget in Redis") from missing
 
 __all__ = ["RedisLedger"]
 
 _KEPT_SECONDS: Final = 400 * 86_400
-_SOCKET_SECONDS: Final = 5.0
 
 # KEYS: the reservation, then the period of each charge. ARGV: lease in ms, seconds that periods are kept,
 # then field, amount and limit of each charge. Numbers are doubles here, and exact up to 2^53.
@@ -74,11 +75,13 @@ class RedisLedger:
     Attributes:
         url: ``redis://…`` or ``rediss://…``; may hold credentials.
         prefix: in front of every key.
+        patience: seconds in which the server must answer.
 
     """
 
     url: str = field(repr=False)
     prefix: str = "hookline:budget"
+    patience: float = 2.0
     _client: Any = field(init=False, repr=False)
     _reserve: Any = field(init=False, repr=False)
     _settle: Any = field(init=False, repr=False)
@@ -87,8 +90,11 @@ class RedisLedger:
         client = redis.Redis.from_url(
             self.url,
             decode_responses=True,
-            socket_timeout=_SOCKET_SECONDS,
-            socket_connect_timeout=_SOCKET_SECONDS,
+            socket_timeout=self.patience,
+            socket_connect_timeout=self.patience,
+            # Once more where a connection had ended, and not where a server is silent: its own
+            # default is to wait for that four times, each time for longer.
+            retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
         )
         object.__setattr__(self, "_client", client)
         object.__setattr__(self, "_reserve", client.register_script(_RESERVE))

@@ -1,13 +1,13 @@
 """What a request holds that rules ask about: models, tools, hosts, attachments; each worked out once."""
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from hookline import Request
+from hookline.models import ModelNames
 from hookline.plugin import estimate
 from hookline.turn import Turn
 from hookline.values import (
@@ -25,6 +25,8 @@ from hookline.values import (
 from hookline_plugins.policy.rules.parts import Texts, texts_of_request
 
 __all__ = ["Medium", "Outgoing", "host_of"]
+
+T = TypeVar("T")
 
 _IN_HALF: Final = 0.75  # bytes for each character of base64
 
@@ -60,6 +62,18 @@ def host_of(url: str) -> str:
         return host
 
 
+class _once(Generic[T]):  # noqa: N801 -- stands where @property does
+    """A fact that is worked out when it is first asked for; ``cached_property`` takes a lock for that."""
+
+    def __init__(self, work: Callable[[Any], T]) -> None:
+        self._work = work
+        self._name = work.__name__
+
+    def __get__(self, outgoing: "Outgoing", _owner: type) -> T:
+        found = outgoing.__dict__[self._name] = self._work(outgoing)
+        return found
+
+
 class Outgoing:
     """A request that is about to leave.
 
@@ -73,12 +87,12 @@ class Outgoing:
         self.turn = turn
         self.request = request
 
-    @cached_property
+    @_once
     def texts(self) -> Texts:
         """All its texts, by part."""
         return texts_of_request(self.turn, self.request)
 
-    @cached_property
+    @_once
     def models(self) -> tuple[str, ...]:
         """Every model that may answer, or be asked by a tool."""
         request = self.request
@@ -89,17 +103,12 @@ class Outgoing:
             found += _models(getattr(tool, "data", None) or tool.extra)
         return tuple(dict.fromkeys(found))
 
-    @cached_property
-    def known_models(self) -> tuple[tuple[str, ...], ...]:
-        """The names that each model goes by: as it was asked, its full id, its aliases."""
-        table = self.turn.models
-        return tuple([
-            (model,) if facts is None else (model, facts.id, *facts.aliases)
-            for model in self.models
-            for facts in (table.get(model),)
-        ])  # fmt: skip
+    @_once
+    def model_names(self) -> tuple[ModelNames, ...]:
+        """Every name of each of them."""
+        return tuple(map(self.turn.models.names_of, self.models))
 
-    @cached_property
+    @_once
     def tools(self) -> tuple[str, ...]:
         """Names of the caller's tools, those added in mid-conversation included."""
         found = [tool.name for tool in self.request.tools or () if isinstance(tool, Tool)]
@@ -110,16 +119,16 @@ class Outgoing:
                 found.append(block.name)  # type: ignore[attr-defined]  # as its type says
         return tuple(dict.fromkeys(found))
 
-    @cached_property
+    @_once
     def server_tools(self) -> tuple[tuple[str, ...], ...]:
-        """The names that each tool of the API goes by: its type and its name."""
+        """Names that each tool of the API goes by: its type and its name."""
         return tuple(
             tuple(filter(None, (tool.type, tool.name)))  # type: ignore[attr-defined]  # all but Tool have them
             for tool in self.request.tools or ()
             if not isinstance(tool, Tool)
         )
 
-    @cached_property
+    @_once
     def mcp_hosts(self) -> tuple[str, ...]:
         """Host of every MCP server."""
         return tuple(
@@ -127,7 +136,7 @@ class Outgoing:
             for server in self.request.mcp_servers or ()
         )
 
-    @cached_property
+    @_once
     def betas(self) -> tuple[str, ...]:
         """Beta names of the request, and of the pipeline."""
         named = [
@@ -137,9 +146,9 @@ class Outgoing:
         ]
         return tuple(dict.fromkeys(named))
 
-    @cached_property
+    @_once
     def efforts(self) -> tuple[str, ...]:
-        """The efforts that the model is to make: in the beginning, and from some message on."""
+        """Efforts that the model is to make: in the beginning, and from some message on."""
         request = self.request
         given = [request.output_config, *(message.output_config for message in request.messages)]
         efforts = [str(each["effort"]) for each in given if each and each.get("effort")]
@@ -149,17 +158,17 @@ class Outgoing:
                 efforts.insert(0, facts.effort_default)
         return tuple(efforts)
 
-    @cached_property
+    @_once
     def tokens(self) -> float:
         """About how many tokens the input has."""
         return estimate(self.request)
 
-    @cached_property
+    @_once
     def media(self) -> tuple[Medium, ...]:
         """Images and documents, wherever they lie."""
         return tuple(filter(None, map(_medium, self._blocks)))
 
-    @cached_property
+    @_once
     def image_hosts(self) -> tuple[str, ...]:
         """Hosts that images and documents come from, those included that were fetched on the way."""
         found = [medium.host for medium in self.media if medium.host]
@@ -169,7 +178,7 @@ class Outgoing:
                 found += [medium.host for medium in media if medium is not None and medium.host]
         return tuple(dict.fromkeys(found))
 
-    @cached_property
+    @_once
     def _blocks(self) -> tuple[Block, ...]:
         return tuple(_every_block(self.request))
 
