@@ -117,6 +117,8 @@ def marked(plugin: "Plugin") -> dict[str, Callable[..., Any]]:
 
     """
     name, thing = plugin.name, plugin.object
+    if not name.isprintable() or not name.strip():  # it is shown in errors, logs and tables
+        raise ConfigError(f"a plugin's name is some printable characters, not {name!r}")
     if plugin.role not in ("transformer", "observer", "enforcer"):
         raise ConfigError(
             f"plugin {name!r} has role {plugin.role!r}; "
