@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["LONGEST_NAME", "hide", "shown_text", "told_by", "without"]
+__all__ = ["LONGEST_NAME", "hide", "shown_text", "told_by", "without", "without_keys"]
 
 _LONGEST_TEXT: Final = 2_000  # characters of what a server says
 LONGEST_NAME: Final = 100
@@ -26,10 +26,15 @@ def shown_text(text: str, most: int = _LONGEST_TEXT) -> str:
 
     """
     one_line = _UNSEEN.sub(" ", text[: 2 * most])
-    clean = _KEY.sub(r"\1…", one_line)
+    clean = without_keys(one_line)
     if len(clean) <= most and len(text) <= 2 * most:
         return clean
     return f"{clean[:most]}… ({len(text):,} characters)"
+
+
+def without_keys(text: str) -> str:
+    """Return a text without what has the shape of a key or of a bearer token."""
+    return _KEY.sub(r"\1…", text)
 
 
 def without(value: Any, secrets: Collection[str]) -> Any:
@@ -37,7 +42,7 @@ def without(value: Any, secrets: Collection[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, "…")
-        return _KEY.sub(r"\1…", value)
+        return without_keys(value)
     if isinstance(value, Mapping):
         return {without(k, secrets): without(item, secrets) for k, item in value.items()}
     if isinstance(value, list | tuple):
