@@ -30,6 +30,7 @@ from hookline import (
 )
 from hookline.endpoints import Batches, Files, Items, Models
 from hookline.send_options import SendOptions
+from hookline.values.brief import brief
 from hookline_plugins.images import Images
 from hookline_plugins.resilience.fallback import Elsewhere, Fallback
 from hookline_plugins.resilience.retry import Retry
@@ -40,8 +41,17 @@ class Odd:
     """Nothing that anybody expects."""
 
 
+def nested(levels: int) -> Any:
+    """Return what no ``repr`` can be made of."""
+    value: Any = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+NESTED: Final = nested(3_000)
 WRONG: Final[tuple[Any, ...]] = (
-    *(5, -1, 0, 1.5, 10**400, float("nan"), True, "", "x", "\ud83d", b"x"),
+    *(5, -1, 0, 1.5, 10**400, 10**5000, NESTED, float("nan"), True, "", "x", "\ud83d", b"x"),
     *([], [5], [None], ["x"], [[]], [{}], [Odd()], [int], [{"role": 5}], [{"type": 5}]),
     *({}, {"x": 5}, {5: 5}, {"type": "x"}, (), ([int],), set(), range(3), iter([1])),
     *(object(), Odd, print, lambda: 0),
@@ -52,7 +62,7 @@ TOLD: Final = (InputError, ConfigError, APIError)  # the API judges values, such
 
 def shown(value: Any) -> str:
     """Return a name that is the same in every process, as pytest-xdist wants it."""
-    return re.sub(r" at 0x\w+", "", repr(value))
+    return re.sub(r" at 0x\w+", "", brief(value))
 
 
 @pytest.fixture(scope="module")
