@@ -11,8 +11,8 @@ WORKERS ?= 2
 
 # What tests need beyond PyPI, as command=package: what is on the PATH is left alone.
 TEST_DEPS ?= bash=bash curl=curl exiftool=libimage-exiftool-perl minisign=minisign redis-server=redis-server Xvfb=xvfb xclip=xclip
-# And beyond that, where npm is: the MCP project's own servers, for the slow tests.
-TEST_NPM ?= @modelcontextprotocol/server-everything @modelcontextprotocol/server-filesystem @modelcontextprotocol/server-memory
+# And beyond that, where npm is: the MCP project's own servers, and a bridge to HTTP for them, for the slow tests.
+TEST_NPM ?= @modelcontextprotocol/server-everything @modelcontextprotocol/server-filesystem @modelcontextprotocol/server-memory supergateway
 
 .PHONY: help demo test test-slow fuzz test-deps lint types docs bench build check clean
 

@@ -43,9 +43,13 @@ class AssetImages:
 
     def _path(self, name: str) -> Path:
         folder = Path(self.folder).resolve()
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder) or not path.is_file():
-            raise InputError(f"there is no asset {name!r}")
+        try:
+            path = (folder / name).resolve()
+            known = path.is_relative_to(folder) and path.is_file()
+        except (OSError, ValueError):  # too long for a path, or none at all
+            known = False
+        if not known:
+            raise InputError(f"there is no asset {name[:100]!r}")
         return path
 
     def _read(self, path: Path) -> bytes:

@@ -20,7 +20,7 @@ from hookline._journey.tool_calls import ToolCalls, resolved
 from hookline._pipeline_given import (
     guarding,
     header_of,
-    names_credential,
+    lacks_credential,
     simulator_of,
     split_policy,
 )
@@ -377,12 +377,8 @@ class PipelineBase:
         return self.servers.profile(self._destination)
 
     def _require_credentials(self) -> None:
-        settings = self.settings
-        if settings.api_key or settings.auth_token or self._simulator_used:
+        if self._simulator_used or not lacks_credential(self.settings, self.servers.table):
             return
-        host = self.servers.table.guess(str(settings.base_url))
-        if not host.needs_key or names_credential(settings.headers):
-            return  # a local server, or a gateway that wants something else
         raise ConfigError(
             "there is no API key. Give one in any of three ways: Pipeline(api_key=…), the "
             "environment variable ANTHROPIC_API_KEY, or ANTHROPIC_AUTH_TOKEN for a bearer token. "

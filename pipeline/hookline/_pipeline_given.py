@@ -8,11 +8,20 @@ from hookline._journey.plugin_set import Plugin
 from hookline._journey.required import check_code_plugins
 from hookline.errors import ConfigError
 from hookline.policy import Guard, Policy
+from hookline.profiles import ProfileTable
 
 if TYPE_CHECKING:
+    from hookline.config import Settings
     from hookline.simulator import Simulator
 
-__all__ = ["guarding", "header_of", "names_credential", "simulator_of", "split_policy"]
+__all__ = [
+    "credential_of",
+    "guarding",
+    "header_of",
+    "lacks_credential",
+    "simulator_of",
+    "split_policy",
+]
 
 
 def simulator_of(base_url: str) -> "Simulator | None":
@@ -25,9 +34,20 @@ def simulator_of(base_url: str) -> "Simulator | None":
     return Simulator(Scenario.from_toml(path) if path else None)
 
 
-def names_credential(headers: Mapping[str, str]) -> bool:
-    """Say whether headers hold a credential."""
-    return any(name.lower() in ("x-api-key", "authorization") for name in headers)
+def credential_of(settings: "Settings") -> str:
+    """Return what kind of credential settings hold, in words; empty for none."""
+    if settings.api_key:
+        return "an API key"
+    if settings.auth_token:
+        return "a bearer token"
+    named = any(name.lower() in ("x-api-key", "authorization") for name in settings.headers)
+    return "a credential among the headers" if named else ""
+
+
+def lacks_credential(settings: "Settings", profiles: ProfileTable) -> bool:
+    """Say whether the server will answer nothing, since it needs a key and there is none."""
+    # A local server, or a gateway, may want none, or something else.
+    return not credential_of(settings) and profiles.guess(str(settings.base_url)).needs_key
 
 
 def header_of(headers: Mapping[str, str], wanted: str) -> str:

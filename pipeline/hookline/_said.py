@@ -25,7 +25,8 @@ def shown_text(text: str, most: int = _LONGEST_TEXT) -> str:
         most: characters.
 
     """
-    one_line = _UNSEEN.sub(" ", text[: 2 * most])
+    cut = text[: 2 * most]
+    one_line = cut if cut.isprintable() else _UNSEEN.sub(" ", cut)
     clean = without_keys(one_line)
     if len(clean) <= most and len(text) <= 2 * most:
         return clean

@@ -271,7 +271,7 @@ class Reply(Generic[T_co]):
         )
 
     def map_text(self, function: Callable[[str], str]) -> "Reply[T_co]":
-        """Return a copy with ``function`` applied to each text of this step, quotes in citations included.
+        """Return a copy with ``function`` applied to each text of this step, its citations included.
 
         Unlike `rewrite` it keeps the blocks apart, and so the citations and the tool calls between them.
         The prefill counts as the beginning of the first text. Texts of earlier steps have been through

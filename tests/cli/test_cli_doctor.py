@@ -52,6 +52,26 @@ def test_without_a_key_there_is_a_finding_and_its_fix(examined: Any) -> None:
     assert "ANTHROPIC_API_KEY" in found["credentials"]["fix"]
 
 
+@pytest.mark.parametrize(
+    ("base_url", "headers", "state"),
+    [
+        ("https://api.anthropic.com.", "", "finding"),
+        ("https://anthropic.com", "", "finding"),
+        ("https://api.anthropic.com", '{ "X-Api-Key" = "k" }', "good"),
+        # names that only hold the words
+        ("https://api.anthropic.com.gateway.example", "", "note"),
+        ("http://localhost:8080/api.anthropic.com", "", "note"),
+    ],
+)
+def test_who_needs_a_key_says_the_table_of_servers(
+    examined: Any, tmp_path: Path, base_url: str, headers: str, state: str
+) -> None:
+    file = tmp_path / "set.toml"
+    file.write_text(f'base_url = "{base_url}"\n' + (f"headers = {headers}\n" if headers else ""))
+    _, found = examined("--offline", "--config", str(file))
+    assert found["credentials"]["state"] == state
+
+
 def test_a_server_that_is_not_there(examined: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))

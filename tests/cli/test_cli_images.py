@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,38 @@ def test_stdin_is_one(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixt
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(ANT.read_bytes())))
     assert run("explain", "What is it?", "--image", "-", "--json") == 0
     assert len(sent(capfd.readouterr().out)) == 1
+
+
+@pytest.mark.parametrize("command", [("ask", "?", "--image", ""), ("images", "")])
+def test_a_variable_that_is_empty_is_not_the_folder_where_one_stands(
+    command: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*command) != 0
+    assert "Image(''): it cannot be read: no such file" in capfd.readouterr().err
+
+
+def test_a_name_with_a_line_break_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(ANT, "two\nlines\x1b[31m.png")
+    assert run("images", "two*.png") == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "two\\nlines\\x1b[31m.png" in lines[1]
+
+
+def test_of_a_damaged_file_we_alone_speak(tmp_path: Path) -> None:
+    """In a process of its own, where nobody catches warnings."""
+    damaged = tmp_path / "cut.tif"
+    damaged.write_bytes(b"II*\0\x08\0\0\0\x05\0" + bytes(20))
+    done = subprocess.run(
+        [sys.executable, "-m", "hookline", "images", str(damaged)],
+        env={**os.environ, "ANTHROPIC_BASE_URL": "sim:"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "cut.tif" in done.stderr
 
 
 def test_what_one_argument_means(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_function_becomes_a_tool() -> None:
         """Say the weather,
         briefly.
 
-        More for people.
+        Where no station stands, it guesses.
 
         Args:
             city: where,
@@ -145,7 +145,7 @@ def test_a_function_becomes_a_tool() -> None:
 
     tool = describe(weather)
     assert tool.name == "weather"
-    assert tool.description == "Say the weather, briefly."
+    assert tool.description == "Say the weather, briefly.\n\nWhere no station stands, it guesses."
     assert tool.input_schema["required"] == ("city",)
     assert tool.input_schema["properties"]["city"]["description"] == "where, in full."
     assert tool.input_schema["properties"]["days"] == {

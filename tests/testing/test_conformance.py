@@ -510,7 +510,7 @@ def test_the_command_says_what_is_right(tmp_path: Any, capfd: pytest.CaptureFixt
     assert main(["check-plugin", "good.py"]) == 0
     out = capfd.readouterr().out
     assert re.search(r"^surfaces +right +24 ", out, re.MULTILINE)
-    assert "hookline conformance: 14 of 14 checks" in out
+    assert "hookline conformance: 20 of 20 checks" in out
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,7 @@ def test_truth_is_white() -> None:
     [
         (memoryview(bytes(24)).cast("B", (2, 3, 2, 2)), "shape"),
         (memoryview(bytes(30)).cast("B", (2, 3, 5)), "shape"),
+        (memoryview(bytes(60)).cast("B", (3, 4, 5)), r"channels last: array.transpose\(1, 2, 0\)"),
         (memoryview(bytes(24)).cast("f", (2, 3)), "uint8"),
         (memoryview(bytes(12)).cast("H", (2, 3)), "uint8"),
     ],
@@ -209,6 +210,7 @@ def test_all_images_of_a_directory_or_a_pattern_in_order(tmp_path: Path) -> None
     for name in ("b.JPG", "a.png", "c.heic", "notes.txt", ".hidden.png"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "deep").mkdir()
+    (tmp_path / "folder.png").mkdir()  # which is no image, whatever it is called
     (tmp_path / "deep" / "d.png").write_bytes(b"")
 
     def names(images: list[Image]) -> list[str]:
@@ -227,6 +229,12 @@ def test_a_file_whose_name_is_a_pattern_is_meant_itself(tmp_path: Path) -> None:
     (tmp_path / "a1.png").write_bytes(b"")
     [image] = Image.all(str(tmp_path / "a[1].png"))
     assert image.source == str(tmp_path / "a[1].png")
+
+
+@pytest.mark.parametrize("address", ["https://example.com/*.png", "data:image/png;base64,AA=="])
+def test_an_address_is_no_pattern(address: str) -> None:
+    with pytest.raises(InputError, match="an address means one image"):
+        Image.all(address)
 
 
 @pytest.mark.parametrize("source", ["none/*.png", "gone", b"x", io.BytesIO(), 3, "a\0b"])

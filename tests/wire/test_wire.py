@@ -1,9 +1,10 @@
 """JSON -> model -> JSON is identical, value for value and type for type."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from hookline.values.blocks import (
     ToolUseBlock,
     UnknownBlock,
 )
+from hookline.values.conversion.copies import copied
 from hookline.values.events import (
     EVENTS,
     ContentBlockDelta,
@@ -28,7 +30,7 @@ from hookline.values.events import (
     UnknownDelta,
     UnknownEvent,
 )
-from hookline.values.frozen import FrozenDict
+from hookline.values.frozen import EMPTY, FrozenDict, Model
 from hookline.values.messages import Message, Request, Response
 from hookline.values.sources import UnknownSource, URLSource
 from hookline.values.tools.definitions import ServerTool, Tool, UnknownTool
@@ -45,6 +47,7 @@ from hookline.wire.codec import (
     structure_response,
     unstructure,
 )
+from hookline.wire.sealed import sealed_response
 
 ANY_TEXT = st.text(st.characters(codec=None))  # lone surrogates too
 JSON = st.recursive(
@@ -190,24 +193,152 @@ def test_requests_survive(data: dict[str, Any]) -> None:
     assert same_or_refused(lambda: encode_request(request), data)
 
 
-@given(
-    st.fixed_dictionaries(
-        {"content": CONTENT},
-        optional={
-            "id": JSON,
-            "type": JSON,
-            "role": JSON,
-            "usage": USAGE | JSON,
-            "stop_reason": JSON,
-            "stop_details": OBJECT | JSON,
-            "status": JSON,
-            "events": JSON,
-            "new": VALUE,
-        },
-    )
+RESPONSE = st.fixed_dictionaries(
+    {"content": CONTENT},
+    optional={
+        "id": JSON,
+        "type": JSON,
+        "role": JSON,
+        "usage": USAGE | JSON,
+        "stop_reason": JSON,
+        "stop_details": OBJECT | JSON,
+        "status": JSON,
+        "events": JSON,
+        "new": VALUE,
+    },
 )
+
+
+@given(RESPONSE)
 def test_responses_survive(data: dict[str, Any]) -> None:
     assert same(unstructure(structure_response(data)), data)
+
+
+def parts(value: Any) -> Iterator[Any]:
+    """Yield a value and what lies in it that somebody could change by force."""
+    if isinstance(value, Model):
+        yield value
+        for each in attrs.fields(type(value)):
+            yield from parts(getattr(value, each.name))
+    elif isinstance(value, tuple | dict):
+        if isinstance(value, dict) and value is not EMPTY:
+            yield value
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from parts(each)
+
+
+@given(RESPONSE)
+def test_a_sealed_response_is_what_its_json_says_and_shares_nothing(data: dict[str, Any]) -> None:
+    response = structure_response(data, status=201, headers={"request-id": "req_1"})
+    sealed = sealed_response(response)
+    assert same(unstructure(sealed), unstructure(response))
+    assert sealed == structure_response(wire_json.loads(wire_json.dumps(unstructure(response))))
+    assert (sealed.status, sealed.headers, sealed.events) == (201, {"request-id": "req_1"}, None)
+    wire = [each for each in parts(sealed) if each is not sealed.headers]
+    assert {id(each) for each in wire}.isdisjoint(id(each) for each in parts(response))
+
+
+BLOCK_JSON: dict[str, dict[str, Any]] = {
+    "text": {"text": "a", "citations": [{"type": "char_location", "cited_text": "b", "document_index": 0,
+        "document_title": None, "start_char_index": 0, "end_char_index": 1}]},
+    "thinking": {"thinking": "hm", "signature": "c2ln"},
+    "tool_use": {"id": "t", "name": "look_up", "input": {"deep": [{"n": 1.5}]}, "caller": {"type": "direct"}},
+    "server_tool_use": {"id": "s", "name": "web_search", "input": {"query": "ants"}},
+    "web_search_tool_result": {"tool_use_id": "s", "content": [{"type": "web_search_result", "url": "u"}]},
+}  # fmt: skip
+
+
+def test_what_the_api_sends_is_copied_without_its_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [{"type": name, **fields} for name, fields in BLOCK_JSON.items()],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 1, "output_tokens": 2, "cache_creation": {"n": 1}, "new": [None]},
+    }
+    response = structure_response(data)
+    monkeypatch.delattr("hookline.wire.sealed._json")
+    sealed = sealed_response(response)
+    assert same(unstructure(sealed), data)
+    assert sealed == response
+
+
+class Showing(str):
+    """Says one thing to whoever looks, and another to the encoder."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = str.__hash__
+
+
+class Hiding(TextBlock):
+    """Looks like a text block."""
+
+    @property
+    def said(self) -> str:
+        return "nothing"
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [
+        ("model", Showing("forbidden")),
+        ("model", 7),
+        ("stop_reason", ["forbidden"]),
+        ("id", None),
+        ("type", None),
+        ("content", [TextBlock("forbidden")]),
+        ("content", (Hiding("forbidden"),)),
+        ("content", (UnknownBlock("", {"type": "text", "text": "forbidden"}),)),
+        ("content", ({"type": "text", "text": "forbidden"},)),
+        ("usage", FrozenDict({"input_tokens": 1})),
+        ("usage", None),
+        ("extra", {"model": "forbidden"}),
+        ("extra", FrozenDict({"content": "forbidden"})),
+        ("extra", FrozenDict({"stop_reason": None})),
+        ("extra", 7),
+        ("absent", frozenset({"model"})),
+        ("container", {"id": "forbidden"}),
+        ("input_transformations", ([1, 2],)),
+    ],
+)  # fmt: skip
+def test_what_is_not_what_it_seems_goes_by_its_json(where: str, what: Any) -> None:
+    response = Response("msg_1", "m", (TextBlock("a"),), "end_turn", None, Usage(1, 2))
+    object.__setattr__(response, where, what)
+    assert copied(response) is None
+    try:
+        by_json = structure_response(wire_json.loads(wire_json.dumps(unstructure(response))))
+    except Exception as error:  # noqa: BLE001 -- whatever it is
+        with pytest.raises(type(error)):
+            sealed_response(response)
+    else:
+        assert sealed_response(response) == by_json
+
+
+@pytest.mark.parametrize(
+    "text", [Showing("forbidden"), 7, None, ["forbidden"]], ids=lambda each: type(each).__name__
+)
+def test_nor_does_anything_hide_further_in(text: Any) -> None:
+    block = TextBlock("a")
+    object.__setattr__(block, "text", text)
+    assert copied(Response("msg_1", "m", (block,))) is None
+    usage = Usage(1, 2)
+    object.__setattr__(usage, "input_tokens", True)
+    assert copied(Response("msg_1", "m", (), usage=usage)) is None
+    deep: Any = FrozenDict()
+    for _ in range(5000):
+        made: FrozenDict[str, Any] = FrozenDict()
+        dict.__setitem__(made, "a", deep)
+        deep = made
+    response = Response("msg_1", "m")
+    object.__setattr__(response, "container", deep)
+    assert copied(response) is None
 
 
 def test_known_fields_become_attributes_and_the_rest_is_extra() -> None:

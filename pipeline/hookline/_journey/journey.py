@@ -55,6 +55,7 @@ async def journey(  # noqa: C901, PLR0912, PLR0915 -- one function to read is th
             delivery = None
             if waiting is not None:  # all of this has been done; the turn goes on where it waited
                 reply = waiting.reply.evolve(trace=turn.trace)
+                turn.request = reply.request
             else:
                 request = await fold(engine, "resolve_images", turn, request)
                 turn.request = request

@@ -8,9 +8,10 @@ layer that answered with an empty list has asked nobody, and what lies inside it
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from time import perf_counter_ns
+from types import CoroutineType
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from hookline._journey.failures import is_failure, raise_failure, result_error, wrong
+from hookline._journey.failures import is_failure, raise_failure, wrong
 from hookline._journey.plugin_set import Implementation
 from hookline.trace import Change
 from hookline.turn import Turn
@@ -88,17 +89,16 @@ class Onion(Generic[S, R]):
 
         try:
             result = implementation.call(self._turn, subject, call_next)
-            if isawaitable(result):
+            # As nearly always; isawaitable() costs more than many a layer.
+            if result.__class__ is CoroutineType or isawaitable(result):
                 result = await result
         except BaseException as error:
             # What comes from further in is no failure of this plugin, enforcer or not.
             if error is from_inside or not is_failure(implementation, error):
                 raise
             raise_failure(implementation, error)
-        described = f"a {self._gives.__name__}"
-        problem = result_error(implementation, result, (self._gives,), described)
-        if problem is not None:
-            raise problem
+        if not isinstance(result, self._gives):
+            raise wrong(implementation, result, f"a {self._gives.__name__}")
         if not inside and self._vet is not None:
             await self._rehearse(place + 1, subject, self._vet)
         passed.append(True)

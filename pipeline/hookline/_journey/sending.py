@@ -137,6 +137,7 @@ class _Exchange:
         if self._is_over:
             return
         self._is_over = True
+        self.ending.told = None  # else each would keep the other, and with them all that was sent
         turn = self._turn
         if isinstance(error, APIError):
             self._listen(error.headers)

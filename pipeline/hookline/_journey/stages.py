@@ -2,6 +2,7 @@
 
 from inspect import isawaitable
 from time import perf_counter_ns
+from types import CoroutineType
 from typing import Any
 
 from hookline._journey.checks import check, sealed
@@ -105,7 +106,7 @@ async def _made(
             result = implementation.call(turn, subject)
             if result is None:  # by far the most; isawaitable() costs more than many a plugin
                 return None
-            if isawaitable(result):
+            if result.__class__ is CoroutineType or isawaitable(result):
                 result = await result
         else:
             result = await result_of(implementation, turn, subject)

@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+import warnings
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
@@ -42,6 +43,8 @@ def run(arguments: list[str]) -> int:
     # A character that the terminal cannot show must not end a reply half-way.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    # What is wrong with a picture is said by us, and once.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     instruction = os.environ.get(_COMPLETE)
     if instruction:
         return shell_complete(root, {}, "hookline", _COMPLETE, instruction)

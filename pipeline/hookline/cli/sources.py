@@ -53,6 +53,8 @@ def pictures(source: str) -> list[Image]:
     image = Image(source)
     if image.kind != "path":
         return [image]
+    if not source:  # which is a path to whoever asks the system: the folder where one stands
+        return [image]
     path = Path(source).expanduser()
     try:
         several = path.is_dir() or (has_magic(source) and not path.exists())

@@ -200,8 +200,9 @@ def _from_open(file: Any, check: Callable[[], None]) -> bytes:
     while len(content) <= _MOST_BYTES:
         try:
             piece = file.read(_PIECE)
-        except (OSError, ValueError) as error:  # a closed file raises ValueError
-            raise InputError(f"the open file cannot be read: {error}") from error
+        except Exception as error:  # it may be anything that can be read
+            reason = str(error) or type(error).__name__
+            raise InputError(f"the open file cannot be read: {reason}") from error
         if not isinstance(piece, bytes):
             raise InputError('open the file in binary mode: open(path, "rb")')
         if not piece:

@@ -67,6 +67,8 @@ class ConversationState(_Declared[T]):
 class _Values(Generic[T]):
     """The values of one plugin instance."""
 
+    __slots__ = ("_declared", "_key")
+
     def __init__(self, declared: _Declared[T], plugin: object) -> None:
         self._declared = declared
         self._key = (id(declared), id(plugin))  # both live as long as the pipeline

@@ -136,7 +136,7 @@ class ProfileTable:
         if base_url.startswith(_SIMULATOR):
             return self.require(_SIMULATED)
         parts = urlsplit(base_url)
-        host = (parts.hostname or "").lower()
+        host = (parts.hostname or "").lower().rstrip(".")
         # The newest first: a plugin's profile of a host is there because the table's did not do.
         found = next((each for each in reversed(self.profiles) if each.at(host, parts.port)), None)
         if called and (found is None or host in _THIS_MACHINE):

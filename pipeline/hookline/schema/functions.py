@@ -84,9 +84,7 @@ def describe(function: Callable[..., Any], name: str | None = None) -> Tool:
     root = object_schema(properties, required)
     if builder.definitions:
         root["$defs"] = builder.definitions
-    return Tool(
-        name=signature.name, input_schema=root, description=said.text.split("\n\n")[0] or None
-    )
+    return Tool(name=signature.name, input_schema=root, description=said.text or None)
 
 
 def accepts(function: Callable[..., Any], schema: Mapping[str, Any]) -> str:

@@ -182,7 +182,8 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
     """
     if not isinstance(model, str) or not model:
         raise InputError(f"model must be the id of a model, not {brief(model)}")
-    if settings.unknown_models == "allow" or models.get(model) is not None:
+    known = models.exact(model) if strict else models.get(model)
+    if settings.unknown_models == "allow" or known is not None:
         return
     if not strict and not model.startswith("claude-"):
         return
@@ -195,7 +196,10 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
 
 
 def _like(models: "ModelTable", model: str) -> str | None:
-    """Return the model that was probably meant: a near name, else the newest of that family."""
+    """Return the model that was meant, or probably was: a near name, else the newest of that family."""
+    spelled = models.get(model)
+    if spelled is not None:
+        return spelled.id  # as a cloud spells it
     names = [name for facts in models for name in (*facts.aliases, facts.id)]
     near = get_close_matches(model, names, 1, cutoff=0.7)
     if near:

@@ -3,15 +3,14 @@
 from collections.abc import (
     AsyncGenerator,
     Callable,
-    Iterator,
     Mapping,
 )
-from contextlib import contextmanager
+from functools import partial
 from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from attrs import Attribute, Factory, define, field
+from attrs import Attribute, Factory, define, field, fields
 
 from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
 from hookline.profiles import LessonName, LessonValue, Profile, Servers
@@ -26,6 +25,7 @@ from hookline.values.prefill import Prefill
 from hookline.values.principal import NOBODY, Principal
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from decimal import Decimal
 
     from hookline.models import ModelTable
@@ -248,15 +248,9 @@ class Turn:
             )
         return self._open_uploads(self)
 
-    @contextmanager
-    def judging(self) -> Iterator[Destination]:
+    def judging(self) -> "AbstractContextManager[Destination]":
         """Fix the destination while checks look at it; the context is the one they judge."""
-        look = object()  # a count would not survive two threads
-        self._judging.add(look)
-        try:
-            yield self._destination
-        finally:
-            self._judging.discard(look)
+        return _Judging(self._judging, self._destination)
 
     def apart(self, destination: Destination) -> "Turn":
         """Return this turn as it was made, in an object that no plugin but enforcers gets.
@@ -270,13 +264,13 @@ class Turn:
         """
         self.check_intact()
         fixed, principal, _ = _MADE[self]
-        turn = Turn(
-            **dict(zip(_FIXED, fixed, strict=True)),
-            **dict(zip(_PROGRESS, _progress(self), strict=True)),
-            principal=principal,
-            destination=destination,
-        )
-        turn._judging.add("for ever")
+        turn = object.__new__(Turn)  # the class itself would check and convert what has been
+        values = (*fixed, *_progress(self), principal, destination, {"for ever"})
+        for put, value in zip(_PUT, values, strict=True):
+            put(turn, value)
+        for put, made in _PUT_NEW:
+            put(turn, made())
+        _MADE[turn] = fixed, principal.apart(), None
         return turn
 
     def check_departs(self) -> None:
@@ -402,11 +396,42 @@ class Turn:
             GeneratorExit: nobody waits for the turn any more.
 
         """
-        self.phase = phase
+        if phase is not self.phase:  # to set an attribute here costs more than all the rest
+            self.phase = phase
         if self.left:
             raise GeneratorExit
         if self.deadline is not None and self.io.now() >= self.deadline:
             raise DeadlineExceeded(phase, self.timeout)
+
+
+class _Judging:
+    """One look of checks at a destination; a class, since every attempt enters two."""
+
+    __slots__ = ("_destination", "_looks")
+
+    def __init__(self, looks: set[object], destination: Destination) -> None:
+        self._looks = looks
+        self._destination = destination
+
+    def __enter__(self) -> Destination:
+        self._looks.add(self)  # a count would not survive two threads
+        return self._destination
+
+    def __exit__(self, *error: object) -> None:
+        self._looks.discard(self)
+
+
+def _itself(default: Any) -> Any:
+    return default
+
+
+_COPIED: Final = (*_FIXED, *_PROGRESS, "principal", "_destination", "_judging")
+_PUT: Final = tuple([getattr(Turn, name).__set__ for name in _COPIED])
+_PUT_NEW: Final = tuple([
+    (getattr(Turn, a.name).__set__, getattr(a.default, "factory", partial(_itself, a.default)))
+    for a in fields(Turn)
+    if a.name not in _COPIED
+])  # fmt: skip
 
 
 def _tampered(name: str) -> PolicyViolation:

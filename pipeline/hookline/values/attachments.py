@@ -235,7 +235,7 @@ class Image(Attachment):
             The images; none has been read.
 
         Raises:
-            InputError: there are none.
+            InputError: a directory or a pattern means none.
 
         Example:
             >>> line.send([*Image.all("scans/*.jpg"), "Which of these show an ant?"])
@@ -309,9 +309,10 @@ def _citations(value: Any) -> Any:
 
 @frozen(eq=False, repr=False, field_transformer=checked)
 class Document(Attachment):
-    """A document for the model: a PDF, or text in UTF-8, which goes as it is written.
+    """A document for the model: a PDF, or text, which goes as it is written.
 
-    Text is whatever is text: Markdown, HTML and CSV too.
+    Text is whatever is text: Markdown, HTML and CSV too; in UTF-8, in UTF-16 with its mark, or as ``media_type``
+    says: ``"text/csv; charset=cp1252"``.
 
     Args:
         source: as for ``Image``: a path, URL, bytes or open binary file. For text at hand see

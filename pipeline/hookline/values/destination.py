@@ -1,6 +1,7 @@
 """Where requests go, and as whom."""
 
 import hashlib
+from functools import cached_property
 
 from attrs import field, frozen
 
@@ -42,7 +43,7 @@ class Destination:
             server=self.server,
         )
 
-    @property
+    @cached_property
     def account(self) -> str:
         """A name for whoever is asking, from which the credential cannot be found out.
 

@@ -70,11 +70,20 @@ class Message(Model):
     # Its JSON, filled in by hookline.wire.codec when first needed: a long history or a large image is
     # encoded once and not on every turn.
     _encoded: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
+    # Its string as a block, made when first asked for.
+    _as_block: Any = field(default=None, init=False, eq=False, repr=False, metadata=LOCAL)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The content as blocks, also where it is a string."""
-        return (TextBlock(self.content),) if isinstance(self.content, str) else self.content
+        content = self.content
+        if not isinstance(content, str):
+            return content
+        block: TextBlock | None = self._as_block
+        if type(block) is not TextBlock or block.text is not content:
+            block = TextBlock(content)
+            object.__setattr__(self, "_as_block", block)
+        return (block,)
 
     @property
     def text(self) -> str:
@@ -219,7 +228,7 @@ class Request(Model):
         Args:
             function: gets a text and returns what stands for it.
             where: the parts it is applied to: ``"system"``; ``"messages"`` (the text of every message,
-                prefill and quotes in citations included); ``"tool_results"``; ``"documents"`` (their
+                prefill and quotes and titles in citations included); ``"tool_results"``; ``"documents"`` (their
                 text, titles and contexts, and search results, wherever they lie; a file that nobody
                 has read yet has no text: from ``send`` on there are none); ``"tool_inputs"`` (all
                 strings in them); ``"tools"`` (the descriptions).

@@ -236,22 +236,21 @@ def encode_request(request: Request) -> bytes:
     kept = request._encoded  # noqa: SLF001 -- the slot is there for this module
     if type(kept) is _Kept and kept.content is request.messages and kept.head is request.model:
         return kept.data
-    index = -1
+    encoded: list[bytes] = []
+    head = b""
     try:
         head = encode_body(_head_writer()(request))
-        parts = [head[:-1], b',"messages":[']
-        for index, message in enumerate(request.messages):  # noqa: B007 -- tells where an error was
-            parts += (encode_message(message), b",")
+        encoded.extend(map(encode_message, request.messages))
     except (Unresolved, UnresolvedContent):
         raise _located(request, "") from None
     except InputError as error:
-        if index >= 0 and error.position:
-            raise _refused(f"messages.{index}.{error.position}", error.reason) from None
+        if head and error.position:  # it was the message behind those that are encoded
+            raise _refused(f"messages.{len(encoded)}.{error.position}", error.reason) from None
         raise
-    if request.messages:
-        parts.pop()
-    parts.append(b"]}")
-    data = b"".join(parts)  # the one copy: megabytes of images are in there
+    parts = [b","] * (2 * len(encoded))
+    parts[::2] = encoded
+    # The one copy: megabytes of images are in there.
+    data = b"".join([head[:-1], b',"messages":[', *parts[:-1], b"]}"])
     if len(data) <= _SMALL:  # estimates, checks and the audit ask again
         object.__setattr__(request, "_encoded", _Kept(request.model, request.messages, data))
     return data

@@ -8,12 +8,11 @@ this is what enforcers judge, and what is used afterwards.
 
 from typing import Final
 
-from attrs import evolve
-
 from hookline.errors import InputError
 from hookline.values.blocks import ToolUseBlock
+from hookline.values.conversion.copies import copied
 from hookline.values.events import ContentBlockDelta, Event, TextDelta
-from hookline.values.frozen import EMPTY, Model
+from hookline.values.frozen import EMPTY, Model, freeze
 from hookline.values.messages import Request, Response
 from hookline.wire.codec import (
     decode_request,
@@ -50,8 +49,13 @@ def sealed_response(response: Response) -> Response:
         DecodeError: it would be the JSON of no response.
 
     """
-    read = structure_response(_json(response), status=response.status, headers=response.headers)
-    return read if response.events is None else evolve(read, events=response.events)
+    read = copied(response) if type(response) is Response else None
+    if read is None:
+        read = structure_response(_json(response))
+    object.__setattr__(read, "status", response.status)  # nobody has seen it yet
+    object.__setattr__(read, "headers", freeze(response.headers))
+    object.__setattr__(read, "events", response.events)
+    return read
 
 
 def sealed_event(event: Event) -> Event:

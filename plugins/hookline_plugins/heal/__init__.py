@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import define, field, frozen
 
-from hookline import APIError, CallNext, Request, Response, Turn, hookimpl
-from hookline.plugin import Book, checks_options, option
+from hookline import APIError, CallNext, Message, Request, Response, Turn, hookimpl
+from hookline.plugin import Book, TurnState, checks_options, option
 from hookline_plugins.heal.fitting import fitted, marks_in
 from hookline_plugins.heal.healing import heal
 from hookline_plugins.heal.repairs import Repair, Unhealable, told
+from hookline_plugins.heal.sound import sound
 
 if TYPE_CHECKING:
     import click
@@ -81,6 +82,7 @@ class Heal:
     after = ("history",)
     before = ("output",)
     strict: bool = field(default=False, metadata=option(harmless=True))
+    seen = TurnState[tuple[Message, ...]](tuple)  # what was found sound in this turn
     _refused: Book[tuple[str, str, str], _Refused] = field(init=False, factory=Book, repr=False)
 
     @hookimpl
@@ -91,6 +93,9 @@ class Heal:
             Unhealable: it cannot be mended, or shall not be.
 
         """
+        if sound(request.messages):
+            self.seen[turn] = request.messages
+            return None
         healed = heal(request.messages, stored=len(turn.options.history), lift=False)
         if not healed.repairs:
             return None
@@ -119,6 +124,7 @@ class Heal:
                 unread=refused.types,
                 betas=turn.betas,
                 prefill=_words(turn, request),
+                seen=self.seen[turn] is request.messages,
             )
             if repairs and self.strict:
                 raise Unhealable(f"{request.model} would refuse this history: {told(repairs)}")

@@ -20,7 +20,7 @@ from hookline.values import (
 from hookline_plugins.heal.repairs import Unhealable
 from hookline_plugins.preflight.turns import HOLDER
 
-__all__ = ["Say", "is_thought", "mended", "without_thoughts"]
+__all__ = ["LONGEST_NAME", "NOT_IN_IDS", "Say", "is_thought", "mended", "without_thoughts"]
 
 Say = Callable[[str, str], None]
 """Gets where and what: one repair."""
@@ -30,9 +30,9 @@ _IN_SYSTEM: Final = ("text", "tool_addition", "tool_removal")
 _IN_RESULTS: Final = (
     "text", "image", "search_result", "document", "tool_reference", "browser_state"
 )  # fmt: skip
-_NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
+NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _HALVES: Final = re.compile("[\ud800-\udfff]")
-_LONGEST_NAME: Final = 128
+LONGEST_NAME: Final = 128
 
 
 def is_thought(block: Block) -> bool:
@@ -168,8 +168,8 @@ def _document(block: DocumentBlock, at: str, say: Say, *, stored: bool) -> Docum
 
 
 def _call(block: ToolUseBlock, at: str, say: Say) -> ToolUseBlock:
-    name = _NOT_IN_IDS.sub("_", block.name)[:_LONGEST_NAME] or "tool"
-    call_id = _NOT_IN_IDS.sub("_", block.id) or "_"
+    name = NOT_IN_IDS.sub("_", block.name)[:LONGEST_NAME] or "tool"
+    call_id = NOT_IN_IDS.sub("_", block.id) or "_"
     if (name, call_id) == (block.name, block.id):
         return block
     say(at, f"the tool call {block.id!r} of {block.name!r} renamed to what the API takes")
@@ -178,7 +178,7 @@ def _call(block: ToolUseBlock, at: str, say: Say) -> ToolUseBlock:
 
 def _result(block: ToolResultBlock, at: str, say: Say, *, stored: bool) -> ToolResultBlock:
     changes: dict[str, object] = {}
-    use_id = _NOT_IN_IDS.sub("_", block.tool_use_id) or "_"
+    use_id = NOT_IN_IDS.sub("_", block.tool_use_id) or "_"
     if use_id != block.tool_use_id:
         changes["tool_use_id"] = use_id
     content = block.content

@@ -14,8 +14,9 @@ from hookline.values import (
     ThinkingBlock,
 )
 from hookline_plugins.heal.blocks import is_thought
-from hookline_plugins.heal.healing import as_user, heal, is_server_result, plain
+from hookline_plugins.heal.healing import as_user, heal, is_server_result
 from hookline_plugins.heal.repairs import Repair, Unhealable, told
+from hookline_plugins.heal.sound import sound
 from hookline_plugins.heal.together import breakpoints, citations, images, shorter_last
 
 __all__ = ["fitted", "mark_of", "marks_in"]
@@ -50,6 +51,7 @@ def fitted(
     unread: Collection[str] = (),
     betas: Collection[str] = (),
     prefill: str | None = None,
+    seen: bool = False,
 ) -> tuple[Request, tuple[Repair, ...]]:
     """Return a request whose history the model at hand takes, and what was changed.
 
@@ -62,6 +64,7 @@ def fitted(
         betas: names of beta headers that go out besides the request's own.
         prefill: the words, perhaps none, that the last assistant message may be; None where the messages
             are not sent but kept, and so may well end in a reply.
+        seen: whether these messages have been found `sound` already.
 
     Raises:
         Unhealable: nothing is left of the messages.
@@ -70,7 +73,7 @@ def fitted(
     repairs: list[Repair] = []
     request = _lifted(request, repairs)
     messages = list(request.messages)
-    if repairs or not plain(messages):
+    if repairs or unread or not (seen or sound(messages)):
         request, messages = _each(
             request, facts, profile, repairs, refused=refused, unread=unread, betas=betas
         )

@@ -7,7 +7,7 @@ as it is when it is mended again; and messages before the first fault stay the s
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, cast
+from typing import Final
 
 from attrs import define, evolve, field, frozen
 
@@ -16,7 +16,7 @@ from hookline.values import CompactionBlock, MCPToolUseBlock, ServerToolUseBlock
 from hookline_plugins.heal.blocks import is_thought, mended
 from hookline_plugins.heal.repairs import Repair, Unhealable
 
-__all__ = ["Healed", "heal", "is_server_result", "plain"]
+__all__ = ["Healed", "heal", "is_server_result"]
 
 _SERVER_CALLS: Final = (ServerToolUseBlock, MCPToolUseBlock)
 _MOST_ROUNDS: Final = 20
@@ -63,30 +63,6 @@ class _Patient:
         self.repairs.append(Repair(where, what))
 
 
-def plain(messages: Sequence[Message]) -> bool:
-    """Say whether messages are texts alone, by turns from a user on: then nothing is wrong with them.
-
-    Most histories are so, and the long ones are looked at anew in every turn: a thousand messages in
-    a tenth of a millisecond.
-
-    Args:
-        messages: any messages.
-
-    """
-    texts = [each.content for each in messages]
-    if set(map(type, texts)) != {str}:
-        return False
-    roles = [each.role for each in messages]
-    if set(roles[::2]) != {"user"} or not set(roles[1::2]) <= {"assistant"}:
-        return False
-    words = cast("list[str]", texts)
-    try:
-        "".join(words).encode()
-    except UnicodeEncodeError:  # half characters
-        return False
-    return all(map(str.strip, words))
-
-
 def heal(messages: Sequence[Message], *, stored: int | None = None, lift: bool = True) -> Healed:
     """Mend a history.
 
@@ -104,8 +80,6 @@ def heal(messages: Sequence[Message], *, stored: int | None = None, lift: bool =
         Unhealable: a message has a role that there is not, or nothing is left.
 
     """
-    if plain(messages):
-        return Healed(tuple(messages))
     count = len(messages) if stored is None else stored
     patient = _Patient([_Placed(each, index) for index, each in enumerate(messages)], count, lift)
     for _ in range(_MOST_ROUNDS):

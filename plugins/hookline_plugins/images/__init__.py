@@ -109,7 +109,8 @@ class Images:
         max_document_bytes: the largest PDF, in bytes after base64 encoding, or text, in bytes.
         max_input_bytes: the largest image file that is read at all, in order to make it smaller.
         max_fetch_bytes: the largest file that is fetched from a URL.
-        max_pixels: the largest image that is decoded, width times height.
+        max_pixels: the largest image that is decoded, width times height; of a JPEG that can be decoded in a
+            smaller size, four times as many may be read.
         fetch_timeout: seconds for one fetch, redirects and body included.
         fetch_redirects: how many redirects one fetch may follow.
         max_fetches: how many different URLs one request may have fetched.

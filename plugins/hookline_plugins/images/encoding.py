@@ -13,7 +13,7 @@ from hookline_plugins.images.plan import Plan
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["Check", "Rendered", "encoded_to_fit", "resized"]
+__all__ = ["MOST_FACTOR", "Check", "Rendered", "encoded_to_fit", "resized"]
 
 Check: TypeAlias = Callable[[], None]
 
@@ -29,6 +29,9 @@ _STEP: Final = 0.75  # how much smaller the sides get when no encoding is short 
 _LEAST_SIDE: Final = 16
 _WRITERS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 _REDUCING_GAP: Final = 3.0  # reduce by whole factors first, as far as nobody can see it
+MOST_FACTOR: Final = 6
+"""From here on that reduces: whole blocks are averaged before the filter."""
+_OPAQUE: Final = frozenset({"L", "RGB"})
 
 
 @frozen
@@ -90,6 +93,12 @@ def resized(picture: "Picture", size: tuple[int, int]) -> "Picture":
 
     if picture.size == size:
         return picture
+    factor = max(picture.width / size[0], picture.height / size[1])
+    if picture.mode in _OPAQUE and factor < MOST_FACTOR and picture.height != size[1]:
+        # As libvips does it: whichever of the two scales, the picture is the same.
+        picture = picture.resize((picture.width, size[1]), Resampling.LANCZOS)
+        if picture.size == size:
+            return picture
     gap = None if picture.mode == "I;16" else _REDUCING_GAP  # which Pillow cannot reduce
     return picture.resize(size, Resampling.LANCZOS, reducing_gap=gap)
 

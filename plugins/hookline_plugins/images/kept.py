@@ -14,11 +14,10 @@ from typing import Final
 from attrs import define, field
 
 from hookline import Turn
+from hookline_plugins.images.alone import Alone
 from hookline_plugins.images.prepare import Sent
 
 __all__ = ["KEPT", "Kept"]
-
-_LOOK_AGAIN: Final = 0.005  # seconds
 
 
 @define(eq=False)
@@ -33,8 +32,8 @@ class Kept:
     most: int
     _images: OrderedDict[Hashable, Sent] = field(factory=OrderedDict, init=False, repr=False)
     _size: int = field(default=0, init=False)
-    _making: set[Hashable] = field(factory=set, init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+    _alone: Alone = field(factory=Alone, init=False, repr=False)
     _pid: int = field(factory=os.getpid, init=False, repr=False)
 
     async def once(self, turn: Turn, key: Hashable, make: Callable[[], Awaitable[Sent]]) -> Sent:
@@ -49,29 +48,16 @@ class Kept:
             DeadlineExceeded: the time was up before somebody else had made it.
 
         """
-        if self._pid != os.getpid():  # whoever was at work lives in the other process only
-            self._pid, self._lock, self._making = os.getpid(), threading.Lock(), set()
-        while (sent := self.get(key)) is None and not self._claimed(key):
-            turn.check_deadline("resolve_images")
-            await turn.io.sleep(_LOOK_AGAIN)
-        if sent is not None:
-            return sent
-        try:
-            sent = self.get(key)  # it may have been made between the last look and the claim
-            if sent is None:
-                sent = await make()
-                self.put(key, sent)
-        finally:
-            with self._lock:
-                self._making.discard(key)
+        if self._pid != os.getpid():  # a thread of the other process may have held it
+            self._pid, self._lock = os.getpid(), threading.Lock()
+        sent = self.get(key)
+        if sent is None:
+            async with self._alone.place(turn, key, "resolve_images"):
+                sent = self.get(key)
+                if sent is None:
+                    sent = await make()
+                    self.put(key, sent)
         return sent
-
-    def _claimed(self, key: Hashable) -> bool:
-        with self._lock:
-            if key in self._making:
-                return False
-            self._making.add(key)
-            return True
 
     def get(self, key: Hashable) -> Sent | None:
         """Return what was kept under this key, or None."""

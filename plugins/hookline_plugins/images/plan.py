@@ -18,6 +18,7 @@ CROWD: Final = 20
 _SIDE: Final = 8000
 _SIDE_IN_A_CROWD: Final = 2000
 
+_REDUCED: Final = 4  # times as many pixels may be read of what is decoded in a smaller size
 _SHRINKS: Final = frozenset({"best", "limits"})
 
 
@@ -88,20 +89,21 @@ class Plan:
             return f"{(size + 2) // 3 * 4:,} bytes in base64, and {self.base64:,} are allowed"
         return ""
 
-    def check_pixels(self, size: tuple[int, int]) -> None:
-        """Refuse to decode what would fill the memory.
+    def check_pixels(self, size: tuple[int, int], reduced: int = 1) -> None:
+        """Refuse to decode what would fill the memory, or take too long.
 
         Args:
             size: width and height, as the header has them.
+            reduced: by what both are divided when it is decoded, as a JPEG can be.
 
         Raises:
             InputError: there are too many pixels.
 
         """
-        width, height = size
-        if width * height > self.pixels:
+        count = size[0] * size[1]
+        if count // reduced**2 > self.pixels or count > self.pixels * _REDUCED:
             raise InputError(
-                f"the image has {width}x{height} pixels, more than the {self.pixels:,} that may be "
+                f"the image has {size[0]}x{size[1]} pixels, more than the {self.pixels:,} that may be "
                 "decoded here; make it smaller first"
             )
 

@@ -71,7 +71,7 @@ class Job:
     @property
     def memory(self) -> int:
         """Bytes that it takes at its peak."""
-        return memory_for(self.media_type, self.picture.size, self.plan)
+        return memory_for(self.picture, self.media_type, self.plan)
 
     def run(self, check: Check) -> Sent:
         """Decode, scale and encode. Blocks.
@@ -153,9 +153,12 @@ def look_at_picture(picture: Any, plan: Plan) -> Job:
         picture: a PIL image, or pixels.
         plan: what is to become of it.
 
+    Raises:
+        InputError: it has more pixels than may be decoded.
+
     """
+    plan.check_pixels(picture.size)
     if isinstance(picture, Pixels):
-        plan.check_pixels(picture.size)
         picture = picture_of(picture, WHY)
     return Job(picture, "image/png", plan, data=None, digest=None)
 
@@ -176,7 +179,8 @@ def _found(data: bytes, plan: Plan) -> Rendered | Job:
         doubtful = not stripped.whole
     excess = plan.excess(header, len(data))
     if scaled or (plan.shrinks and (excess or (doubtful and has_pillow()))):
-        plan.check_pixels((header.width, header.height))
+        if header.media_type != "image/jpeg":  # which may be decoded in a smaller size
+            plan.check_pixels((header.width, header.height))
         return _job(data, header.media_type, plan)
     if excess and plan.fit == "error":
         raise InputError(f'the image is too large: {excess}; fit = "best" makes it fit')

@@ -30,30 +30,42 @@ _MODES: Final = {"1": "L", "L": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA",
 _SIXTEEN_BITS: Final = "I;16"  # which can be scaled as it is
 _WIDE: Final = frozenset({"I", "F", "I;16B", "I;16L", "I;16N"})
 _BYTE: Final = 255
+_WHOLE: Final = 100
 _ORIENTATION: Final = 0x0112
-_PLAIN_BYTES, _COMPLEX_BYTES = 4, 8  # a pixel; palettes and alpha need a second copy
+_JPEG: Final = "image/jpeg"
+# Bytes a pixel: palettes and alpha need a second copy; of a progressive JPEG all coefficients are kept, in its full size.
+_PLAIN_BYTES, _COMPLEX_BYTES, _COEFFICIENTS = 4, 8, 6
 
 
-def memory_for(media_type: str, size: tuple[int, int], plan: Plan) -> int:
+def memory_for(picture: "Picture", media_type: str, plan: Plan) -> int:
     """Estimate the memory that rendering takes at its peak.
 
     Args:
+        picture: opened, not yet decoded.
         media_type: of the file.
-        size: width and height.
         plan: what is to become of it.
 
     Returns:
         Bytes.
 
     """
-    width, height = size
-    if media_type == "image/jpeg":
-        target = plan.size_for(width, height)
-        reduced = next(
-            (n for n in (8, 4, 2) if width // n >= target[0] and height // n >= target[1]), 1
-        )
-        return width * height * _PLAIN_BYTES // reduced**2
-    return width * height * _COMPLEX_BYTES
+    pixels = picture.width * picture.height
+    if media_type != _JPEG:
+        return pixels * _COMPLEX_BYTES
+    whole = pixels * _COEFFICIENTS if _progressive(picture) else 0
+    return whole + pixels * _PLAIN_BYTES // _reduced(picture.size, plan) ** 2
+
+
+def _reduced(size: tuple[int, int], plan: Plan) -> int:
+    """Return by what the sides of a JPEG are divided when it is decoded."""
+    target = plan.size_for(*size)
+    fits = (n for n in (8, 4, 2) if size[0] // n >= target[0] and size[1] // n >= target[1])
+    return next(fits, 1)
+
+
+def _progressive(picture: "Picture") -> bool:
+    """Tell whether a JPEG has to be read whole before a first line of it is known."""
+    return bool(picture.info.get("progressive"))
 
 
 def open_file(data: bytes, plan: Plan) -> "Picture":
@@ -71,8 +83,9 @@ def open_file(data: bytes, plan: Plan) -> "Picture":
         InputError: the file is damaged, or has more pixels than may be decoded.
 
     """
-    picture = open_image(data, WHY)
-    plan.check_pixels(picture.size)  # a GIF's first frame may be larger than its canvas
+    picture = open_image(data, WHY)  # a GIF's first frame may be larger than its canvas
+    smaller = picture.format == "JPEG" and not _progressive(picture)
+    plan.check_pixels(picture.size, _reduced(picture.size, plan) if smaller else 1)
     return picture
 
 
@@ -93,15 +106,13 @@ def render(
         The new file. Equal input gives equal output with one Pillow.
 
     Raises:
-        InputError: the file is damaged, has more pixels than may be decoded, or cannot be made
-            to fit.
+        InputError: the file is damaged, or cannot be made to fit.
 
     """
-    plan.check_pixels(picture.size)
     with damage_explained():
         target = plan.size_for(*picture.size)
         full = picture.width
-        if data is not None and media_type == "image/jpeg":
+        if data is not None and media_type == _JPEG:
             picture.draft(None, target)
         shrunk = vips.scaled(data, media_type, picture, full, target) if data is not None else None
         if shrunk is None:
@@ -167,13 +178,15 @@ def _narrowed(picture: "Picture") -> "Picture":
     """
     if picture.mode not in ("I", "F"):
         return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    largest: Any = picture.getextrema()[1]
     if picture.mode == "F":
+        # Not getextrema(), which is lost with the first pixel that is no number, as measurements have.
+        hundredths: Any = picture.point(lambda value: value * 100).convert("L").getextrema()
         return (
             picture.point(lambda value: value * 255).convert("L")
-            if largest <= 1
+            if hundredths[1] <= _WHOLE
             else picture.convert("L")
         )
+    largest: Any = picture.getextrema()[1]
     return (
         picture.point(lambda value: value * (1 / 256)).convert("L")
         if largest > _BYTE

@@ -1,6 +1,7 @@
 """From what the caller handed over to bytes, and from bytes to a source that the API accepts."""
 
 import binascii
+import codecs
 import re
 from base64 import b64encode
 from typing import Any, Final
@@ -25,6 +26,18 @@ _PLAUSIBLE: Final = re.compile(
     r"image/.+|application/(?:pdf|octet-stream|x-pdf)|text/(?:plain|markdown|csv)|binary/.+",
     re.IGNORECASE,
 )
+_CHARSET: Final = re.compile(r";\s*charset=\"?([\w.:-]+)", re.IGNORECASE)
+# The longer ones first: UTF-32 begins as UTF-16 does.
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# What texts look like, by their first bytes.
+_TEXTS: Final = frozenset({
+    "plain text", "an HTML page", "an HTML or XML page", "XML, perhaps an SVG drawing", "something unknown"
+})  # fmt: skip
 _PREFIX: Final = 256  # a data: prefix is shorter
 
 
@@ -99,18 +112,32 @@ def read_stream(file: Any, *, most: int) -> bytes:
     """
     try:
         start = file.tell() if getattr(file, "seekable", bool)() else None
-        data = file.read(most + 1)
+        data = _read_all(file, most)
         if start is not None:
             file.seek(start)  # the same attachment may be resolved again, in another turn
-    except (OSError, ValueError) as error:  # a closed file raises ValueError
-        raise InputError(f"the open file cannot be read: {error}") from error
-    if not isinstance(data, bytes):
-        raise InputError("the file is open as text; open it with mode 'rb'")
+    except InputError:
+        raise
+    except Exception as error:  # it may be anything that can be read: a response, a bucket's object
+        reason = str(error) or type(error).__name__
+        raise InputError(f"the open file cannot be read: {reason}") from error
     if not data:
         raise InputError("the open file gave no bytes: it is empty or was read to its end before")
     if len(data) > most:
         raise InputError(f"the file has more than the {most:,} bytes that are allowed")
     return data
+
+
+def _read_all(file: Any, most: int) -> bytes:
+    """Read to the end, or to where it is known to be too long: sockets and pipes give pieces."""
+    data = bytearray()
+    while len(data) <= most:
+        piece = file.read(most + 1 - len(data))
+        if piece is not None and not isinstance(piece, bytes):
+            raise InputError("the file is open as text; open it with mode 'rb'")
+        if not piece:
+            break
+        data += piece
+    return bytes(data)
 
 
 def passed_on(url: str) -> URLSource:
@@ -147,24 +174,40 @@ def document_source(data: bytes, *, said: str | None, most: int) -> Source:
         A base64 source for a PDF, a text source for text.
 
     Raises:
-        InputError: it is neither, too large, or not UTF-8.
+        InputError: it is neither, too large, or in an encoding that nobody has named.
 
     """
     if is_pdf(data) and not (said or "").startswith("text/"):
         if len(data) > most // 4 * 3:
             raise InputError(f"the PDF has {len(data):,} bytes, and {most // 4 * 3:,} are allowed")
         return base64_source("application/pdf", data)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise InputError(f"a document is a PDF or UTF-8 text; this looks like {looks_like(data)}")
+    text = _decoded(data, said or "")
     if not text.strip():
         raise InputError("the document is empty")
     if len(data) > most:
         raise InputError(f"the text has {len(data):,} bytes, and {most:,} are allowed")
     return TextSource("text/plain", text)
+
+
+def _decoded(data: bytes, said: str) -> str:
+    """Decode a text: as its first bytes say, or else its media type, or else as UTF-8."""
+    charset = _CHARSET.search(said)
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    encoding = marked or (charset[1] if charset else "utf-8")
+    try:
+        text = data.decode(encoding).removeprefix("\ufeff")
+    except LookupError as error:
+        raise InputError(f"there is no encoding of texts called {encoding!r}") from error
+    except ValueError:
+        text = "\0"
+    if "\0" not in text:
+        return text
+    if b"\0" in data or looks_like(data) not in _TEXTS:
+        raise InputError(f"a document is a PDF or UTF-8 text; this looks like {looks_like(data)}")
+    raise InputError(
+        f"it is no text in {encoding}; say which encoding it has: "
+        'Document(…, media_type="text/plain; charset=cp1252")'
+    )
 
 
 def base64_source(media_type: str, data: bytes) -> Base64Source:

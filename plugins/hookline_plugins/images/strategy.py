@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hookline import ConfigError, Request, Turn
 from hookline.plugin import ConversationState, TurnState
@@ -128,14 +128,15 @@ def shown_but_going(turn: Turn, request: Request) -> int:
     """Return how many characters of a request go by id in the end, and are shown as bytes in a rehearsal."""
     if turn.asks_model or not takes_ids(turn):
         return 0
-    return sum(len(source.data) for source in by_id(turn, request))
+    found = _found(request)
+    return sum(found[source].size for source in by_id(turn, request))
 
 
 def must_go(turn: Turn, request: Request, sources: Iterable[Uploaded]) -> bool:
     """Tell whether these have to go by id: since they are to, or since they do not fit into the request."""
     if any(CHOSEN.of_source(turn, source) == "file" for source in sources):
         return True
-    return sum(len(source.data) for source, _ in _sources(request)) > _MOST
+    return sum(each.size for each in _found(request).values()) > _MOST
 
 
 def _uploads(turn: Turn) -> bool:
@@ -148,34 +149,59 @@ def by_id(turn: Turn, request: Request) -> list[Uploaded]:
     That is all that is to go so. By ``"auto"``, where the server keeps files: what is large and comes for the
     third time, and the largest of a request that is too full.
     """
-    turns: dict[Uploaded, int] = {}
-    for source, replies in _sources(request):
-        turns.setdefault(source, replies)
-    strategies = {source: CHOSEN.of_source(turn, source) for source in turns}
-    always = [source for source in turns if strategies[source] == "file"]
+    found = _found(request)
+    strategies = {source: CHOSEN.of_source(turn, source) for source in found}
+    always = [source for source in found if strategies[source] == "file"]
     if not turn.profile.files:
         return always
-    free = {source: count for source, count in turns.items() if strategies[source] == "auto"}
-    staying = sum(len(source.data) for source in turns if strategies[source] in ("base64", "url"))
+    free = {source: each for source, each in found.items() if strategies[source] == "auto"}
+    staying = sum(
+        each.size for source, each in found.items() if strategies[source] in ("base64", "url")
+    )
     return always + _worth_it(free, staying)
 
 
-def _worth_it(turns: dict[Uploaded, int], staying: int) -> list[Uploaded]:
-    """Return what is worth an upload: of sources, each with the replies after it; others have so many characters."""
+@frozen
+class _Found:
+    """What a request holds of one source.
+
+    Attributes:
+        replies: how many came after it was first sent.
+        size: characters of it, as often as it stands there.
+
+    """
+
+    replies: int
+    size: int
+
+
+def _worth_it(found: dict[Uploaded, _Found], staying: int) -> list[Uploaded]:
+    """Return what is worth an upload, of sources; so many characters of others stay in any case."""
     chosen = [
         source
-        for source, replies in turns.items()
-        if replies >= _TURNS and len(source.data) >= _REUSED
+        for source, each in found.items()
+        if each.replies >= _TURNS and len(source.data) >= _REUSED
     ]
     taken = set(chosen)
     # The last is the largest, and of several the oldest: the same ones in every turn.
-    others = [source for source in reversed(turns) if source not in taken]
-    others.sort(key=lambda each: len(each.data))
-    excess = staying + sum(len(source.data) for source in others) - _FULL
+    others = [source for source in reversed(found) if source not in taken]
+    others.sort(key=lambda source: found[source].size)
+    excess = staying + sum(found[source].size for source in others) - _FULL
     while excess > 0 and others:
         chosen.append(others.pop())
-        excess -= len(chosen[-1].data)
+        excess -= found[chosen[-1]].size
     return chosen
+
+
+def _found(request: Request) -> dict[Uploaded, _Found]:
+    found: dict[Uploaded, _Found] = {}
+    for source, replies in _sources(request):
+        before = found.get(source)
+        size = len(source.data)
+        found[source] = (
+            _Found(replies, size) if before is None else evolve(before, size=before.size + size)
+        )
+    return found
 
 
 def _sources(request: Request) -> Iterator[tuple[Uploaded, int]]:

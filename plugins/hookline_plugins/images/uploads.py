@@ -37,6 +37,7 @@ from hookline.values import (
     ImageBlock,
     TextSource,
 )
+from hookline_plugins.images.alone import Alone
 from hookline_plugins.images.strategy import Uploaded, by_id, must_go, takes_ids
 from hookline_plugins.storage.stores import SQLiteStore, file_path
 
@@ -88,6 +89,7 @@ class Uploads:
         metadata=option(harmless=False),
     )
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+    _alone: Alone = field(factory=Alone, init=False, repr=False)
     _opened: list[SQLiteStore] = field(factory=list, init=False, repr=False)
 
     @hookimpl
@@ -155,11 +157,22 @@ class Uploads:
         sources = list(sources)
         for number, source in enumerate(sources):  # one after the other: each is large
             turn.report(Progress(self.name, number, len(sources), "uploads"))
-            key = await turn.io.run_blocking(_key, turn, source)
-            kept = await self._do(turn, self._store().get, key)
-            ids[source] = json.loads(kept)["id"] if kept else await self._upload(turn, source, key)
+            ids[source] = await self._id(turn, source)
         turn.report(Progress(self.name, len(sources), len(sources), "uploads"))
         return ids
+
+    async def _id(self, turn: Turn, source: Uploaded) -> str:
+        key = await turn.io.run_blocking(_key, turn, source)
+        kept = await self._do(turn, self._store().get, key)
+        if kept is None:
+            async with self._alone.place(
+                turn, key, "an upload"
+            ):  # several turns may want it at once
+                kept = await self._do(turn, self._store().get, key)
+                if kept is None:
+                    return await self._upload(turn, source, key)
+        file_id: str = json.loads(kept)["id"]
+        return file_id
 
     async def _upload(self, turn: Turn, source: Uploaded, key: bytes) -> str:
         content = await turn.io.run_blocking(_content, source)

@@ -104,6 +104,7 @@ class Modernize:
         return Wanted(
             models=turn.models,
             model=self._model(turn, request, today),
+            name=self.model,
             allow_price=self.allow_price,
             version=turn.api_version,
             today=today,
@@ -120,7 +121,7 @@ class Modernize:
             )
         old = known_as(request.model, turn.models)
         outdated = old is not None and (old.status != "active" or is_gone(old, today))
-        return chosen if outdated else turn.models.get(request.model)
+        return chosen if outdated else self._stays(turn, request)
 
     def _stays(self, turn: Turn, request: Request) -> ModelFacts | None:
         """Return the model where it lives on although the API has retired it: at Bedrock, say."""

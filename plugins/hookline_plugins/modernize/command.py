@@ -130,6 +130,7 @@ def command(
     wanted = Wanted(
         models=models,
         model=facts,
+        name=model or "",
         allow_price=allow_price,
         version=api_version,
         today=dt.datetime.now(dt.UTC).date(),

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hookline import DecodeError, Request
 from hookline.models import ModelFacts, ModelTable
@@ -38,6 +38,7 @@ class Wanted:
     Attributes:
         models: what is known of models.
         model: the one that all of them shall go to; None for their own, or its successor.
+        name: how that one is spelled; empty for its id.
         allow_price: take a successor whose price differs by more than half.
         version: the ``anthropic-version`` that they go out with.
         today: the day by which models are gone; None to go by the table alone.
@@ -46,6 +47,7 @@ class Wanted:
 
     models: ModelTable
     model: ModelFacts | None = None
+    name: str = ""
     allow_price: bool = False
     version: str = NEWEST_VERSION
     today: dt.date | None = None
@@ -92,15 +94,16 @@ def _moved(
 ) -> tuple[Request, tuple[Change, ...]]:
     if move is None:
         return request, ()
-    taken = move.chosen or not move.dear or wanted.allow_price
-    what = f"{request.model} is {move.new.id}"
+    chosen = move.fact == successors.CHOSEN
+    taken = chosen or not move.dear or wanted.allow_price
+    name = (chosen and wanted.name) or move.new.id
+    what = f"{request.model} is {name}"
     if move.prices:
         what += f"; {move.prices}{', by more than half' if move.dear else ''}"
     if not taken:
         what = f"{request.model} could be {move.new.id}; {move.prices}, so take it with allow_price"
-    fact = "it was chosen" if move.chosen else successors.FACT
-    change = Change(rule="model", where="model", what=what, fact=fact, done=taken)
-    return (request.evolve(model=move.new.id) if taken else request), (change,)
+    change = Change(rule="model", where="model", what=what, fact=move.fact, done=taken)
+    return (request.evolve(model=name) if taken else request), (change,)
 
 
 def modernized_json(
@@ -131,13 +134,29 @@ def modernized_json(
     if not isinstance(betas, list | tuple) or not all(isinstance(each, str) for each in betas):
         raise DecodeError("betas must be a list of names", path=key)
     request = request.evolve(betas=tuple(betas))
-    modern, changes = modernized(request, wanted)
+    there, told = _elsewhere(request, wanted)
+    modern, changes = modernized(request, there)
+    changes = (*told, *changes)
     if not any(change.done for change in changes):
         return dict(body), (*changes, *_left(modern, wanted))
     result = unstructure(modern)
     if modern.betas:
         result[key] = list(modern.betas)
     return result, (*changes, *_left(modern, wanted))
+
+
+def _elsewhere(request: Request, wanted: Wanted) -> tuple[Wanted, tuple[Change, ...]]:
+    """Keep a model that another platform spells: its days are that platform's; tell if the API's are over."""
+    facts = successors.spelled_elsewhere(request.model, wanted.models)
+    if facts is None or wanted.model is not None:
+        return wanted, ()
+    wanted = evolve(wanted, model=facts)
+    if not successors.is_gone(facts, wanted.today):
+        return wanted, ()
+    what = f"{request.model} is {facts.id} of another platform, left as it is; see whether it still answers there"
+    return wanted, (
+        Change(rule="model", where="model", what=what, fact=successors.RETIRED, done=False),
+    )
 
 
 def _left(request: Request, wanted: Wanted) -> tuple[Change, ...]:

@@ -183,7 +183,9 @@ def _is_claude(model: ast.expr, script: _Script) -> bool | None:
         name = _value(model, script)
     except _Unknown:
         return None
-    return isinstance(name, str) and name.startswith("claude")
+    if not isinstance(name, str):
+        return False
+    return name.startswith("claude") or (script.claude and script.wanted.models.is_claude(name))
 
 
 def _chain(node: ast.expr) -> list[str]:
@@ -358,7 +360,7 @@ def _single(node: ast.AST, script: _Script) -> None:
 
 
 def _name(node: ast.Constant, script: _Script) -> None:
-    if id(node) in script.seen or not str(node.value).startswith("claude-"):
+    if id(node) in script.seen or "claude-" not in str(node.value):
         return
     known = known_as(str(node.value), script.wanted.models)
     if known is None or not is_gone(known, script.wanted.today):

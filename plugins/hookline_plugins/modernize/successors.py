@@ -9,9 +9,11 @@ from attrs import frozen
 
 from hookline.models import ModelFacts, ModelTable, Prices
 
-__all__ = ["FACT", "Move", "is_gone", "known_as", "move_of"]
+__all__ = ["CHOSEN", "Move", "is_gone", "known_as", "move_of", "spelled_elsewhere"]
 
-FACT: Final = "it is retired, facts 9.1"
+CHOSEN: Final = "it was chosen"
+RETIRED: Final = "it is retired, facts 9.1"
+SPELLED: Final = "the API spells it so, facts 9.1"
 _HALF: Final = Decimal("0.5")
 # Names of 2023, when a version was its own alias; they mean the last of their kind. General knowledge of the time.
 _OF_2023: Final = (
@@ -27,13 +29,13 @@ class Move:
     Attributes:
         old: what is known of the old one; None for nothing.
         new: the other one.
-        chosen: whether somebody chose it; else it is the successor.
+        fact: what forces it.
 
     """
 
     old: ModelFacts | None
     new: ModelFacts
-    chosen: bool
+    fact: str
 
     @property
     def dear(self) -> bool:
@@ -64,8 +66,7 @@ def known_as(model: str, models: ModelTable) -> ModelFacts | None:
     known = models.get(model)
     if known is not None:
         return known
-    meant = next((name for pattern, name in _OF_2023 if pattern.fullmatch(model)), "")
-    return models.get(meant)
+    return models.get(_of_2023(model))
 
 
 def is_gone(facts: ModelFacts, today: dt.date | None) -> bool:
@@ -97,10 +98,22 @@ def move_of(
     """
     old = known_as(model, models)
     if chosen is not None:
-        return None if old is chosen else Move(old, chosen, chosen=True)
+        return None if old is chosen else Move(old, chosen, CHOSEN)
     new = old
     while new is not None and is_gone(new, today):
         new = models.get(new.successor or "")
-    if old is None or new is None or (new is old and models.get(model) is old):
+    if old is None or new is None or (new is old and models.exact(model) is old):
         return None
-    return Move(old, new, chosen=False)
+    return Move(old, new, SPELLED if new is old else RETIRED)
+
+
+def spelled_elsewhere(model: str, models: ModelTable) -> ModelFacts | None:
+    """Return the facts of a model by a name that another platform has for it; None for other names."""
+    if models.exact(model) is not None or _of_2023(model):
+        return None
+    return models.get(model)
+
+
+def _of_2023(model: str) -> str:
+    """Return the model that a name of 2023 means; empty for another name."""
+    return next((name for pattern, name in _OF_2023 if pattern.fullmatch(model)), "")

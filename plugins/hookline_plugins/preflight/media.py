@@ -63,8 +63,10 @@ def look(block: Block, place: str, digest: Digest, *, inner: bool = False) -> No
     """Note what an image, a document or a search result is."""
     if isinstance(block, ImageBlock):
         digest.images += 1
+        digest.media = True
         _look_at_image(block, place, digest)
     elif isinstance(block, DocumentBlock):
+        digest.media = True
         if not inner:
             _note_citations(block.citations, place, digest)
         _look_at_document(block, place, digest)

@@ -42,7 +42,7 @@ def check(given: "Given") -> Iterator[Problem]:
     profile = given.profile
     if profile is None or profile.all_rules:
         return
-    if not given.history.plain:
+    if given.history.media:
         for index, message in enumerate(given.request.messages):
             for block, place in _placed(message.blocks, f"messages.{index}.content"):
                 yield from _looked_at(block, place, profile)

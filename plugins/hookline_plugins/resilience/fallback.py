@@ -133,7 +133,7 @@ class Fallback:
         table = load_models()
         for model in self.models:
             facts = table.get(model)
-            if facts is not None and facts.retired:
+            if facts is not None and facts.retired and table.exact(model) is not None:
                 raise ConfigError(f"fallback: {model} is retired; name a model that still answers")
             if facts is None and not self.unknown_models:
                 raise ConfigError(
@@ -219,7 +219,8 @@ class Fallback:
             turn.trace.note("fallback", f"not to {model}: {why}")
             return None
         changed, changes = adapted(request, facts, turn.destination.api_version)
-        changed = changed.evolve(model=model)
+        spelled_so = turn.models.exact(model) is not None or not turn.profile.all_rules
+        changed = changed.evolve(model=model if spelled_so else facts.id)
         turn.trace.note("fallback", f"to {model}" + "".join(f"; {each}" for each in changes))
         return changed
 

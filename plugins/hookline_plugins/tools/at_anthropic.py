@@ -14,7 +14,7 @@ from hookline_plugins.tools.running import Job
 
 __all__ = ["Connector", "ServerSide"]
 
-_HERE: Final = ("bash", "text_editor", "memory")  # which run where the pipeline runs
+_HERE: Final = ("bash", "computer", "text_editor", "memory")  # which run where the pipeline runs
 _OFFERED: Final = tuple(name for name in NAMES if name not in _HERE)
 _MCP_BETA: Final = "mcp-client-2025-11-20"
 _SECRET: Final = "env:"  # noqa: S105 -- the prefix, not a secret

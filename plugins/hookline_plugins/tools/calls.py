@@ -31,7 +31,7 @@ from hookline_plugins.tools.results import content_of, failed
 from hookline_plugins.tools.resuming import Record
 from hookline_plugins.tools.routes import Client, Table
 from hookline_plugins.tools.rows import Row
-from hookline_plugins.tools.running import Job
+from hookline_plugins.tools.running import Job, stops_the_turn
 
 __all__ = ["Bounds", "Calls"]
 
@@ -221,8 +221,8 @@ class Calls:
             seconds = self._bounds.timeout
             text = f"the tool was stopped after {seconds:g} s" if seconds else str(error)
             return self._failed(call, error, text)
-        except (Exception, SystemExit) as error:
-            if needs_event_loop(error):
+        except BaseException as error:
+            if needs_event_loop(error) or stops_the_turn(error):
                 raise  # the developer must know; the model could only shrug
             return self._failed(call, error)
 

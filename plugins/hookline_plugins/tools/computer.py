@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from hookline import ConfigError, Image, InputError, MissingExtra, Turn
 from hookline.values import ServerTool, ToolSpec, thaw
+from hookline_plugins.tools.known import type_for
 from hookline_plugins.tools.running import Job, called
 
 __all__ = ["Computer", "Screen"]
@@ -170,7 +171,7 @@ class Computer:
         first, facts = turn.models.get(_FIRST_WITH_TOOLSET), turn.models.get(model)
         if facts is None or first is None or facts.released is None or first.released is None:
             return "computer_20251124"
-        return "toolset" if facts.released >= first.released else "computer_20250124"
+        return "toolset" if facts.released >= first.released else type_for(turn, model, "computer")
 
     def _scale(self, turn: Turn, model: str) -> float:
         width, height = map(int, self.screen.size)

@@ -18,6 +18,7 @@ __all__ = ["NAMES", "defined", "is_claude", "type_for"]
 # The oldest first. A model whose day nobody knows gets the oldest.
 _TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "bash": ("bash_20250124",),
+    "computer": ("computer_20250124", "computer_20251124"),
     "text_editor": ("text_editor_20250124", "text_editor_20250429", "text_editor_20250728"),
     "memory": ("memory_20250818",),
     "web_search": ("web_search_20250305", "web_search_20260209", "web_search_20260318"),

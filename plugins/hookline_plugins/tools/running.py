@@ -1,6 +1,7 @@
 """The running of Python functions as tools: blocking, async, or generators that report progress."""
 
 import inspect
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
@@ -11,7 +12,7 @@ from attrs import field, frozen
 from hookline import ToolUseBlock, Turn
 from hookline.values.tools.events import ToolProgress
 
-__all__ = ["Function", "Job", "called", "is_async", "within"]
+__all__ = ["Function", "Job", "called", "is_async", "stops_the_turn", "within"]
 
 
 @frozen(kw_only=True)
@@ -112,6 +113,26 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target)
 
 
+def stops_the_turn(error: BaseException) -> bool:
+    """Say whether what came out of a tool is meant for whoever runs it: an interruption, a cancellation.
+
+    All else is the tool's own, a panic of Rust code and a ``CancelledError`` that nobody has asked for
+    among it.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(stops_the_turn, error.exceptions))
+    if isinstance(error, Exception | SystemExit):
+        return False
+    library = type(error).__module__.partition(".")[0]
+    if library == "asyncio":
+        try:
+            task = sys.modules["asyncio"].current_task()
+        except RuntimeError:  # no loop runs, so nobody can cancel
+            return False
+        return task is None or task.cancelling() > 0
+    return library == "trio" or isinstance(error, KeyboardInterrupt | GeneratorExit)
+
+
 def _target(function: Any) -> Any:
     """Return what is behind partials, wrappers and callable objects."""
     while isinstance(function, partial):
@@ -127,8 +148,10 @@ def _drained(function: Callable[[], Any], job: Job, left: threading.Event) -> An
         result = function()
         if inspect.isgenerator(result):
             return _returned(cast("Generator[Any, Any, Any]", result), job, left)
-    except (SystemExit, GeneratorExit) as error:  # a tool ends neither the program nor the turn
-        raise RuntimeError(f"the tool raised {type(error).__name__}") from error
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a tool ends neither the program nor the turn
+        raise RuntimeError(f"the tool raised {type(error).__name__}: {error}") from error
     return result
 
 

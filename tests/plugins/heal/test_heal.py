@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hookline import (
@@ -32,8 +32,9 @@ from hookline.values import (
     WebSearchToolResultBlock,
 )
 from hookline.wire import encode_message, structure_message
-from hookline_plugins.heal import Heal, Unhealable, heal, healing
-from hookline_plugins.heal.fitting import fitted
+from hookline_plugins.heal import Heal, Unhealable, heal
+from hookline_plugins.heal.fitting import _each, fitted
+from hookline_plugins.heal.sound import sound
 
 MODELS = [facts.id for facts in load_models() if not facts.retired]
 
@@ -467,15 +468,68 @@ def test_what_was_fitted_to_a_model_fits_it_and_begins_as_it_did(
         assert before is after
 
 
-def test_a_history_of_texts_by_turns_is_not_looked_at_block_by_block(
+SOUND_PARTS = st.one_of(
+    st.tuples(st.builds(Message, st.just("user"), TEXTS)),
+    st.tuples(
+        st.builds(Message, st.just("assistant"), st.one_of(TEXTS, st.builds(TextBlock, TEXTS)))
+    ),
+    st.builds(
+        lambda call, id_, said, failed, more: (
+            Message("assistant", [call]),
+            Message("user", [ToolResultBlock(id_, said, is_error=failed), *more]),
+        ),
+        st.builds(
+            ToolUseBlock,
+            IDS,
+            st.sampled_from(["get", "a tool"]),
+            toolset_name=st.sampled_from([None, "s"]),
+        ),
+        IDS,
+        TEXTS,
+        st.sampled_from([None, True]),
+        st.lists(BLOCKS, max_size=2),
+    ),
+)
+NEARLY_SOUND = st.lists(SOUND_PARTS, max_size=5).map(
+    lambda parts: [message for part in parts for message in part]
+)
+
+
+@given(st.one_of(HISTORIES, NEARLY_SOUND), st.sampled_from(MODELS))
+@example([Message("user", "a"), Message("assistant", "b"), Message("user", "c")], MODELS[0])
+def test_in_what_is_sound_at_a_glance_there_is_nothing_to_mend(
+    history: list[Message], model: str
+) -> None:
+    if not sound(history):
+        return
+    healed = heal(history)
+    assert (healed.repairs, healed.messages) == ((), tuple(history))
+    request, facts = Request(model, 9, history), load_models().get(model)
+    profile = load_profiles().guess("https://api.anthropic.com")
+    assert _each(request, facts, profile, [], refused=(), unread=(), betas=()) == (request, history)
+
+
+def test_a_history_of_texts_and_tools_by_turns_is_not_looked_at_block_by_block(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def looked(*_given: Any, **_options: Any) -> Any:
         raise AssertionError("looked at a block")
 
-    monkeypatch.setattr(healing, "mended", looked)
-    turns = tuple(Message("user" if n % 2 == 0 else "assistant", f"turn {n}") for n in range(1000))
-    assert healing.heal(turns).messages == turns
+    monkeypatch.setattr("hookline_plugins.heal.heal", looked)
+    monkeypatch.setattr("hookline_plugins.heal.fitting._each", looked)
+    turns = [
+        message
+        for n in range(250)
+        for message in (
+            Message("user", f"turn {n}"),
+            Message("assistant", [TextBlock("I look."), ToolUseBlock(f"toolu_{n}", "look")]),
+            Message("user", [ToolResultBlock(f"toolu_{n}", ""), TextBlock("And?")]),
+            Message("assistant", [TextBlock("Nothing.")]),
+        )
+    ]
+    with Pipeline(base_url="sim:") as line:
+        reply = line.send("Go on", messages=turns)
+    assert reply.request.messages[:-1] == tuple(turns)
 
 
 @pytest.mark.parametrize(
@@ -487,8 +541,19 @@ def test_a_history_of_texts_by_turns_is_not_looked_at_block_by_block(
         [Message("user", "a"), Message("system", "b")],
         [Message("user", "a"), Message("assistant", " \n")],
         [Message("user", "a"), Message("assistant", "half \ud83d")],
-        [Message("user", [TextBlock("a")])],
+        [Message("user", "a"), Message("assistant", [ToolUseBlock("toolu_1", "get")])],
+        [Message("user", [TextBlock("a", cache_control=CacheControl())])],
+        [
+            Message("user", "a"),
+            Message("assistant", [ToolUseBlock("toolu_1", "get")]),
+            Message("user", [ToolResultBlock("toolu_1", " ", is_error=True)]),
+        ],
+        [
+            Message("user", "a"),
+            Message("assistant", [ToolUseBlock("toolu_1", "get", toolset_name="set")]),
+            Message("user", [ToolResultBlock("toolu_1", "b")]),
+        ],
     ],
 )
 def test_what_may_be_wrong_is_looked_at(messages: list[Message]) -> None:
-    assert not healing.plain(messages)
+    assert not sound(messages)

@@ -2,6 +2,7 @@
 
 import binascii
 import errno
+import math
 import os
 import random
 import socket
@@ -218,6 +219,27 @@ def test_open_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "no bytes" in refuses(Image(BytesIO()))
 
 
+class Pieces:
+    """Gives a few bytes at a time, as a socket does, and cannot go back."""
+
+    def __init__(self, data: bytes, error: Exception | None = None) -> None:
+        self.data, self.error = data, error
+
+    def read(self, size: int) -> bytes | None:
+        if not self.data and self.error:
+            raise self.error
+        piece, self.data = self.data[: min(size, 50)], self.data[50:]
+        return piece
+
+
+def test_what_comes_in_pieces_is_read_to_its_end() -> None:
+    assert resolve(Image(Pieces(made()))) == (b64block(made()),)
+    assert "more than" in refuses(Image(Pieces(made())), max_input_bytes=100)
+    lost = Pieces(made(), RuntimeError("the peer is gone"))
+    assert "cannot be read: the peer is gone" in refuses(Image(lost))
+    assert "cannot be read: RuntimeError" in refuses(Image(Pieces(b"", RuntimeError())))
+
+
 def test_options_of_the_attachment_are_kept() -> None:
     [block] = resolve(Image(made(), cache_control=CacheControl("1h"), extra={"new": 1}))
     assert isinstance(block, ImageBlock)
@@ -273,7 +295,10 @@ def test_all_text_is_text_and_goes_as_it_is_written(name: str, text: str, tmp_pa
     ("data", "words"),
     [
         (made(), "image/png: use Image"),
-        (b"\xff\xfeh\0i\0", "something unknown"),
+        (b"h\0i\0", "something unknown"),
+        (b"\xff\xfeh", "no text in utf-16"),
+        ("Fourmis déjà vues".encode("cp1252"), "charset=cp1252"),
+        ("<p>déjà vu".encode("cp1252"), "charset=cp1252"),
         (b"PK\x03\x04\0\0", "ZIP"),
         (b"a\0b", "something unknown"),
         (b" \n ", "empty"),
@@ -281,6 +306,44 @@ def test_all_text_is_text_and_goes_as_it_is_written(name: str, text: str, tmp_pa
 )
 def test_documents_that_are_neither_pdf_nor_text(data: bytes, words: str) -> None:
     assert words in refuses(Document(data))
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"]
+)
+def test_a_text_with_a_mark_is_read_by_it(encoding: str) -> None:
+    text = "name;legs\r\nAmeise 蟻;6\r\n"
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    [block] = resolve(Document((mark + text).encode(encoding)))
+    assert block == DocumentBlock(TextSource("text/plain", text))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("cp1252", "text/csv; charset=cp1252"),
+        ("latin-1", 'text/plain;charset="ISO-8859-1"'),
+        ("shift_jis", "text/plain; header=present; charset=Shift_JIS"),
+        ("utf-8-sig", "text/plain; charset=utf-8"),
+        ("utf-16-le", "text/plain; charset=utf-16le"),
+    ],
+)
+def test_a_text_is_read_as_its_media_type_says(encoding: str, said: str) -> None:
+    text = "蟻" if encoding == "shift_jis" else "déjà vu"
+    [block] = resolve(Document(text.encode(encoding), media_type=said))
+    assert block == DocumentBlock(TextSource("text/plain", text))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("text/plain; charset=klingon", "no encoding of texts called 'klingon'"),
+        ("text/plain; charset=zip", "no encoding of texts called 'zip'"),
+        ("text/plain; charset=ascii", "no text in ascii"),
+    ],
+)
+def test_an_encoding_that_is_none(said: str, words: str) -> None:
+    assert words in refuses(Document("déjà".encode(), media_type=said))
 
 
 def test_documents_that_are_too_large() -> None:
@@ -557,6 +620,35 @@ def test_s72_a_pixel_bomb_is_refused_by_its_header() -> None:
         assert "more than the 64,000,000" in message
 
 
+def test_a_photo_of_more_pixels_is_decoded_in_a_smaller_size() -> None:
+    """As phones of 108 megapixels make them; not where the file has to be read whole before."""
+    photo = made("JPEG", (8000, 400))  # a half of each side is all that is decoded
+    [block] = resolve(Image(photo), max_pixels=1_000_000)
+    assert opened(block).size == (2576, 129)
+    assert "more than the 1,000,000" in refuses(
+        Image(made("JPEG", (8000, 400), progressive=True)), max_pixels=1_000_000
+    )
+    assert "more than" in refuses(Image(photo), max_pixels=700_000)
+    assert "more than" in refuses(Image(made("PNG", (8000, 400))), max_pixels=1_000_000)
+    assert "more than" in refuses(
+        Image(made("JPEG", (8100, 400))), max_pixels=1_000_000, fit="limits"
+    )
+    # However small it is decoded, four times as many are the most that are read.
+    assert "more than" in refuses(Image(made("JPEG", (8000, 800))), max_pixels=1_500_000)
+
+
+def test_what_has_to_be_read_whole_takes_its_memory() -> None:
+    vision = load_models().require("claude-opus-5-5").vision
+    plan = Plan(fit="best", side=8000, base64=10_000_000, pixels=64_000_000, vision=vision)
+    memory = {}
+    for progressive in (False, True):
+        job = look(made("JPEG", (6000, 4000), progressive=progressive), plan)
+        assert isinstance(job, Job)
+        memory[progressive] = job.memory
+    assert memory[False] == 6000 * 4000 * 4 // 4
+    assert memory[True] == memory[False] + 6000 * 4000 * 6  # three channels of 16 bits
+
+
 def test_s72_a_gif_whose_frame_is_larger_than_its_canvas() -> None:
     head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x44\x01\x00\x3b"
@@ -718,6 +810,8 @@ def test_s80_sixteen_bits_are_scaled_and_not_clipped() -> None:
         ("I", (-5, 300, 70_000), (0, 1, 255)),
         ("F", (0.0, 0.5, 1.0), (0, 127, 255)),
         ("F", (0.0, 99.7, 300.0), (0, 99, 255)),
+        ("F", (math.nan, 0.5, 1.0), (0, 127, 255)),  # where nothing was measured
+        ("F", (1.0, 0.5, math.nan), (255, 127, 0)),
     ],
 )
 def test_s80_numbers_of_more_than_8_bits_keep_what_they_show(
@@ -998,9 +1092,9 @@ def test_too_many_fetches_are_refused_before_the_first() -> None:
 def test_a_fetch_keeps_the_deadline_of_the_turn() -> None:
     io = FakeIO({URL: made()})
     request = Request("m", 1, [Message("user", [Image(URL, strategy="base64")])])
-    turn = turn_with(io, deadline=io.now() + 3, timeout=3.0)
-    drive(Images().resolve_images(turn, request))
-    assert 0 < io.fetched[0][1]["timeout"] <= 3
+    turn = turn_with(io, deadline=io.now() + 300, timeout=300.0)
+    drive(Images(fetch_timeout=1000).resolve_images(turn, request))
+    assert 0 < io.fetched[0][1]["timeout"] <= 300
     late = turn_with(io, deadline=io.now() - 1, timeout=3.0)
     with pytest.raises(DeadlineExceeded, match="resolve_images"):
         drive(Images().resolve_images(late, request))

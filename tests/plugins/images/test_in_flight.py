@@ -202,9 +202,9 @@ def test_the_deadline_is_looked_at_between_the_steps(made: Any, turn: Any) -> No
 @pytest.mark.parametrize(
     "send",
     [
-        'line.send([*[Image(path) for path in files], "What?"], timeout=100)',
+        'line.send([*[Image(path) for path in files], "What?"], timeout=1000)',
         # In a thread each, whose heap keeps what has been freed in it.
-        "list(ThreadPoolExecutor(4).map(lambda path: line.send([Image(path)], timeout=100), files))",
+        "list(ThreadPoolExecutor(4).map(lambda path: line.send([Image(path)], timeout=1000), files))",
     ],
     ids=["in one message", "in four threads"],
 )

@@ -3,9 +3,11 @@
 import asyncio
 import re
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import trio
 
@@ -156,6 +158,8 @@ def test_of_a_full_request_the_largest_go_by_id(turn: Any) -> None:
     assert by_id(turn(destination=ANTHROPIC), full) == [sources[1]]
     assert by_id(turn(destination=ANTHROPIC), request(*full.messages[:2])) == []
     assert by_id(turn(destination=BEDROCK), full) == []  # which keeps no files
+    often = request(*(Message("user", [ImageBlock(source(1_000_000, "1"))]) for _ in range(30)))
+    assert by_id(turn(destination=ANTHROPIC), often) == [source(1_000_000, "1")]
 
 
 def test_ids_are_kept_for_other_runs_and_apart(
@@ -226,6 +230,35 @@ def test_where_every_file_is_lost_bytes_go_if_they_may(
             talk.send([Image(large), "?"] if not talk.messages else "?")
         assert spy.kinds == ["base64"]
         assert [each.target for each in server.requests].count("/v1/files") == 2
+
+
+@pytest.mark.parametrize("colour", ["threads", "asyncio", "trio"])
+def test_what_several_turns_want_at_once_is_uploaded_once(
+    colour: str, large: bytes, config: dict[str, Any]
+) -> None:
+    config = options(config, strategy="file")
+    if colour == "threads":
+        with (
+            Pipeline(base_url="sim:", model=MODEL, config=config) as line,
+            ThreadPoolExecutor(6) as pool,
+        ):
+            replies = list(pool.map(lambda n: line.send([Image(large), f"{n}?"]), range(6)))
+            assert len(line.files.list().data) == 1
+        assert len(replies) == 6
+        return
+
+    async def main() -> int:
+        async with AsyncPipeline(base_url="sim:", model=MODEL, config=config) as line:
+
+            async def ask(number: int) -> None:
+                await line.send([Image(large), f"{number}?"])
+
+            async with anyio.create_task_group() as group:
+                for number in range(6):
+                    group.start_soon(ask, number)
+            return len((await line.files.list()).data)
+
+    assert anyio.run(main, backend=colour) == 1
 
 
 def test_an_id_is_used_no_longer_than_the_api_keeps_the_file(

@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
 import PIL.ImageFilter
+import PIL.ImageFont
 import pytest
 
 from hookline import InputError
 from hookline.values import Image
 from hookline_plugins.images import kept, vips
+from hookline_plugins.images.encoding import resized
 
 
 def scene(size: tuple[int, int] = (1600, 1200)) -> PIL.Image.Image:
@@ -37,32 +40,48 @@ def both() -> Any:
     def scaled(
         data: bytes, form: str, size: tuple[int, int]
     ) -> tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any] | None"]:
-        from PIL.Image import Resampling
-
         picture = PIL.Image.open(BytesIO(data))
         full = picture.width
         if form == "JPEG":
             picture.draft(None, size)
         found = vips.scaled(data, f"image/{form.lower()}", picture, full, size)
-        with_pillow = picture.resize(size, Resampling.LANCZOS, reducing_gap=3.0)
-        one = np.asarray(with_pillow).astype(int)
+        picture.load()
+        one = np.asarray(resized(picture, size)).astype(int)
         return one, None if found is None else np.asarray(found).astype(int)
 
     return scaled
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG"])
-@pytest.mark.parametrize("of", [scene, lambda: grey(scene())])
-@pytest.mark.parametrize("size", [(1270, 952), (700, 525), (613, 460)])
+def noisy() -> PIL.Image.Image:
+    """As a camera sees by night."""
+    noise = np.random.default_rng(15).normal(0, 12, (1200, 1600, 3))
+    return PIL.Image.fromarray(np.clip(np.asarray(scene()) + noise, 0, 255).astype(np.uint8))
+
+
+def page() -> PIL.Image.Image:
+    """A scan of a text: nothing but hard edges."""
+    picture = PIL.Image.new("RGB", (1600, 1200), "white")
+    font = PIL.ImageFont.load_default(16)
+    for y in range(0, 1200, 20):
+        text = f"{y} quick brown ants jump over the lazy dog 0123456789 " * 4
+        PIL.ImageDraw.Draw(picture).text((10, y), text, fill="black", font=font)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("of", "most", "others"),
+    [(scene, 2, 0.001), (lambda: grey(scene()), 2, 0.001), (noisy, 2, 0.002), (page, 4, 0.04)],
+)
+@pytest.mark.parametrize("size", [(1270, 952), (700, 525), (613, 460), (1599, 1200), (1600, 1199)])
 def test_the_same_picture_within_one_grey_level(
-    form: str, of: Any, size: tuple[int, int], both: Any
+    of: Any, most: int, others: float, size: tuple[int, int], both: Any
 ) -> None:
-    one, other = both(file(of(), form), form, size)
+    one, other = both(file(of(), "JPEG", quality=90), "JPEG", size)
     assert other is not None
     difference = np.abs(one - other)
-    # Both round twice, in another order; where that adds up it is by 2, in hardly any pixel.
-    assert (difference > 1).mean() < 0.001
-    assert difference.max() <= 2
+    # Both round twice, and libvips places its filter on a grid; what that adds up to is hardly ever more.
+    assert (difference > 1).mean() < others
+    assert difference.max() <= most
 
 
 def test_what_would_differ_is_left_to_pillow() -> None:
@@ -74,6 +93,7 @@ def test_what_would_differ_is_left_to_pillow() -> None:
         (file(whole.convert("I;16"), "PNG"), "PNG"),
         (file(whole.resize((400, 300)), "JPEG"), "JPEG"),
         (file(whole, "WEBP"), "WEBP"),
+        (file(whole, "PNG"), "PNG"),
         (file(whole, "JPEG")[:-9000], "JPEG"),
     ):
         picture = PIL.Image.open(BytesIO(data))
@@ -105,11 +125,10 @@ def test_damage_is_told_as_ever(resolve: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["JPEG", "PNG"])
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-opus-4-6"])
 @pytest.mark.parametrize("size", [(1700, 1275), (4000, 3000), (6000, 4000)])
 def test_it_takes_part_only_where_it_is_quicker(
-    form: str, model: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    model: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the processor's time, over the whole way from the file to the file that is sent."""
     import time
@@ -120,7 +139,7 @@ def test_it_takes_part_only_where_it_is_quicker(
 
     vision = load_models().require(model).vision
     plan = Plan(fit="best", side=8000, base64=10_485_760, pixels=64_000_000, vision=vision)
-    data = file(scene(size), form)
+    data = file(scene(size), "JPEG")
 
     def seconds() -> float:
         began = time.process_time()

@@ -414,3 +414,70 @@ def test_whatever_it_is_given_it_answers_or_says_what_is_wrong(
         except (DecodeError, InputError):
             continue
         assert isinstance(modern, dict)
+
+
+# The names of clouds and gateways
+
+BEDROCK = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+OF_BEDROCK = "anthropic.claude-3-sonnet-20240229-v1:0"
+
+
+def test_a_file_for_another_platform_keeps_its_model_and_goes_by_its_facts() -> None:
+    body = {**ASKED, "model": BEDROCK, "temperature": 0.2, "top_p": 0.9}
+    modern, changes = modernized_json(body, wanted())
+    assert modern["model"] == BEDROCK
+    assert {change.rule for change in changes} == {"sampling"}  # of this version, facts 1.5
+
+
+def test_a_model_that_only_the_api_has_retired_is_named_and_kept() -> None:
+    modern, changes = modernized_json({**ASKED, "model": OF_BEDROCK}, wanted(allow_price=True))
+    assert modern["model"] == OF_BEDROCK
+    (change,) = changes
+    assert (change.rule, change.done) == ("model", False)
+    assert "another platform" in change.what
+
+
+def test_a_model_is_chosen_by_the_name_that_its_platform_has() -> None:
+    name = "us.anthropic.claude-sonnet-5-5"
+    chosen = wanted(model=TABLE.require(name), name=name)
+    modern, _ = modernized_json({**ASKED, "model": OF_BEDROCK}, chosen)
+    assert modern["model"] == name
+
+
+def test_code_that_comes_from_a_cloud_is_spelled_as_the_api_does(run: Any, sim: Any) -> None:
+    server = sim(Rule(reply="Yes."))
+    line = {"base_url": server, "unknown_models": "allow", "plugins": [Modernize(allow_price=True)]}
+    reply = run.send("Hello", line={**line, "model": BEDROCK})
+    assert server.bodies[-1]["model"] == "claude-sonnet-4-5-20250929"
+    assert "the API spells it so" in str(reply.trace.notes)
+    run.send("Hello", line={**line, "model": OF_BEDROCK})
+    assert server.bodies[-1]["model"] == NEW
+
+
+def test_at_a_cloud_its_own_names_stay(run: Any, loopback: Any, http: Any, message: Any) -> None:
+    server = loopback(lambda request: http(200, message("Yes.")))
+    for plugin, sent in (
+        (Modernize(), OF_BEDROCK),
+        (Modernize(model="us.anthropic.claude-sonnet-5-5"), "us.anthropic.claude-sonnet-5-5"),
+    ):
+        line = {**server.line, "server": "bedrock", "model": OF_BEDROCK, "plugins": [plugin]}
+        run.send("Hello", line=line)
+        assert server.requests[-1].json["model"] == sent
+
+
+def test_scripts_for_a_cloud_are_judged_too() -> None:
+    from hookline_plugins.modernize.scripts import places_in
+
+    source = f"""
+from anthropic import AnthropicBedrock
+OLD = "{OF_BEDROCK}"
+client = AnthropicBedrock()
+client.messages.create(
+    model="{BEDROCK}",
+    max_tokens=100,
+    temperature=0.2,
+    messages=[],
+)
+"""
+    places = [(each.line, each.change.rule) for each in places_in(source.encode(), wanted())]
+    assert places == [(3, "model"), (8, "sampling")]

@@ -326,18 +326,34 @@ def test_quotes_of_citations_are_restored(run: Any, sim: Any, streamed: bool) ->
                 "type": "char_location",
                 "cited_text": "by [MAIL_1]",
                 "document_index": 0,
-                "document_title": None,
+                "document_title": "of [MAIL_1], 3",
                 "start_char_index": 0,
                 "end_char_index": 11,
             }
         ],
     }
-    server = sim(Rule(reply=[cited]))
-    message = [document(f"by {MAIL}", citations={"enabled": True}), "Whose?"]
-    reply = run.outcome(streamed, message, line=line_of(server))
+    server = sim(Rule(reply=[cited], times=1), Rule(reply="Yes."))
+    title = f"of {MAIL}, 3"
+    message = [document(f"by {MAIL}", title=title, citations={"enabled": True}), "Whose?"]
+
+    async def body(line: Any) -> Any:
+        chat = line.conversation()
+        if streamed:
+            async with chat.stream(message) as stream:
+                reply = await stream.reply
+        else:
+            reply = await chat.send(message)
+        await chat.send("Sure?")  # what came back goes out again, hidden as before
+        return reply
+
+    reply = run(body, **line_of(server))
     (block,) = reply.response.content
     assert block.text == f"It is {MAIL}."
-    assert [each.cited_text for each in block.citations] == [f"by {MAIL}"]
+    assert [(each.cited_text, each.document_title) for each in block.citations] == [
+        (f"by {MAIL}", title)
+    ]
+    assert MAIL.encode() not in server.calls[-1].body
+    assert server.calls[-1].body.count(b"of [MAIL_1], 3") == 2
 
 
 def test_a_package_that_is_missing_is_named_when_the_pipeline_opens(

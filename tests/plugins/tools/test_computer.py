@@ -106,6 +106,41 @@ def test_the_model_sees_a_smaller_screen_and_its_coordinates_are_turned(run: Any
     assert screen.done[3][3:] == (0, -3)
 
 
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("claude-haiku-4-5", "computer_20250124"),
+        ("claude-opus-4-6", "computer_20251124"),
+        ("claude-opus-4-7", "computer_20251124"),
+        ("claude-opus-4-8", "computer_toolset_20260801"),
+        ("claude-opus-5-5", "computer_toolset_20260801"),
+    ],
+)
+def test_a_model_gets_the_tool_of_its_time(blocking: Any, sim: Any, model: str, kind: str) -> None:
+    server = sim(Rule(reply="Done."))
+    tools = Tools(routes={"computer": FakeScreen()})
+    blocking.send(line={"base_url": server, "plugins": [tools], "model": model})
+    assert server.bodies[0]["tools"][0]["type"] == kind
+
+
+def test_an_action_that_waited_for_approval_goes_to_the_same_place(run: Any, sim: Any) -> None:
+    screen = FakeScreen()
+    server = sim(
+        Rule(call=1, tool_use=act("left_click", coordinate=[100, 50])), Rule(reply="Done.")
+    )
+    tools = Tools(routes={"computer": screen, "comp*": "human"})
+
+    async def body(line: Any) -> None:
+        pending = (await line.send("Click.")).pending
+        await line.resume(pending, {call["id"]: "approve" for call in pending["calls"]})
+
+    run(body, base_url=server, plugins=[tools], model=MODEL)
+    (tool,) = server.bodies[0]["tools"]
+    ((_, x, y, *_),) = screen.done
+    assert abs(x - 100 * 3_000 / tool["display_width_px"]) <= 1
+    assert abs(y - 50 * 2_000 / tool["display_height_px"]) <= 1
+
+
 def test_the_picture_has_the_size_that_was_declared(blocking: Any, sim: Any) -> None:
     import base64
 

@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from hookline.simulator import Rule
 from hookline_plugins.tools import Tools
 from hookline_plugins.tools.approvals import Approvals
 
+GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 SERVER = Path(__file__).parent / "mcp_server.py"
 COMMAND = f"{sys.executable} {SERVER}"
 
@@ -270,13 +272,6 @@ def test_a_route_that_no_tool_of_the_server_fits_is_an_error(blocking: Any, sim:
         asks(blocking, sim, {"mcp": COMMAND, "allow": ["nothing"]})
 
 
-REFERENCE = {
-    "mcp-server-everything": ("stdio", {"name": "echo", "input": {"message": "ants"}}, "ants"),
-    "mcp-server-memory": ("", {"name": "read_graph", "input": {}}, "entities"),
-    "mcp-server-filesystem": (".", {"name": "list_allowed_directories", "input": {}}, "Allowed"),
-}
-
-
 def _program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
@@ -284,40 +279,53 @@ def _program(name: str) -> str:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("over_http", [False, True], ids=["stdio", "http"])
-def test_all_that_the_reference_server_offers(
-    run: Any, sim: Any, over_http: bool, tmp_path: Path
-) -> None:
-    program = _program("mcp-server-everything")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    route: dict[str, Any] = {"mcp": f"{program} stdio", "resources": True, "prompts": True}
-    process = None
-    if over_http:
+@pytest.fixture(params=["stdio", "http"])
+def reference(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Give the ``mcp`` of a route to a reference server: its command, or an address it is served at.
+
+    Two of the three speak over stdio alone; a bridge speaks HTTP for them.
+    """
+    running: list[subprocess.Popen[bytes]] = []
+
+    def serve(name: str, arguments: str = "", *, speaks_http: str = "") -> str:
+        command = f"{_program(name)} {arguments}".strip()
+        if request.param == "stdio":
+            return command
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        bridge = [_program("supergateway"), "--outputTransport", "streamableHttp", "--stateful"]
         process = subprocess.Popen(
-            [program, "streamableHttp"],
+            [_program(name), speaks_http]
+            if speaks_http
+            else [*bridge, "--stdio", command, "--port", str(port)],
             env={**os.environ, "PORT": str(port)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
+        running.append(process)
         _wait_for(port)
-        route["mcp"] = f"http://127.0.0.1:{port}/mcp"
-    try:
-        server = asks(
-            run,
-            sim,
-            {**route, "prefix": "all_"},
-            {"name": "all_echo", "input": {"message": "six legs"}},
-            {"name": "all_get-sum", "input": {"a": 40, "b": 2}},
-            {"name": "all_get-tiny-image", "input": {}},
-            {"name": "all_list_resources", "input": {}},
-            {"name": "all_list_prompts", "input": {}},
-        )
-    finally:
-        if process is not None:
-            process.kill()
-            process.wait()
+        return f"http://127.0.0.1:{port}/mcp"
+
+    yield serve
+    for process in running:
+        os.killpg(process.pid, signal.SIGKILL)  # the bridge's server too
+        process.wait()
+
+
+@pytest.mark.slow
+def test_all_that_the_reference_server_offers(run: Any, sim: Any, reference: Any) -> None:
+    mcp = reference("mcp-server-everything", "stdio", speaks_http="streamableHttp")
+    server = asks(
+        run,
+        sim,
+        {"mcp": mcp, "resources": True, "prompts": True, "prefix": "all_"},
+        {"name": "all_echo", "input": {"message": "six legs"}},
+        {"name": "all_get-sum", "input": {"a": 40, "b": 2}},
+        {"name": "all_get-tiny-image", "input": {}},
+        {"name": "all_list_resources", "input": {}},
+        {"name": "all_list_prompts", "input": {}},
+    )
     echo, total, image, resources, prompts = results(server)
     assert "six legs" in str(echo["content"])
     assert "42" in str(total["content"])
@@ -328,9 +336,49 @@ def test_all_that_the_reference_server_offers(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REFERENCE)
-def test_the_reference_servers_of_the_project(blocking: Any, sim: Any, name: str) -> None:
-    program = _program(name)
-    argument, call, said = REFERENCE[name]
-    server = asks(blocking, sim, f"mcp:{program} {argument}", call)
-    assert said in str(results(server)[0])
+def test_the_reference_server_for_files(run: Any, sim: Any, reference: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "ants.txt").write_text("six legs")
+    picture = folder / "ant.gif"
+    picture.write_bytes(GIF)
+    server = asks(
+        run,
+        sim,
+        {"mcp": reference("mcp-server-filesystem", str(folder)), "prefix": "fs_"},
+        {"name": "fs_read_text_file", "input": {"path": str(folder / "ants.txt")}},
+        {"name": "fs_read_media_file", "input": {"path": str(picture)}},
+        {"name": "fs_write_file", "input": {"path": str(folder / "new"), "content": "queen"}},
+        {"name": "fs_read_text_file", "input": {"path": "/etc/passwd"}},
+        {"name": "fs_read_text_file", "input": {"path": 5}},
+    )
+    text, image, _, outside, wrong = results(server)
+    assert "six legs" in str(text["content"])
+    assert "image/gif" in str(image["content"])
+    assert (folder / "new").read_text() == "queen"
+    assert outside["is_error"] is True
+    assert "parameter path" in wrong["content"]
+
+
+@pytest.mark.slow
+def test_the_reference_server_that_remembers(
+    run: Any, sim: Any, reference: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = {"MEMORY_FILE_PATH": str(tmp_path / "memory.jsonl")}
+    monkeypatch.setenv(*next(iter(where.items())))  # for the bridge
+    ant = {"name": "Ada", "entityType": "ant", "observations": ["has six legs"]}
+    server = sim(
+        Rule(call=1, tool_use={"name": "create_entities", "input": {"entities": [ant]}}),
+        Rule(call=2, tool_use={"name": "search_nodes", "input": {"query": "Ada"}}),
+        Rule(reply="Done."),
+    )
+    mcp = reference("mcp-server-memory")
+    route = {"mcp": mcp, "allow": ["create_*", "search_*"]}
+    if not mcp.startswith("http"):
+        route["env"] = where
+    run.send(line={"base_url": server, "plugins": [Tools(routes={"*": route})]})
+    (found,) = results(server)
+    assert "has six legs" in str(found["content"])
+    assert "six legs" in (tmp_path / "memory.jsonl").read_text()
+    offered = [tool["name"] for tool in server.bodies[0]["tools"]]
+    assert sorted(offered) == ["create_entities", "create_relations", "search_nodes"]

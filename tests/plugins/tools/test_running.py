@@ -407,9 +407,32 @@ def _is_speechless() -> Any:
     raise Speechless
 
 
+class Panic(BaseException):
+    """What Rust code raises where it is at its wits' end."""
+
+
+def _panics() -> Any:
+    raise Panic("index out of bounds")
+
+
+def _panics_in_a_group() -> Any:
+    raise BaseExceptionGroup("several", [Panic("one"), ValueError("two")])
+
+
+def _gives_up() -> Any:
+    raise asyncio.CancelledError
+
+
 @pytest.mark.parametrize(
     ("tool", "said"),
-    [(_exits, "SystemExit"), (_leaves, "GeneratorExit"), (_is_speechless, "Speechless")],
+    [
+        (_exits, "SystemExit"),
+        (_leaves, "GeneratorExit"),
+        (_is_speechless, "Speechless"),
+        (_panics, "Panic: index out of bounds"),
+        (_panics_in_a_group, "BaseExceptionGroup: several"),
+        (_gives_up, "CancelledError"),
+    ],
 )
 def test_a_tool_ends_neither_the_program_nor_the_turn(
     run: Any, sim: Any, streamed: bool, tool: Any, said: str
@@ -426,10 +449,26 @@ def test_a_tool_ends_neither_the_program_nor_the_turn(
     assert [error.tool for error in reply.tool_errors] == ["hostile"]
 
 
-def test_a_coroutine_that_exits_ends_only_itself() -> None:
+@pytest.mark.parametrize("tool", [_exits, _panics, _panics_in_a_group, _gives_up])
+def test_a_coroutine_ends_only_itself(run: Any, sim: Any, tool: Any) -> None:
     async def hostile(number: int) -> Any:
         """Do harm."""
-        raise SystemExit(3)
+        return tool()
+
+    server = sim(Rule(call=1, tool_use=calls("hostile", 1)), Rule(reply="Done."))
+    if run.colour == "trio" and tool is _gives_up:
+        pytest.skip("that is another library's")
+    assert run.send(line={"base_url": server}, tools=[hostile]).text == "Done."
+    assert results(server)[0]["is_error"]
+
+
+def test_a_task_that_a_tool_has_cancelled_is_its_own() -> None:
+    async def hostile(number: int) -> Any:
+        """Cancel a task, and wait for it."""
+        task = asyncio.create_task(asyncio.sleep(600))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
 
     simulator = Simulator(
         Scenario.of(Rule(call=1, tool_use=calls("hostile", 1)), Rule(reply="Done."))
@@ -439,7 +478,20 @@ def test_a_coroutine_that_exits_ends_only_itself() -> None:
         async with AsyncPipeline(base_url=simulator, model="claude-haiku-4-5") as line:
             return await line.send("Go", tools=[hostile])
 
-    assert anyio.run(main).text == "Done."
+    reply = asyncio.run(main())
+    assert reply.text == "Done."
+    assert "CancelledError" in reply.tool_errors[0].error
+
+
+def test_an_interruption_ends_the_turn(run: Any, sim: Any) -> None:
+    def hostile(number: int) -> Any:
+        """Do harm."""
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.send(
+            line={"base_url": sim(Rule(call=1, tool_use=calls("hostile", 1)))}, tools=[hostile]
+        )
 
 
 def test_a_generator_whose_time_is_up_is_not_asked_for_more(run: Any, sim: Any) -> None:

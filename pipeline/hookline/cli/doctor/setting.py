@@ -7,12 +7,14 @@ from importlib.util import find_spec
 from typing import Final
 
 from hookline._journey.plugin_files import is_file_reference, split_reference
+from hookline._pipeline_given import credential_of, lacks_credential
 from hookline.cli.doctor.found import Found
 from hookline.cli.selection import selection
 from hookline.cli.survey import survey
 from hookline.config import Settings
 from hookline.errors import ConfigError, HooklineError
 from hookline.policy import Policy, load_policy, policy_settings
+from hookline.profiles import load_profiles
 
 __all__ = ["credentials", "plugins", "policy_and_settings", "proxies"]
 
@@ -54,12 +56,12 @@ def _policy(policy: Policy) -> Found:
 def credentials(settings: Settings, _config: str | None) -> Iterator[Found]:
     """Look for a key or token."""
     base_url = str(settings.base_url)
-    kept = "an API key" if settings.api_key else "a bearer token" if settings.auth_token else ""
+    kept = credential_of(settings)
     if kept:
         yield Found("credentials", "good", f"there is {kept} for {base_url}")
     elif base_url.startswith("sim:"):
         yield Found("credentials", "good", "the simulator needs none")
-    elif ".anthropic.com" in base_url:
+    elif lacks_credential(settings, load_profiles()):
         yield Found(
             "credentials",
             "finding",

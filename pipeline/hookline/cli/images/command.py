@@ -150,11 +150,13 @@ def _print(rows: Sequence[_Row]) -> None:
 
 def _cells(row: _Row) -> tuple[str, ...]:
     sent = row.sent
+    # A name may hold a line break.
+    name = row.name if row.name.isprintable() else repr(row.name)[1:-1]
     if sent is None:
-        return (row.name,)
+        return (name,)
     dollars = row.dollars
     return (
-        row.name,
+        name,
         row.type,
         "" if row.size is None else size_text(row.size),
         sent.media_type or sent.source,

@@ -47,7 +47,7 @@ def get_model(models: ModelTable, name: str) -> dict[str, Any]:
         ApiError: 404.
 
     """
-    facts = models.get(name)
+    facts = models.exact(name)
     if facts is None:
         raise not_found(f"model: {name}")
     return _item(facts)

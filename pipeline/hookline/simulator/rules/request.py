@@ -72,7 +72,7 @@ def validate(
     """
     shape = COUNT_TOKENS if endpoint == "count" else CREATE
     shape.check(body, "", betas)
-    facts = models.get(body["model"])
+    facts = models.exact(body["model"])
     if facts is None or facts.retired:
         raise not_found(f"model: {body['model']}")
     check_sampling(body, facts, version)

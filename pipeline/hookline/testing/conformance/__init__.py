@@ -1,8 +1,8 @@
 """The conformance suite: whether a plugin works on every surface, whatever form the content has.
 
 Read ``suite`` first, the table of checks. ``samples`` holds what is tried and where in a request it is put,
-``subject`` takes one call with or without the plugin and notes what left and what came, ``report`` is what
-comes of it. The checks stand in ``content``, ``replies``, ``repeats``, ``failing`` and ``hygiene``.
+``surfaces`` takes one call through any door, ``calls`` with the plugin or without it, ``subject`` is the plugin,
+``report`` is what comes of it. The checks themselves stand in ``checks``.
 
 ``hookline check-plugin`` runs it in a process of its own (``python -m hookline.testing.conformance``), so that
 a plugin which hangs, or ends the process, costs one check and no more.

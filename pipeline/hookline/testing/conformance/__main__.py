@@ -17,7 +17,7 @@ from hookline._journey.made import made
 from hookline._journey.plugin_files import is_file_reference, plugins_in
 from hookline.config import load_settings, nearest
 from hookline.errors import ConfigError, HooklineError
-from hookline.testing.conformance.elsewhere import outcomes
+from hookline.testing.conformance.checks.elsewhere import outcomes
 from hookline.testing.conformance.subject import Subject
 from hookline.testing.conformance.suite import CHECKS, results
 from hookline.testing.conformance.trying import Trying

@@ -12,18 +12,9 @@ from hookline._journey.contract import HOOKS
 from hookline._journey.plugin_set import Plugin, PluginSet
 from hookline.errors import ConfigError
 from hookline.simulator import Simulator
-from hookline.testing.conformance.calls import (
-    Call,
-    Colour,
-    Outcome,
-    failed,
-    line_of,
-    run_async,
-    taken,
-    waited,
-    worked,
-)
+from hookline.testing.conformance.calls import bodies_of, failed, line_of, taken
 from hookline.testing.conformance.samples import TEXTS
+from hookline.testing.conformance.surfaces import Call, Colour, Outcome, run_async, waited, worked
 
 __all__ = ["Subject"]
 
@@ -173,16 +164,25 @@ class Subject:
                 yield self._worked(line, Call(surface="stream", message=f"Hello {number}"))
 
     def row(self, calls: Sequence[Call], simulator: Simulator, colour: Colour) -> list[Outcome]:
-        """Take several calls, one after the other, through one pipeline."""
+        """Take several calls, one after the other, through one pipeline; each knows what it has sent."""
+        outcomes: list[Outcome] = []
+
+        def note(outcome: Outcome) -> None:
+            sent = bodies_of(simulator)[sum(len(each.bodies) for each in outcomes) :]
+            outcomes.append(attrs.evolve(outcome, bodies=sent))
+
         if colour == "sync":
             with self.line(colour, simulator) as line:
-                return [self._worked(line, call) for call in calls]
+                for call in calls:
+                    note(self._worked(line, call))
+            return outcomes
 
-        async def main() -> list[Outcome]:
+        async def main() -> None:
             async with self.line(colour, simulator) as line:
-                return [await self.waited(line, call) for call in calls]
+                for call in calls:
+                    note(await self.waited(line, call))
 
-        outcomes: list[Outcome] = run_async(colour, main)
+        run_async(colour, main)
         return outcomes
 
     def without(self, call: Call, colour: Colour = "sync") -> Outcome:

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from hookline._journey.plugin_set import Plugin, examine
 from hookline.errors import HooklineError
-from hookline.testing.conformance import (
+from hookline.testing.conformance.checks import (
     again,
     alike,
     content,
@@ -26,9 +26,9 @@ from hookline.testing.conformance import (
     tools,
     waiting,
 )
-from hookline.testing.conformance.calls import Call, Outcome
 from hookline.testing.conformance.report import Finding, Report, Result
 from hookline.testing.conformance.subject import Subject
+from hookline.testing.conformance.surfaces import Call, Outcome
 from hookline.testing.conformance.trying import Trying
 
 __all__ = ["CHECKS", "Check", "check_plugin", "results"]

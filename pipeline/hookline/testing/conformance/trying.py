@@ -2,8 +2,8 @@
 
 from attrs import define
 
-from hookline.testing.conformance.calls import Call, Colour, Outcome
 from hookline.testing.conformance.subject import Subject
+from hookline.testing.conformance.surfaces import Call, Colour, Outcome
 
 __all__ = ["Trying"]
 

@@ -247,15 +247,19 @@ def _required_and_booked(cls: type[Model]) -> tuple[set[str], set[str]]:
     return required, defaulted - required
 
 
-def _maker(cls: type[Model]) -> Callable[[Mapping[str, Any]], Model]:
+def _maker(cls: type[Model]) -> Callable[[dict[str, Any]], Model]:
     """Return what makes a value of fields that were read, and so are checked and frozen.
 
     The class itself would convert and check each of them once more.
     """
     plan = [(a.name, getattr(cls, a.name).__set__, _default(a)) for a in fields(cls)]
+    own = [(a.name, a.default.factory) for a in fields(cls) if isinstance(a.default, _FACTORY)]
 
-    def make(values: Mapping[str, Any]) -> Model:
+    def make(values: dict[str, Any]) -> Model:
         made = object.__new__(cls)
+        for name, new in own:  # no two values share a default that holds something
+            if name not in values:
+                values[name] = new()
         for name, put, default in plan:
             put(made, values.get(name, default))
         return made

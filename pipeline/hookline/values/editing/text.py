@@ -41,6 +41,7 @@ _TOOLS: Final = frozenset({"tools"})
 _CALLS: Final = ToolUseBlock | ServerToolUseBlock | MCPToolUseBlock
 # Where blocks that this version does not know keep what a person may read.
 _TEXT_KEYS: Final = frozenset({"text", "content", "title", "context"})
+_CITED: Final = ("cited_text", "document_title", "title")
 _DESCRIPTION: Final = frozenset({"description"})
 
 Say: TypeAlias = Callable[[str], str]
@@ -140,21 +141,18 @@ def _with(value: Any, say: Say, *names: str) -> Any:
     """Return a value with the texts of some of its fields changed."""
     changes = {}
     for name in names:
-        old = getattr(value, name)
+        old = getattr(value, name, None)
         if isinstance(old, str) and (new := say(old)) is not old:
             changes[name] = new
     return value.evolve(**changes) if changes else value
 
 
 def mapped_block_text(block: TextBlock, say: Say) -> TextBlock:
-    """Change the text of a block, and what its citations quote."""
+    """Change the text of a block, what its citations quote, and the titles that they name."""
     changed: TextBlock = _with(block, say, "text")
     if block.citations:
         citations: tuple[Citation, ...] = tuple(
-            [
-                _with(citation, say, "cited_text") if hasattr(citation, "cited_text") else citation
-                for citation in block.citations
-            ]
+            [_with(each, say, *_CITED) for each in block.citations]
         )
         if any(new is not old for new, old in zip(citations, block.citations, strict=True)):
             changed = changed.evolve(citations=citations)

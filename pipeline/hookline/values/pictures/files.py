@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ from hookline.errors import InputError
 
 __all__ = ["image_files"]
 
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://|data:", re.IGNORECASE)
 _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".heif", ".avif",
                               ".tif", ".tiff"})  # fmt: skip
 
@@ -46,14 +48,19 @@ def image_files(source: Any) -> Iterable[Any]:
             paths = sorted(
                 str(path)
                 for path in Path(name).iterdir()
-                if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+                if path.suffix.lower() in _SUFFIXES
+                and not path.name.startswith(".")
+                and not path.is_dir()
             )
+        elif os.path.lexists(name):  # a file whose name looks like a pattern is meant itself
+            paths = [name]
         else:
-            # A file whose name looks like a pattern is meant itself.
-            exists = os.path.lexists(name)
-            paths = [name] if exists else sorted(glob.glob(name, recursive=True))  # noqa: PTH207 -- as above
+            found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 -- as above
+            paths = [path for path in found if not os.path.isdir(path)]  # noqa: PTH112 -- as above
     except (OSError, ValueError) as error:
         raise InputError(f"{name!r} cannot be searched: {error}") from error
+    if not paths and _ADDRESS.match(name):
+        raise InputError("an address means one image: Image(…); several stand in a list")
     if not paths:
         raise InputError(f"{name!r} means no image file: there is no such file or directory")
     return paths

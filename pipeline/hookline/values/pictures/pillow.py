@@ -15,18 +15,19 @@ from hookline.values.pictures.pixels import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+    from PIL.JpegImagePlugin import JpegImageFile
 
 __all__ = ["damage_explained", "has_pillow", "open_image", "picture_of"]
 
 # The sniffed format alone is named to Pillow: no other decoder ever sees the bytes.
 _FORMATS: Final = {
-    "image/jpeg": "JPEG",
     "image/png": "PNG",
     "image/gif": "GIF",
     "image/webp": "WEBP",
     "image/avif": "AVIF",
     "image/tiff": "TIFF",
 }
+_JPEG: Final = "image/jpeg"
 _HEIC: Final = "image/heic"
 
 
@@ -56,6 +57,9 @@ def open_image(data: bytes, why: str) -> "Picture":
         if media_type == _HEIC:
             heic: Picture = _heif()(BytesIO(data))
             return heic
+        if media_type == _JPEG:
+            # Not by open(), which refuses by pixels what may be decoded in a smaller size.
+            return _jpeg()(BytesIO(data))
         opened: Picture = image_module.open(BytesIO(data), formats=(_FORMATS[media_type],))
         return opened
 
@@ -96,6 +100,12 @@ def _pillow(why: str) -> Any:
     except ImportError:
         raise MissingExtra("images", "pillow", why) from None
     return PIL.Image
+
+
+def _jpeg() -> "type[JpegImageFile]":
+    from PIL.JpegImagePlugin import JpegImageFile  # noqa: PLC0415 -- an extra
+
+    return JpegImageFile
 
 
 def _heif() -> Any:

@@ -50,9 +50,11 @@ class Pixels:
         shape = tuple(view.shape or ())
         channels = shape[2] if len(shape) == _STACK else 1
         if len(shape) not in {_PLANE, _STACK} or channels not in _MODES or 0 in shape:
+            first = len(shape) == _STACK and shape[0] in _MODES and 0 not in shape
+            hint = "; with its channels last: array.transpose(1, 2, 0)" if first else ""
             raise InputError(
                 f"an array for an image has the shape (height, width) or (height, width, 1 to 4), "
-                f"not {shape}"
+                f"not {shape}{hint}"
             )
         data = view.tobytes()
         if view.format == "?":

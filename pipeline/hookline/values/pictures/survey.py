@@ -9,7 +9,15 @@ from attrs import evolve, frozen
 
 from hookline.errors import InputError
 from hookline.models import ModelFacts
-from hookline.values.blocks import Block, DocumentBlock, ImageBlock, ToolResultBlock
+from hookline.values.blocks import (
+    Block,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
 from hookline.values.brief import size_text
 from hookline.values.messages import Message, Request
 from hookline.values.pictures.header import Header, read_base64_header
@@ -20,6 +28,7 @@ from hookline.values.sources import Base64Source, ContentSource, Source, TextSou
 __all__ = ["Medium", "media_in", "remember_header", "surveyed", "total_tokens"]
 
 _MEDIA: Final = frozenset({"image", "document"})
+_NO_MEDIA: Final = frozenset({TextBlock, ToolUseBlock, ThinkingBlock})
 
 
 @frozen(kw_only=True)
@@ -112,8 +121,9 @@ def media_in(messages: Iterable[Message]) -> Iterator[tuple[Block, str]]:
 
     """
     for index, message in enumerate(messages):
-        if message.content.__class__ is not str:  # most are, and a history may be long
-            yield from _media(message.content, f"messages.{index}.content")
+        content = message.content  # mostly a string; and a history may be long
+        if content.__class__ is not str and not _NO_MEDIA.issuperset(map(type, content)):
+            yield from _media(content, f"messages.{index}.content")
 
 
 def _media(content: object, path: str) -> Iterator[tuple[Block, str]]:

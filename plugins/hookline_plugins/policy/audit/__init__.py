@@ -5,6 +5,7 @@ Read `record` for what it says, `chain` for what makes tampering show, `logs` an
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -148,6 +149,10 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _free(path: str) -> int:
+    folder = os.path.dirname(path) or "."  # noqa: PTH120 -- asked before every attempt
+    if sys.platform != "win32":
+        there = os.statvfs(folder)
+        return there.f_bavail * there.f_frsize
     import shutil  # noqa: PLC0415 -- reads archives too, and takes a moment to import
 
-    return shutil.disk_usage(os.path.dirname(path) or ".").free  # noqa: PTH120 -- asked before every attempt
+    return shutil.disk_usage(folder).free

@@ -126,7 +126,7 @@ class Limit:
     def subject(self, principal: Principal, model: str, models: ModelTable) -> str | None:
         """Return whose account a turn charges, or None if the limit does not hold for it.
 
-        A model has one account, whichever of its names it was asked by.
+        A model has one account, whichever of its names it was asked by, a cloud's among them.
 
         Args:
             principal: on whose behalf it is.
@@ -137,8 +137,7 @@ class Limit:
         if self.by == "everybody":
             return ""
         if self.by == "model":
-            facts = models.get(model)
-            return self._held(model if facts is None else facts.id, models)
+            return self._held(models.names_of(model).id, models)
         if self.by == "tag":
             name = self._held(str(principal.tags.get(self.tag, "")), models)
             return name if name is None else f"{self.tag}={name}"
@@ -155,9 +154,16 @@ class Limit:
         )
 
     def _held(self, name: str, models: ModelTable) -> str | None:
-        facts = models.get(name) if self.by == "model" else None
-        names = (name,) if facts is None else (facts.id, *facts.aliases)
-        return name if not self.only or any(each in self.only for each in names) else None
+        if not self.only or name in self.only:
+            return name
+        if self.by != "model":
+            return None
+        only = {models.names_of(each).id for each in self.only}
+        return (
+            name
+            if any(models.names_of(each).id in only for each in models.names_of(name).perhaps)
+            else None
+        )
 
 
 def begins(per: Per, now: float) -> str:

@@ -51,8 +51,9 @@ _EXTRA: Final = {
 class Redact:
     """Keeps personal data and secrets from leaving, in every part of every attempt.
 
-    The conversation keeps the original. What cannot be rewritten (an address, a file's name, the result of
-    one of the API's own tools, a PDF) and holds something is refused. Metadata of images and PDFs is taken
+    The conversation keeps the original. What cannot be rewritten (an address, the result of one of the
+    API's own tools, a PDF) and holds something is refused; so is the name of an uploaded file or of a
+    batch's item, since whoever comes for it later, perhaps in another process, could restore nothing. Metadata of images and PDFs is taken
     out. How many finds there were is noted in the trace, what they were never is.
 
     Attributes:

@@ -1,6 +1,6 @@
 """The way back: values in the place of their placeholders, wherever the chunks of a stream end."""
 
-from typing import Any
+from typing import Any, Final
 
 from hookline.plugin import StreamFilter
 from hookline.values import CitationsDelta, ContentBlockDelta, Event
@@ -8,9 +8,11 @@ from hookline_plugins.policy.redact.placeholders import Placeholders
 
 __all__ = ["Restoring"]
 
+_CITED: Final = ("cited_text", "document_title", "title")
+
 
 class Restoring(StreamFilter):
-    """Restores values in text, in the input of tools, and in what citations quote.
+    """Restores values in text, in the input of tools, and in what citations quote and whose titles they name.
 
     Args:
         placeholders: of the request that is being answered.
@@ -35,8 +37,9 @@ class Restoring(StreamFilter):
         """Take the next event; return what can be delivered of it and of those before."""
         if isinstance(event, ContentBlockDelta) and isinstance(event.delta, CitationsDelta):
             citation = event.delta.citation
-            quoted = getattr(citation, "cited_text", None)
-            if isinstance(quoted, str) and (said := self._restored(quoted)) != quoted:
-                cited = event.delta.evolve(citation=citation.evolve(cited_text=said))
+            told = {name: getattr(citation, name, None) for name in _CITED}
+            said = {name: self._restored(text) for name, text in told.items() if text}
+            if any(said[name] != told[name] for name in said):
+                cited = event.delta.evolve(citation=citation.evolve(**said))
                 return (event.evolve(delta=cited),)
         return self._texts.feed(event)

@@ -58,6 +58,7 @@ class Setting:
             },
             "request": {
                 "model": request.model,
+                "model_id": turn.models.names_of(request.model).id,
                 "max_tokens": request.max_tokens,
                 "messages": len(request.messages),
                 "tools": [getattr(tool, "name", None) or "" for tool in request.tools or ()],

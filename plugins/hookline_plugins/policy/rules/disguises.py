@@ -41,9 +41,8 @@ def _runs(length: int) -> str:
     return "|".join(places)
 
 
-HIDING: Final = (_runs(8), r"[^\x00-\x7f]|[\\&]", "%")
-"""Patterns (RE2) of what may hide something, the last in addresses alone. Where none is found,
-`seen_through` yields nothing."""
+HIDING: Final = (_runs(8), r"[^\x00-\x7f]|[\\&%]")
+"""Patterns (RE2) of what may hide something. Where none is found, `seen_through` yields nothing."""
 
 # Letters of other alphabets that look like Latin ones.
 _LOOKALIKES: Final = str.maketrans(
@@ -74,15 +73,14 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).translate(_PLAIN)
 
 
-def seen_through(pieces: Sequence[str], *, urls: bool = False) -> Iterator[str]:
+def seen_through(pieces: Sequence[str]) -> Iterator[str]:
     """Yield what the pieces of a text hide, each for itself and all of them together.
 
     Args:
         pieces: as they are.
-        urls: whether they are addresses, which write letters in another way still.
 
     """
-    seen = [_seen(piece, urls) for piece in pieces]
+    seen = [_seen(piece) for piece in pieces]
     known = [list(pieces)]
     for form in zip(*[each.forms for each in seen], strict=True):
         written = list(form)
@@ -92,9 +90,9 @@ def seen_through(pieces: Sequence[str], *, urls: bool = False) -> Iterator[str]:
             if len(written) > 1:
                 yield "".join(written)
     # A word that is split may be written otherwise where it is cut; then the whole text is looked at.
-    seams = [(seam, _seen(seam, urls)) for seam in _seams(pieces)]
+    seams = [(seam, _seen(seam)) for seam in _seams(pieces)]
     if any(form != seam for seam, each in seams for form in each.forms):
-        yield from _look("".join(pieces), urls).forms
+        yield from _look("".join(pieces)).forms
     for _, each in seams:
         yield from each.decoded
     for each in seen:
@@ -115,20 +113,20 @@ class _Seen:
     decoded: tuple[str, ...]
 
 
-def _seen(text: str, urls: bool) -> _Seen:  # noqa: FBT001 -- a cache takes its arguments by place
-    return _seen_short(text, urls) if len(text) <= _SHORT else _seen_long(text, urls)
+def _seen(text: str) -> _Seen:
+    return _seen_short(text) if len(text) <= _SHORT else _seen_long(text)
 
 
-def _look(text: str, urls: bool) -> _Seen:  # noqa: FBT001 -- as above
-    bare = _without_escapes(text, urls=urls)
-    barest = folded(_without_escapes(bare, urls=urls))
+def _look(text: str) -> _Seen:
+    bare = _without_escapes(text)
+    barest = folded(_without_escapes(bare))
     known = {text, bare, barest}
     decoded: list[str] = []
     words = [word for each in known for word in _coded_words(each)]
     for _ in range(_ROUNDS):
         fresh: list[str] = []
         for each in (hidden for word in words for hidden in _decoded(word)):
-            plain = folded(_without_escapes(each, urls=urls))
+            plain = folded(_without_escapes(each))
             fresh += [new for new in dict.fromkeys((each, plain)) if new and new not in known]
             known.update(fresh)
         decoded += fresh
@@ -158,12 +156,12 @@ def _seams(pieces: Sequence[str]) -> Iterator[str]:
         yield begun
 
 
-def _without_escapes(text: str, *, urls: bool) -> str:
+def _without_escapes(text: str) -> str:
     if "\\" in text:
         text = _ESCAPE.sub(_unescaped, text)
     if "&" in text:
         text = html.unescape(text)
-    return unquote(text) if urls and "%" in text else text
+    return unquote(text) if "%" in text else text
 
 
 def _coded_words(text: str) -> Sequence[str]:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
+from hookline.models import ModelNames
 from hookline.values import EMPTY
 from hookline_plugins.policy.rules.keys import (
     Attachments,
@@ -68,9 +69,16 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
     return any(pattern == name or fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def allowed(names: Names, *known_as: str) -> bool:
-    """Say whether what goes by some names is allowed: one of them is, and none is denied."""
-    if any(matches(name, names.deny) for name in known_as):
+def allowed(names: Names, *known_as: str, perhaps: Iterable[str] = ()) -> bool:
+    """Say whether what goes by some names is allowed: one of them is, and none is denied.
+
+    Args:
+        names: that are allowed, and that are not.
+        known_as: its own.
+        perhaps: further ones that it may go by; they are denied like its own, and allow nothing.
+
+    """
+    if any(matches(name, names.deny) for name in (*known_as, *perhaps)):
         return False
     return names.allow is None or any(matches(name, names.allow) for name in known_as)
 
@@ -82,15 +90,15 @@ def hashed_user(user_id: str) -> str:
     return "h_" + blake2b(user_id.encode(), digest_size=20, person=b"hookline user").hexdigest()
 
 
-def _models(names: Models, models: tuple[tuple[str, ...], ...]) -> Broken | None:
-    for known_as in models:
-        model, full, aliases = known_as[0], known_as[1:2], known_as[2:]
+def _models(names: Models, models: tuple[ModelNames, ...]) -> Broken | None:
+    for known in models:
+        model = known.asked
         unknown = model == _SERVERS_CHOICE and not matches(model, names.allow or ())
-        if unknown or not allowed(names, *known_as):
+        if unknown or not allowed(names, *known.sure, perhaps=known.perhaps):
             return Broken(f"the model {model} is not allowed{_instead(names)}", f"model {model}")
-        if names.pin and model in aliases:
+        if names.pin and not known.in_full:
             return Broken(
-                f"name the model by its full id, {full[0]}, not {model}", f"model {model}"
+                f"name the model by its full id, {known.id}, not {model}", f"model {model}"
             )
     return None
 
@@ -229,7 +237,7 @@ def _user_id_of(out: Outgoing) -> Any:
 
 
 CHECKS: Final[Mapping[str, Key]] = {
-    "models": Key(_models, attrgetter("known_models")),
+    "models": Key(_models, attrgetter("model_names")),
     "max_tokens": Key(_max_tokens, attrgetter("request.max_tokens")),
     "effort": Key(_effort, attrgetter("efforts")),
     "thinking": Key(_thinking, lambda out: (out.request.thinking or EMPTY).get("type")),

@@ -63,9 +63,12 @@ class Models(Names):
     """Which models are allowed, in ``fallbacks`` and in definitions of tools too.
 
     Attributes:
-        allow: patterns of ids; a model is known by its aliases as well.
-        deny: patterns of ids.
-        pin: whether a model must be named by its full id: an alias may mean another one tomorrow.
+        allow: patterns of ids. A model goes by its id, its aliases, and the name that was asked for:
+            ``us.anthropic.claude-opus-4-5-20251101-v1:0`` is ``claude-opus-4-5`` too, and
+            ``eu.anthropic.*`` allows one region only. A name that is not surely a model's allows nothing.
+        deny: patterns of ids, by whatever spelling one of these may be meant: ``x/Claude-Opus-4.5`` too.
+        pin: whether a model must be named with its day, by its full id or as a cloud spells that: an alias
+            may mean another one tomorrow.
 
     """
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from hookline import Request
+from hookline.models import ModelNames
 from hookline.plugin import estimate
 from hookline.turn import Turn
 from hookline.values import (
@@ -103,14 +104,9 @@ class Outgoing:
         return tuple(dict.fromkeys(found))
 
     @_once
-    def known_models(self) -> tuple[tuple[str, ...], ...]:
-        """Names that each model goes by: as it was asked, its full id, its aliases."""
-        table = self.turn.models
-        return tuple([
-            (model,) if facts is None else (model, facts.id, *facts.aliases)
-            for model in self.models
-            for facts in (table.get(model),)
-        ])  # fmt: skip
+    def model_names(self) -> tuple[ModelNames, ...]:
+        """Every name of each of them."""
+        return tuple(map(self.turn.models.names_of, self.models))
 
     @_once
     def tools(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ _NEW: Final = "reply"  # the part that is never the same twice
 _EDGE: Final = r"[^\p{L}\p{N}]"
 # What says where a text begins or ends, and not only a line: it is not looked for in several texts at once.
 _OF_WHOLE_TEXTS: Final = re.compile(r"\\[AzZ]|\(\?[a-zA-Z]*-")
-_GAP: Final = 64  # characters of white space within a phrase that a stream is held back for
+_GAP: Final = 64  # characters between two words within a phrase that a stream is held back for
 
 
 @frozen
@@ -50,14 +50,15 @@ class Hit:
 def word_pattern(words: Sequence[str]) -> str:
     """Return the pattern of whole words, in any case of letters.
 
-    A word ends where no letter or digit follows; the parts of a phrase may be joined as in names
-    (``project_zephyr``). What a word itself is, stands in the group ``word``.
+    A word ends where no letter or digit follows; between the parts of a phrase may stand whatever is
+    neither (``project_zephyr``, ``project "Zephyr"``, ``**project** zephyr``). What a word itself is,
+    stands in the group ``word``.
     """
     return f"(?i)(?:^|{_EDGE})(?P<word>{'|'.join(map(_word, words))})(?:{_EDGE}|$)"
 
 
 def _word(word: str) -> str:
-    return r"[\s_.+-]+".join(re.escape(part) for part in folded(word).split())
+    return f"{_EDGE}+".join(re.escape(part) for part in folded(word).split())
 
 
 def reach_of(words: Sequence[str]) -> int:
@@ -172,7 +173,7 @@ class Patterns:
             yield from self._hits(found, part, text, known)
         if hiding:
             # What is hidden may be split as well; that it ends with a piece, is nothing to it.
-            hidden = list(seen_through(pieces, urls=part == "urls"))
+            hidden = list(seen_through(pieces))
             if not self._at_once or any(n < self._hidden for n in self._found("\n".join(hidden))):
                 for text in hidden:
                     yield from self._hits(self._found(text), part, text, known)

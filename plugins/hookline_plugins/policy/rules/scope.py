@@ -1,9 +1,10 @@
 """Whom a rule is for: its scope, its condition, and its share of the users."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
 from hookline import Principal
+from hookline.models import ModelTable, load_models
 from hookline.turn import Turn
 from hookline_plugins.policy.rules.conditions import Condition, Setting
 from hookline_plugins.policy.rules.judging import matches
@@ -20,6 +21,8 @@ def in_scope(
     model: str | None,
     surface: str | None,
     environment: str = "",
+    *,
+    models: ModelTable | None = None,
 ) -> bool:
     """Say whether a scope fits.
 
@@ -29,13 +32,14 @@ def in_scope(
         model: that is asked; None where any is meant.
         surface: the door; None where any is meant.
         environment: in which this runs; empty where nobody knows.
+        models: what is known of models; the table that ships with Hookline if it is left out.
 
     """
     tags = [(str(name), str(value)) for name, value in principal.tags.items()]
     return (
         (scope.users is None or matches(principal.user, scope.users))
         and (scope.teams is None or matches(principal.team, scope.teams))
-        and (scope.models is None or model is None or matches(model, scope.models))
+        and (scope.models is None or model is None or _is_one_of(scope.models, model, models))
         and (
             scope.environments is None
             or not environment
@@ -52,6 +56,12 @@ def in_scope(
             )
         )
     )
+
+
+def _is_one_of(patterns: Iterable[str], model: str, models: ModelTable | None) -> bool:
+    """Say whether a model may be one that a rule is for: by no spelling does it slip out of the rule."""
+    table = load_models() if models is None else models
+    return any(matches(name, patterns) for name in table.names_of(model).perhaps)
 
 
 def sampled(rule: Rule, turn: Turn) -> bool:
@@ -76,7 +86,12 @@ def applies(rule: Rule, condition: Condition | None, environment: str = "") -> A
 
     def asked(turn: Turn, model: str, setting: Setting) -> bool:
         return (
-            (scope is None or in_scope(scope, turn.principal, model, turn.surface, environment))
+            (
+                scope is None
+                or in_scope(
+                    scope, turn.principal, model, turn.surface, environment, models=turn.models
+                )
+            )
             and sampled(rule, turn)
             and (condition is None or condition.holds(setting))
         )

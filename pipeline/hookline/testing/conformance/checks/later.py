@@ -1,14 +1,15 @@
 """A check of what earlier turns leave for later ones: the same from every form, and nothing from what was not said."""
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from attrs import evolve
+
 from hookline.simulator import Rule
-from hookline.testing.conformance.alike import says
-from hookline.testing.conformance.calls import Call, Outcome
+from hookline.testing.conformance.checks.alike import says
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import TEXTS
+from hookline.testing.conformance.surfaces import Call, Outcome
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 from hookline.values.principal import Principal
@@ -35,8 +36,10 @@ def later(trying: Trying) -> Iterator[Finding]:
         yield from _stands(trying, sample, number)
 
 
-def _next(trying: Trying, first: Call, user: str, rule: Rule | None = None, **options: Any) -> Any:
-    """Take a call, and "Hello" after it; return what the second one came to, and what it sent."""
+def _next(
+    trying: Trying, first: Call, user: str, rule: Rule | None = None, **options: Any
+) -> tuple[Outcome, Outcome]:
+    """Take a call, and "Hello" after it; return what both came to, the second with its last request."""
     principal = Principal(user=user)
     simulator = RecordingSimulator(*((rule,) if rule else ()))
     calls = [
@@ -45,25 +48,25 @@ def _next(trying: Trying, first: Call, user: str, rule: Rule | None = None, **op
     ]
     trying.calls += 2
     one, two = trying.subject.row(calls, simulator, trying.subject.colour)
-    bodies = tuple(each for each in simulator.requests if isinstance(each, dict))
-    return one, two, bodies[-1:]
+    return one, evolve(two, bodies=two.bodies[-1:])
 
 
 def _forms(trying: Trying, sample: str, number: int) -> Iterator[Finding]:
     if not trying.subject.deterministic:
         return
-    ends = []
+    kept: dict[str, bool] = {}
     for form in ("string", "blocks"):
         user = f"{form}-{number}"
         text = f"{sample} canary-{user}."
         message: Any = text if form == "string" else [{"type": "text", "text": text}]
-        one, two, bodies = _next(trying, Call(message=message), user)
+        one, two = _next(trying, Call(message=message), user)
         if one.error or two.error:
             return
-        ends.append(json.dumps(bodies, sort_keys=True).replace(user, "user"))
-    if ends[0] != ends[1]:
+        kept[form] = f"canary-{user}" in str(two.bodies)
+    if kept["string"] != kept["blocks"]:
+        there, missing = ("a string", "blocks") if kept["string"] else ("blocks", "a string")
         yield Finding(
-            f"what {sample!r} leaves for the next turn depends on whether it was a string or in blocks",
+            f"{sample!r} is remembered from {there}, and not from {missing}",
             "message.text and message.blocks read both",
         )
 
@@ -72,13 +75,13 @@ def _unsaid(trying: Trying, sample: str, number: int) -> Iterator[Finding]:
     for kind, (what, surface, rule) in enumerate(_UNSAID):
         canary = f"unsaid-{number}-{kind}"
         call = Call(surface=surface, message=f"{sample} {canary}.")
-        _, two, bodies = _next(trying, call, canary, rule)
+        _, two = _next(trying, call, canary, rule)
         if two.blames:
             yield Finding(
                 f"the turn after {what} failed: {two.error}",
                 "let go in `finally` of what is held, and keep nothing half-done",
             )
-        elif canary in str(bodies):
+        elif canary in str(two.bodies):
             yield Finding(
                 f"what was said in {what} is sent in a later turn",
                 "keep what a turn was about in `conclude`, where `outcome.reply` is there, is no refusal, "
@@ -89,11 +92,11 @@ def _unsaid(trying: Trying, sample: str, number: int) -> Iterator[Finding]:
 def _stands(trying: Trying, sample: str, number: int) -> Iterator[Finding]:
     user = f"stands-{number}"
     first = Call(message=f"{sample} canary-{user}.")
-    one, two, bodies = _next(trying, first, user, system=_BRIEF)
+    one, two = _next(trying, first, user, system=_BRIEF)
     replaces = "system" in getattr(trying.subject.object, "edits", ())
-    if one.error or two.error or replaces or not bodies:
+    if one.error or two.error or replaces or not two.bodies:
         return
-    if not says(Outcome(bodies=bodies), _BRIEF):
+    if not says(two, _BRIEF):
         yield Finding(
             f"after {sample!r}, the caller's system prompt is gone from what is sent",
             "request.with_system(text) adds to it, and evolve(system=…) replaces it",

@@ -15,9 +15,9 @@ from hookline._journey.trust import options_of
 from hookline.config import facts_of
 from hookline.pipeline import Pipeline
 from hookline.simulator import Rule
-from hookline.testing.conformance.calls import Call
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import sentence, words
+from hookline.testing.conformance.surfaces import Call
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator, TraceCapture
 from hookline.values.secret import Secret

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hookline.testing.conformance.calls import Call
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import TEXTS, sentence
+from hookline.testing.conformance.surfaces import Call
 from hookline.testing.conformance.trying import Trying
 from hookline.values.principal import Principal
 

@@ -10,9 +10,9 @@ from attrs import define
 from hookline.errors import HooklineError
 from hookline.hookspecs import Layer, hookimpl
 from hookline.simulator import Rule
-from hookline.testing.conformance.calls import COLOURS, Call
-from hookline.testing.conformance.content import UNHEARD
+from hookline.testing.conformance.checks.content import UNHEARD
 from hookline.testing.conformance.report import Finding
+from hookline.testing.conformance.surfaces import COLOURS, Call
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.leaks import busy_connections
 from hookline.testing.recording import RecordingSimulator

@@ -11,8 +11,9 @@ from hookline._journey.plugin_set import Plugin
 from hookline.errors import HooklineError, PluginError
 from hookline.hookspecs import Layer, hookimpl
 from hookline.simulator import Rule
-from hookline.testing.conformance.calls import Call
 from hookline.testing.conformance.report import Finding
+from hookline.testing.conformance.samples import TEXTS, sentence
+from hookline.testing.conformance.surfaces import Call
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 from hookline.turn import CallNext, Turn
@@ -41,7 +42,7 @@ def _pipelines(trying: Trying) -> Iterator[Finding]:
     fresh = trying.take(call)
     context = {"context": {**trying.subject.context, **_others(trying)}}
     trying.take(Call(message="My canary is called Tweety-4711.", surface="conversation"))
-    trying.take(Call(message="My canary is called Tweety-4711.", options=context))
+    trying.take(Call(message="My canary is called Tweety-4711.", line=context))
     again = trying.take(call)
     if "Tweety-4711" in f"{again.bodies}{again.text}":
         what = "a new pipeline with a new instance sent what another pipeline had seen"
@@ -49,15 +50,33 @@ def _pipelines(trying: Trying) -> Iterator[Finding]:
     elif trying.subject.deterministic and (fresh.bodies, fresh.text) != (again.bodies, again.text):
         what = "a new pipeline with a new instance behaves as if it knew an earlier one"
         yield Finding(what, _OWN_STATE)
+    if trying.subject.deterministic:
+        yield from _after_others(trying)
+
+
+def _after_others(trying: Trying) -> Iterator[Finding]:
+    """Look whether a request is another one after that of somebody else."""
+    said = sentence("; ".join((*trying.subject.own_samples, *TEXTS[:-1])))
+    ada = Call(message=said, options={"principal": Principal(user="ada")})
+    ben = Call(message="Write to ben@example.org.", options={"principal": Principal(user="ben")})
+    ends = []
+    for row in ((ben,), (ada, ben)):
+        simulator = RecordingSimulator()
+        outcomes = trying.subject.row(row, simulator, trying.subject.colour)
+        trying.calls += len(row)
+        if any(each.error for each in outcomes) or len(simulator.requests) < len(row):
+            return
+        ends.append(simulator.requests[-1])
+    if ends[0] != ends[1]:
+        yield Finding(
+            "what a user's request looks like depends on what another user has sent", _KEYED
+        )
 
 
 def _others(trying: Trying) -> dict[str, Any]:
     """Return another text for each of the context that is a text, so that it leaves its own trace."""
-    return {name: "Tweety-4711" for name, value in trying.subject.context.items() if _free(value)}
-
-
-def _free(value: Any) -> bool:
-    return isinstance(value, str)
+    known = trying.subject.context.items()
+    return {name: "Tweety-4711" for name, value in known if isinstance(value, str)}
 
 
 def _said(trying: Trying, number: int) -> tuple[tuple[str, ...], Principal]:

@@ -20,8 +20,8 @@ from attrs import define, field
 
 from hookline._journey.plugin_set import Plugin
 from hookline.hookspecs import hookimpl
-from hookline.testing.conformance.calls import Call, waited, worked
 from hookline.testing.conformance.report import Finding
+from hookline.testing.conformance.surfaces import Call, waited, worked
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.leaks import Leak, no_leaks
 from hookline.testing.recording import RecordingSimulator

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hookline.testing.conformance.calls import COLOURS, Call, Outcome
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import TEXTS, sentence, words
+from hookline.testing.conformance.surfaces import COLOURS, Call, Outcome
 from hookline.testing.conformance.trying import Trying
 from hookline.values.principal import Principal
 
@@ -15,6 +15,7 @@ __all__ = ["alike", "stands"]
 _DOORS: Final = ("stream", "batch", "explain", "count_tokens")
 _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking")
 _MOST: Final = 100  # characters that a finding shows
+_SHORT: Final = 5  # letters of a word that stands everywhere
 _DIFFERS: Final = (
     "what is counted, explained or put in a batch is what would be sent: change requests on every "
     "surface, or say in the class on which: surfaces = (…)"
@@ -43,8 +44,10 @@ def alike(trying: Trying) -> Iterator[Finding]:
     if trying.subject.deterministic:
         own = trying.subject.own_samples
         for message in ("Hello", sentence("; ".join((*own, *TEXTS[:-1])))):
-            yield from _doors(trying, message)
+            yield from _doors(trying, message, {})
             yield from _colours(trying, message)
+        for user in ("ada", "ben", "cleo", "dora"):
+            yield from _doors(trying, "Hello", {"principal": Principal(user=user)})
     for user in _USERS:
         for surface in ("send", "stream"):
             principal = Principal(user=user, team=user)
@@ -73,13 +76,14 @@ def _contexts(trying: Trying) -> Iterator[dict[str, Any]]:
             yield {**known, name: odd}
 
 
-def _doors(trying: Trying, message: str) -> Iterator[Finding]:
-    sent, bare = trying.take(Call(message=message)), trying.subject.without(Call(message=message))
+def _doors(trying: Trying, message: str, options: Mapping[str, Any]) -> Iterator[Finding]:
+    call = Call(message=message, options=options)
+    sent, bare = trying.take(call), trying.subject.without(call)
     wanted = trying.subject.surfaces
     for surface in _DOORS:
         if sent.error is not None or (wanted and (surface not in wanted or "send" not in wanted)):
             continue
-        call = Call(surface=surface, message=message)
+        call = Call(surface=surface, message=message, options=options)
         there = trying.take(call)
         if there.error is not None or not there.bodies or not sent.bodies:
             continue
@@ -189,9 +193,10 @@ def _name(each: Any) -> str:
 
 
 def says(outcome: Outcome, text: str) -> bool:
-    """Say whether what left holds any word of a text, in whatever case."""
-    said = set(text.lower().rstrip(".").split())
-    return bool(said & set(words(list(outcome.bodies)).lower().split()))
+    """Say whether what left holds any of the long words of a text, in whatever case."""
+    sent = words(list(outcome.bodies)).lower()
+    said = (word for word in text.lower().rstrip(".").split() if len(word) > _SHORT)
+    return any(word in sent for word in said)
 
 
 def _marks(outcome: Outcome) -> int:

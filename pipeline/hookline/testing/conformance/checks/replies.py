@@ -9,9 +9,9 @@ from typing import Final
 from hookline.simulator import Answer, Rule
 from hookline.simulator import Call as HttpCall
 from hookline.testing.answers import stream_events, stream_parts
-from hookline.testing.conformance.calls import Call, Outcome
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import INSTRUCTED, NATIVE, TEXTS, sentence, words
+from hookline.testing.conformance.surfaces import Call, Outcome
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 
@@ -21,6 +21,10 @@ _ON_REPLIES: Final = frozenset(
     {"filter_stream", "post_process", "send", "check_reply", "conclude", "on_event"}
 )
 _LONGEST: Final = 100  # characters of a reply that is split at every offset
+_APART: Final = 3  # forms in which a sample stands by itself, though a reply begins or ends with it
+_APART_TOO: Final = (
+    "a reply may begin with it and end with it: \\b knows both, white space does not"
+)
 _REMEDY: Final = (
     "rewrite text in filter_stream, which serves streams and plain replies alike, with a look_behind "
     "as long as the longest match"
@@ -57,17 +61,22 @@ def splits(trying: Trying) -> Iterator[Finding]:
         plain = trying.take(Call(rules=(Rule(reply=reply),)))
         yield from _split(trying, reply, plain)
         if not plain.blames and (sample in own or plain.refused or plain.text != reply):
-            for form in _forms(sample[:_LONGEST]):
-                yield from _split(trying, form, trying.take(Call(rules=(Rule(reply=form),))))
+            for number, form in enumerate(_forms(sample[:_LONGEST])):
+                whole = trying.take(Call(rules=(Rule(reply=form),)))
+                yield from _split(trying, form, whole)
+                reacted = plain.refused or plain.text != reply
+                if sample in own and reacted and number < _APART and whole.text == form:
+                    yield Finding(f"it reacts to {reply!r}, and not to {form!r}", _APART_TOO)
 
 
 def _forms(sample: str) -> tuple[str, ...]:
     """Return replies in which a sample begins, ends, repeats itself, or is part of a longer word."""
     return (
         sample,
+        f"It was {sample}",
+        f"{sample} it was",
         f"{sample} {sample}",
         f"{sample}{sample}.",
-        f"It was {sample}",
         f"un{sample}",
         f"{sample}ed",
         f"{sample.upper()}, {sample.title()}!",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from hookline.testing.conformance.calls import COLOURS, SURFACES, Call, Outcome
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import FORMS, PLACES, Place, sentence, words
+from hookline.testing.conformance.surfaces import COLOURS, SURFACES, Call, Outcome
 from hookline.testing.conformance.trying import Trying
 
 __all__ = ["UNHEARD", "forms", "places", "surfaces"]

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from hookline.reply import Reply
 from hookline.simulator import Rule
-from hookline.testing.conformance.calls import Call
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import TEXTS, sentence
+from hookline.testing.conformance.surfaces import Call
 from hookline.testing.conformance.trying import Trying
 from hookline.wire.codec import unstructure
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, Final
 
-from hookline.testing.conformance.calls import Call
 from hookline.testing.conformance.report import Finding
 from hookline.testing.conformance.samples import PLACES, sentence, words
+from hookline.testing.conformance.surfaces import Call
 from hookline.testing.conformance.trying import Trying
 from hookline.values.messages import Message, Request
 from hookline.wire.codec import encode_request, structure_message

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hookline.simulator import Rule
-from hookline.testing.conformance.calls import Call, Colour, Outcome
 from hookline.testing.conformance.report import Finding
+from hookline.testing.conformance.surfaces import Call, Colour, Outcome
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 from hookline.values.principal import Principal

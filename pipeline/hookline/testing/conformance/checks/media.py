@@ -10,32 +10,33 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from hookline.testing.conformance.calls import COLOURS, Call
 from hookline.testing.conformance.report import Finding
+from hookline.testing.conformance.surfaces import COLOURS, Call
 from hookline.testing.conformance.trying import Trying
 from hookline.values.attachments import Image
+from hookline.values.blocks import DocumentBlock, TextBlock, ToolResultBlock, ToolUseBlock
+from hookline.values.messages import Message
+from hookline.values.sources import ContentSource
 
 __all__ = ["media"]
 
-_USE: Final = {"type": "tool_use", "id": "toolu_1", "name": "look_up", "input": {}}
 _TOOL: Final = {"name": "look_up", "input_schema": {"type": "object"}}
 _REMEDY: Final = "await request.map_media(f, turn.io) asks f about each image and document, tool results included"
 
 
 def _after_tool(image: Image) -> tuple[Any, dict[str, Any]]:
-    past = [{"role": "user", "content": "Look."}, {"role": "assistant", "content": [_USE]}]
-    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [image]}
-    return [result], {"messages": past, "tools": [_TOOL]}
+    use = ToolUseBlock("toolu_1", "look_up", {})
+    past = [Message("user", "Look."), Message("assistant", (use,))]
+    return [ToolResultBlock("toolu_1", (image,))], {"messages": past, "tools": [_TOOL]}
 
 
 def _earlier(image: Image) -> tuple[Any, dict[str, Any]]:
-    past = [{"role": "user", "content": [image]}, {"role": "assistant", "content": "Noted."}]
+    past = [Message("user", (image,)), Message("assistant", "Noted.")]
     return "Go on.", {"messages": past}
 
 
 def _in_document(image: Image) -> tuple[Any, dict[str, Any]]:
-    source = {"type": "content", "content": [{"type": "text", "text": "See:"}, image]}
-    return [{"type": "document", "source": source}, "Read it."], {}
+    return [DocumentBlock(ContentSource((TextBlock("See:"), image))), "Read it."], {}
 
 
 _PLACES: Final[tuple[tuple[str, Callable[[Image], tuple[Any, dict[str, Any]]]], ...]] = (

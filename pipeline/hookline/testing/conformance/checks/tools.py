@@ -9,8 +9,8 @@ from hookline.errors import DecodeError, InputError
 from hookline.schema import check_value
 from hookline.simulator import Rule
 from hookline.simulator.answers.instance import instance_of
-from hookline.testing.conformance.calls import Call, Colour, Outcome
 from hookline.testing.conformance.report import Finding
+from hookline.testing.conformance.surfaces import Call, Colour, Outcome
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
-from hookline.testing.conformance.calls import Call, waited
 from hookline.testing.conformance.report import Finding
+from hookline.testing.conformance.surfaces import Call, waited
 from hookline.testing.conformance.trying import Trying
 from hookline.testing.recording import RecordingSimulator
 from hookline.values.attachments import Image
