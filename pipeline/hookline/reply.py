@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 
 from attrs import field, fields, frozen
 
+from hookline._said import without_keys
 from hookline.trace import AttemptRecord, ToolError, Trace
 from hookline.values.blocks import Block, TextBlock, ToolResultBlock, ToolUseBlock
 from hookline.values.editing.remembered import before_the_turn, remembered, without_prefill
@@ -342,11 +343,11 @@ class Reply(Generic[T_co]):
     def __repr__(self) -> str:
         refusal = self.refusal
         if refusal is None:
-            text = self.text
-            first = repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+            text = without_keys(self.text[: 2 * _SHOWN])
+            first = repr(text if len(self.text) <= _SHOWN else text[: _SHOWN - 1] + "…")
         else:  # what text there is must not pass for an answer
             first = f"refused, category={refusal.category!r}"
-        parts = [first, f"stop_reason={self.stop_reason!r}", f"model={self.model!r}"]
+        parts = [first, f"stop_reason={self.stop_reason!r}", f"model={without_keys(self.model)!r}"]
         if self.interrupted:
             parts.append("interrupted=True")
         return f"<Reply {', '.join(parts)}>"

@@ -8,6 +8,7 @@ from hookline._journey.checks import check
 from hookline._journey.engine import Engine
 from hookline._journey.failures import tell
 from hookline._journey.onion import Innermost, Onion, Passed, StoppedShort
+from hookline._said import LONGEST_NAME, shown_text
 from hookline.errors import APIError, DecodeError, TransportError
 from hookline.trace import AttemptOutcome, AttemptRecord
 from hookline.turn import Ending, Turn
@@ -194,7 +195,7 @@ def attempt_record(
         request_id=request_id,
         error=f"{type(error).__name__}: {error}".rstrip(": ") if error is not None else None,
         usage=ending.usage,
-        answered_by=ending.model,
+        answered_by=None if ending.model is None else shown_text(ending.model, LONGEST_NAME),
         facts=models.get(ending.model) if ending.model else None,
         **known,
     )

@@ -98,6 +98,7 @@ __getattr__, __dir__ = face(
         "hookline.hookspecs": ("Layer", "hookimpl"),
         "hookline.models": ("ModelFacts", "price"),
         "hookline.plugin.book": ("Book",),
+        "hookline.plugin.checking": ("checks_options",),
         "hookline.plugin.estimate": ("estimate", "estimate_message"),
         "hookline.plugin.relay": (
             "Relay",

@@ -25,6 +25,7 @@ from hookline.send_options.options import (
 from hookline.send_options.tools import split_tools
 from hookline.turn import TurnOptions
 from hookline.values.blocks import Block
+from hookline.values.brief import brief
 from hookline.values.frozen import EMPTY
 from hookline.values.messages import Request
 from hookline.values.principal import Principal
@@ -180,7 +181,7 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
 
     """
     if not isinstance(model, str) or not model:
-        raise InputError(f"model must be the id of a model, not {model!r}")
+        raise InputError(f"model must be the id of a model, not {brief(model)}")
     known = models.exact(model) if strict else models.get(model)
     if settings.unknown_models == "allow" or known is not None:
         return

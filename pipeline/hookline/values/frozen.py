@@ -21,6 +21,7 @@ from hookline.values.frozen_json import (
     FrozenDict,
     exact,
     freeze,
+    is_number,
     named_freeze,
     same_json,
     thaw,
@@ -72,7 +73,7 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
         accepted if item is None else [kind for kind in accepted if kind is not tuple]
     )
 
-    plain -= {float}  # of which some are no JSON
+    plain -= {float, int}  # of which some are no JSON
 
     def check(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
         if type(value) in plain:
@@ -93,7 +94,7 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
                     )
             if item is str:
                 _set(instance, attribute.name, tuple([exact(member) for member in value]))
-        elif type(value) not in _PLAIN or value.__class__ is float:
+        elif type(value) not in _PLAIN or value.__class__ is float or value.__class__ is int:
             _put_exact(instance, attribute, value)
 
     return check
@@ -105,7 +106,12 @@ def _put_exact(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
         raise InputError(
             f"{type(instance).__name__}.{attribute.name} must be a finite number, not {value}"
         )
-    if isinstance(value, str | int | float):
+    if isinstance(value, int) and not is_number(value):
+        raise InputError(
+            f"{type(instance).__name__}.{attribute.name} must be a number of JSON, "
+            f"not {brief(value)}"
+        )
+    if type(value) not in (int, float) and isinstance(value, str | int | float):
         _set(instance, attribute.name, exact(value))
 
 

@@ -17,7 +17,7 @@ from attrs import Attribute, evolve, field, frozen, validators
 from attrs.converters import optional
 
 from hookline import CallNext, InputError, Progress, Request, Response, Turn, hookimpl
-from hookline.plugin import Profile, TurnState, option
+from hookline.plugin import Profile, TurnState, checks_options, option
 from hookline.values import (
     Attachment,
     Base64Source,
@@ -72,6 +72,7 @@ def _hosts(_instance: object, _attribute: "Attribute[Any]", hosts: tuple[str, ..
         check_url("https://example.com/", allow_hosts=hosts)
 
 
+@checks_options
 @frozen(kw_only=True, eq=False)
 class Images:
     """Resolve images and documents, in messages and in tool results.

@@ -29,7 +29,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Layer, cache_folder, option
+from hookline.plugin import Layer, cache_folder, checks_options, option
 from hookline.values import (
     Block,
     DocumentBlock,
@@ -55,6 +55,7 @@ _Ids = Mapping[Uploaded, str]
 _DIGESTS: Final[WeakKeyDictionary[Uploaded, bytes]] = WeakKeyDictionary()
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Uploads:
     """Send images and documents by id instead of by their bytes, where `strategy` of the plugin `images` says so.

@@ -18,7 +18,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import TurnState
+from hookline.plugin import TurnState, checks_options
 from hookline.trace import AttemptRecord
 from hookline_plugins.otel.conventions import (
     ATTEMPT,
@@ -41,6 +41,7 @@ _SCOPE: Final = "hookline"
 _NANO: Final = 1_000_000_000
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Otel:
     """Tells OpenTelemetry of every turn: a span over all its attempts, one for each of them and each tool.

@@ -25,7 +25,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Relay, TurnState, close, option
+from hookline.plugin import Relay, TurnState, checks_options, close, option
 from hookline.profiles import LessonName
 from hookline.values import (
     ContentBlockDelta,
@@ -58,6 +58,7 @@ class _Wanted:
     stops: tuple[str, ...] = ()
 
 
+@checks_options
 @frozen(eq=False)
 class Echo:
     """Takes the prefill out of an answer that repeats it.

@@ -29,7 +29,7 @@ from loguru import logger
 
 from hookline import ConfigError, Request, Turn, hookimpl
 from hookline.models import ModelFacts
-from hookline.plugin import option
+from hookline.plugin import checks_options, option
 from hookline_plugins.preflight import (
     betas,
     cache,
@@ -83,6 +83,7 @@ def _known(_instance: object, _attribute: "Attribute[Any]", names: tuple[str, ..
             raise ConfigError(f"plugins.preflight.rules_off: there is no rule {name!r}; {hint}")
 
 
+@checks_options
 @frozen(kw_only=True, eq=False)
 class Preflight:
     """Refuses what the API would refuse.

@@ -10,7 +10,7 @@ from attrs import define, field, frozen, validators
 
 from hookline import CallNext, InputError, Request, Response, Turn, hookimpl
 from hookline.models import ModelFacts
-from hookline.plugin import ConversationState, TurnState, option
+from hookline.plugin import ConversationState, TurnState, checks_options, option
 from hookline.trace import AttemptRecord
 from hookline_plugins.prompt_cache.breakpoints import HOURLY, Spot, given_spots, placed, tokens_to
 from hookline_plugins.prompt_cache.guard import Kept, Spoiled, reads, spoiled, worth
@@ -33,6 +33,7 @@ class _Memory:
     kept: Kept | None = None
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class PromptCache:
     """Places cache breakpoints where ``cache_breakpoints="auto"``, and tells what spoils the cache.

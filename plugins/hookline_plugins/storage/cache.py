@@ -14,7 +14,7 @@ from attrs import field, frozen
 from loguru import logger
 
 from hookline import CallNext, ConfigError, HooklineError, Request, Response, Turn, hookimpl
-from hookline.plugin import Layer, Principal, StreamOutcome, watched
+from hookline.plugin import Layer, Principal, StreamOutcome, checks_options, watched
 from hookline.wire import (
     Assembler,
     JSONDecodeError,
@@ -32,6 +32,7 @@ __all__ = ["Cache"]
 _STORED: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Cache:
     """Answers a request that was answered before from a store; streams are replayed as streams.

@@ -22,7 +22,7 @@ from hookline import (
     TurnLimitExceeded,
     hookimpl,
 )
-from hookline.plugin import TurnState, option
+from hookline.plugin import TurnState, checks_options, option
 from hookline.turn import BoundTool
 from hookline.values import ToolChoice
 from hookline_plugins.tools.calls import Bounds, Calls
@@ -39,6 +39,7 @@ _seconds: Any = optional(gt(0.0))
 _count: Any = optional(and_(instance_of(int), ge(1)))
 
 
+@checks_options
 @frozen(eq=False)
 class Tools:
     """Runs tools and sends their results back until the model is content.

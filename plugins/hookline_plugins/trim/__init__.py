@@ -13,7 +13,15 @@ from attrs import field, frozen, validators
 
 from hookline import CallNext, ConfigError, Message, Request, Response, Turn, hookimpl
 from hookline.models import ModelFacts
-from hookline.plugin import Book, ConversationState, Outcome, TurnState, estimate, option
+from hookline.plugin import (
+    Book,
+    ConversationState,
+    Outcome,
+    TurnState,
+    checks_options,
+    estimate,
+    option,
+)
 from hookline_plugins.heal.blocks import without_thoughts
 from hookline_plugins.heal.healing import heal
 from hookline_plugins.trim.cuts import Cut
@@ -32,6 +40,7 @@ _LARGER: Final = 1.3
 _BOUNDS: Final = (0.5, 3.0)  # what is learned of the real count stays within
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Trim:
     """Keeps a conversation short.

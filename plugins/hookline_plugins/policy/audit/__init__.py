@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from attrs import field, frozen
 
 from hookline import ConfigError, InputError, PolicyViolation, Turn, hookimpl
-from hookline.plugin import Outcome, option
+from hookline.plugin import Outcome, checks_options, option
 from hookline.values import Secret
 from hookline_plugins.policy.audit.chain import Chain
 from hookline_plugins.policy.audit.jsonl import JSONLinesLog
@@ -34,6 +34,7 @@ def _secret(given: str | Secret | None) -> Secret | None:
     return Secret(given) if isinstance(given, str) else given
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Audit:
     """Keeps one record of every turn: refused, failed and abandoned ones too.
