@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -189,6 +188,8 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
 def _like(models: "ModelTable", model: str) -> str | None:
     """Return the model that was probably meant: a near name, else the newest of that family."""
     names = [name for facts in models for name in (*facts.aliases, facts.id)]
+    from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
     near = get_close_matches(model, names, 1, cutoff=0.7)
     if near:
         return near[0]

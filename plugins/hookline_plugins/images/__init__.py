@@ -10,7 +10,7 @@ Read ``walk`` first (where images stand), then ``one`` (one of them), ``sources`
 """
 
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from weakref import WeakKeyDictionary
 
 from attrs import Attribute, evolve, field, frozen, validators
@@ -27,8 +27,7 @@ from hookline.values import (
     ImageBlock,
     Source,
 )
-from hookline_plugins.images.one import Resolver, url_to_fetch
-from hookline_plugins.images.plan import Fit, Plan, side_for
+from hookline_plugins.images.plan import Fit, Plan, side_for, url_to_fetch
 from hookline_plugins.images.told import NOTHING, note_made, note_tokens, refusal, words
 from hookline_plugins.images.walk import (
     Placed,
@@ -39,6 +38,9 @@ from hookline_plugins.images.walk import (
     source_of,
     with_source,
 )
+
+if TYPE_CHECKING:
+    from hookline_plugins.images.one import Resolver
 
 __all__ = ["Images"]
 
@@ -159,6 +161,8 @@ class Images:
         media = find(request.messages)
         if not media:
             return None
+        from hookline_plugins.images.one import Resolver  # noqa: PLC0415 -- most turns have no image
+
         self._made_for[turn][:] = [turn.profile]
         plan = self._plan(turn, request, media)
         todo = {
@@ -238,7 +242,7 @@ class Images:
         return bool(url_to_fetch(self, plan, block)) or data_url_of(block) is not None
 
     async def _lightened(
-        self, media: list[Placed], resolver: Resolver
+        self, media: list[Placed], resolver: "Resolver"
     ) -> dict[Source, Base64Source]:
         """Make images smaller, the oldest first, until all fit into one request together."""
         sizes = [

@@ -24,7 +24,7 @@ from hookline.values import (
 from hookline_plugins.images.in_flight import BUDGET
 from hookline_plugins.images.kept import KEPT
 from hookline_plugins.images.pdf_metadata import without_metadata
-from hookline_plugins.images.plan import Plan
+from hookline_plugins.images.plan import Plan, url_to_fetch
 from hookline_plugins.images.prepare import (
     Job,
     Looked,
@@ -39,33 +39,16 @@ from hookline_plugins.images.sources import (
     passed_on,
     read_stream,
 )
-from hookline_plugins.images.walk import data_url_of, url_of
+from hookline_plugins.images.walk import data_url_of
 
 if TYPE_CHECKING:
     from hookline_plugins.images import Images
 
-__all__ = ["Resolver", "url_to_fetch"]
+__all__ = ["Resolver"]
 
 _OK: Final = 200
 _LARGE: Final = 128 * 1024 * 1024  # bytes of a picture that is decoded by itself
 _WHO: Final = ("tenant", "user")  # keys of ``context=`` that keep callers apart
-
-
-def url_to_fetch(options: "Images", plan: Plan, block: Block) -> str | None:
-    """Return the URL of a block if it has to be fetched here.
-
-    Args:
-        options: what the operator says.
-        plan: knows whether the server takes links.
-        block: may say otherwise, for itself.
-
-    """
-    url = url_of(block)
-    wanted = block.fetch if isinstance(block, Attachment) else None
-    if url and wanted is None:
-        elsewhere = options.urls == "auto" and not plan.links
-        wanted = options.urls == "fetch" or elsewhere or url[:5].lower() == "http:"
-    return url if wanted else None
 
 
 @frozen(eq=False)

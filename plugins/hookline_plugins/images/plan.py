@@ -1,14 +1,18 @@
 """What is to become of an image: how large it may be sent, and how large it is worth sending."""
 
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from attrs import frozen
 
 from hookline.errors import InputError
 from hookline.models import Vision
-from hookline.values import Header
+from hookline.values import Attachment, Block, Header
+from hookline_plugins.images.walk import url_of
 
-__all__ = ["CROWD", "Fit", "Plan", "side_for"]
+if TYPE_CHECKING:
+    from hookline_plugins.images import Images
+
+__all__ = ["CROWD", "Fit", "Plan", "side_for", "url_to_fetch"]
 
 Fit: TypeAlias = Literal["best", "limits", "leave", "error"]
 
@@ -114,3 +118,20 @@ class Plan:
 def side_for(images: int) -> int:
     """Return the pixels that the longer side of each may have, where a request has so many images."""
     return _SIDE_IN_A_CROWD if images > CROWD else _SIDE
+
+
+def url_to_fetch(options: "Images", plan: Plan, block: Block) -> str | None:
+    """Return the URL of a block if it has to be fetched here.
+
+    Args:
+        options: what the operator says.
+        plan: knows whether the server takes links.
+        block: may say otherwise, for itself.
+
+    """
+    url = url_of(block)
+    wanted = block.fetch if isinstance(block, Attachment) else None
+    if url and wanted is None:
+        elsewhere = options.urls == "auto" and not plan.links
+        wanted = options.urls == "fetch" or elsewhere or url[:5].lower() == "http:"
+    return url if wanted else None

@@ -13,7 +13,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from weakref import WeakKeyDictionary
 
 from attrs import field, frozen, validators
@@ -38,7 +38,10 @@ from hookline.values import (
     ImageBlock,
     ToolResultBlock,
 )
-from hookline_plugins.storage.stores import SQLiteStore, file_path
+from hookline_plugins.storage.paths import file_path
+
+if TYPE_CHECKING:
+    from hookline_plugins.storage.stores import SQLiteStore
 
 __all__ = ["Uploads"]
 
@@ -95,7 +98,7 @@ class Uploads:
         metadata=option(harmless=False),
     )
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
-    _opened: list[SQLiteStore] = field(factory=list, init=False, repr=False)
+    _opened: list[Any] = field(factory=list, init=False, repr=False)
 
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
@@ -187,13 +190,16 @@ class Uploads:
             turn.trace.note("uploads", text)
         return result
 
-    def _store(self) -> SQLiteStore:
+    def _store(self) -> "SQLiteStore":
+        from hookline_plugins.storage.stores import SQLiteStore  # noqa: PLC0415 -- few turns upload
+
         with self._lock:
             if not self._opened:
                 path = Path(self.path) if self.path else cache_folder() / "uploads.sqlite3"
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._opened.append(SQLiteStore(str(path), _ENTRIES, _MOST_BYTES))
-            return self._opened[0]
+            store: SQLiteStore = self._opened[0]
+            return store
 
 
 def _worth_it(request: Request) -> list[Base64Source]:
