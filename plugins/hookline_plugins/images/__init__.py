@@ -212,7 +212,7 @@ class Images:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Make the images once more for another server, one of `fallback`: it may read less."""
-        if self._made_for[turn] not in ([], [turn.profile]):
+        if turn in self._made_for and self._made_for[turn] != [turn.profile]:
             request = await self.resolve_images(turn, request) or request
         return await call_next(request)
 
