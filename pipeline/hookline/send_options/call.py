@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -197,6 +196,8 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
 
 def _like(models: "ModelTable", model: str) -> str | None:
     """Return the model that was meant, or probably was: a near name, else the newest of that family."""
+    from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
     spelled = models.get(model)  # as a cloud spells it
     meant = models if spelled is None else (spelled,)
     names = [name for facts in meant for name in (*facts.aliases, facts.id)]

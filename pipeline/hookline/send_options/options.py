@@ -1,7 +1,6 @@
 """``SendOptions``: what may be said beside the message, and of what kind each option must be."""
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from os import PathLike
 from sys import float_info
@@ -105,6 +104,8 @@ def check_names(given: Mapping[str, Any]) -> None:
     """Raise ``InputError`` for a parameter that ``SendOptions`` does not have."""
     for name in given:
         if name not in SendOptions.__annotations__:
+            from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
             near = get_close_matches(name, SendOptions.__annotations__, 1)
             guess = f"did you mean {near[0]!r}?" if near else "new API fields go into extra={…}"
             raise InputError(f"there is no parameter {name!r}; {_ELSEWHERE.get(name, guess)}")

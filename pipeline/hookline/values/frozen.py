@@ -6,7 +6,6 @@ that was made, and its encoded bytes stay true. JSON inside one is frozen by
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from math import isfinite
 from operator import attrgetter
 from types import NoneType, UnionType
@@ -270,6 +269,8 @@ class Model:
 def _no_field(kind: str, names: Iterable[str], known: Iterable[str]) -> InputError:
     said = []
     for name in sorted(names):
+        from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
         near = get_close_matches(name, known, 1)
         said.append(f"{name} (did you mean {near[0]!r}?)" if near else name)
     return InputError(

@@ -112,11 +112,11 @@ class Echo:
     @hookimpl
     def filter_stream(self, turn: Turn) -> StreamFilter | None:
         """Do the same for the result of a batch, which comes a day later and by another way."""
-        wanted = self.wanted[turn]
         prefill = turn.prefill
-        if turn.surface != "batch" or not wanted.words or prefill is None:
+        if turn.surface != "batch" or prefill is None or prefill.mode == "native":
             return None
-        if prefill.mode == "native":
+        wanted = self.wanted[turn]
+        if not wanted.words:
             return None
         limit = wanted.limit if 0 < wanted.limit <= SMALL and prefill.mode == "instructed" else 0
         return _Taking(turn, Repeat(wanted.words, loose=True), limit, stops=wanted.stops)

@@ -75,8 +75,10 @@ class PromptCache:
             CacheSpoiled: there is one, and ``guard`` is ``"refuse"``.
 
         """
+        if turn not in self.memory or self.guard == "off":
+            return
         kept = self.memory[turn].kept
-        if kept is None or self.guard == "off" or self.aside[turn] or turn.step in self.told[turn]:
+        if kept is None or self.aside[turn] or turn.step in self.told[turn]:
             return
         found = spoiled(kept, request, turn)
         if found is None:
@@ -97,10 +99,10 @@ class PromptCache:
         answered = attempt.outcome == "answered" and usage is not None and turn.asks_model
         if not answered or usage is None or self.aside[turn]:
             return
-        memory = self.memory[turn]
         cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
         known = cached and given_spots(request)  # others keep what nobody has marked
-        memory.kept = Kept.of(request, turn, cached) if known else None
+        if known or turn in self.memory:
+            self.memory[turn].kept = Kept.of(request, turn, cached) if known else None
 
     def _placed(self, turn: Turn, request: Request, facts: ModelFacts) -> Request:
         grows = (

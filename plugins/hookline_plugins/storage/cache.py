@@ -24,7 +24,8 @@ from hookline.wire import (
     structure_response,
     unstructure,
 )
-from hookline_plugins.storage.stores import MemoryStore, SQLiteStore, Store, file_path
+from hookline_plugins.storage.paths import file_path
+from hookline_plugins.storage.stores import MemoryStore, SQLiteStore, Store
 
 __all__ = ["Cache"]
 

@@ -15,7 +15,8 @@ from hookline import CallNext, ConfigError, InputError, Request, Response, Turn,
 from hookline.plugin import Layer, StreamOutcome, checks_options, watched
 from hookline.wire import Assembler
 from hookline_plugins.storage.cassettes import Cassette, DamagedCassette, Exchange, begins_like_one
-from hookline_plugins.storage.stores import file_path, set_aside
+from hookline_plugins.storage.paths import file_path
+from hookline_plugins.storage.stores import set_aside
 
 __all__ = ["Record", "Replay"]
 

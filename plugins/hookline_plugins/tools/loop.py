@@ -110,6 +110,8 @@ class Tools:
 
         """
         table = await self.table(turn, request.model)
+        if not table.handlers:
+            return None
         defined = {getattr(tool, "name", None) for tool in request.tools or ()}
         new: list[Any] = []
         for row in table.handlers:
@@ -229,6 +231,8 @@ class Tools:
             InputError: two tools have one name.
 
         """
+        if not turn.options.tools and not self._routed.handlers:  # as in most turns
+            return self._routed
         kept = self._tables[turn]
         if "table" not in kept:
             offered = _offered(turn)

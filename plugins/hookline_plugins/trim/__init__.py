@@ -25,7 +25,7 @@ from hookline.plugin import (
 from hookline_plugins.heal.blocks import without_thoughts
 from hookline_plugins.heal.healing import heal
 from hookline_plugins.trim.cuts import Cut
-from hookline_plugins.trim.summary import as_message, price_of, pieces, summed_up
+from hookline_plugins.trim.summary import as_message, pieces, price_of, summed_up
 from hookline_plugins.trim.tracking import Tracked, marks_of
 
 __all__ = ["By", "How", "Trim"]

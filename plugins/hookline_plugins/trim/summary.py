@@ -9,7 +9,7 @@ from hookline.models import ModelFacts, cost
 from hookline.plugin import estimate_message, whole
 from hookline.values import ToolUseBlock, thaw
 
-__all__ = ["as_message", "price_of", "is_summary", "pieces", "summed_up"]
+__all__ = ["as_message", "is_summary", "pieces", "price_of", "summed_up"]
 
 _ASKED: Final = (
     "Sum up the conversation below for somebody who will go on with it and sees nothing else of it. Keep names, "

@@ -19,7 +19,7 @@ from hookline_plugins.policy.audit.chain import Chain
 from hookline_plugins.policy.audit.jsonl import JSONLinesLog
 from hookline_plugins.policy.audit.logs import Log, SQLiteLog
 from hookline_plugins.policy.audit.record import Shown, record_of
-from hookline_plugins.storage.stores import file_path
+from hookline_plugins.storage.paths import file_path
 
 if TYPE_CHECKING:
     import click

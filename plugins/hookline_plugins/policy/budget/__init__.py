@@ -38,7 +38,7 @@ from hookline_plugins.policy.budget.ledger import Charge, Exceeded, Ledger, SQLi
 from hookline_plugins.policy.budget.limits import Account, Amounts, Limit, begins
 from hookline_plugins.policy.budget.words import refusal, rule, warning
 from hookline_plugins.policy.budget.worth import NOTHING, Heard, after_failure, at_most, taken
-from hookline_plugins.storage.stores import file_path
+from hookline_plugins.storage.paths import file_path
 
 if TYPE_CHECKING:
     import click
