@@ -16,7 +16,6 @@ from hookline.profiles import LessonName, LessonValue, Profile, Servers
 from hookline.trace import Trace
 from hookline.turn.io import IO, Uploads
 from hookline.values.blocks import ToolResultBlock, ToolUseBlock
-from hookline.values.brief import brief
 from hookline.values.destination import Destination
 from hookline.values.frozen import FrozenDict
 from hookline.values.messages import Request
@@ -184,7 +183,7 @@ class Turn:
     @destination.setter
     def destination(self, destination: Destination) -> None:
         if not isinstance(destination, Destination):
-            raise TypeError(f"turn.destination must be a Destination, not {brief(destination)}")
+            raise TypeError(f"turn.destination must be a Destination, not {destination!r}")
         if self._judging:
             raise AttributeError(
                 "the destination is fixed once the checks look at it; set it in a send hook, "
