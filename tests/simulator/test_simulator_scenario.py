@@ -146,7 +146,7 @@ def test_an_empty_file_is_an_empty_scenario(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("[[rule]]\nrepy = 'x'", ["rule 1", "'repy'", "Did you mean 'reply'?"]),
+        ("[[rule]]\nrepy = 'x'", ["rule 1", "'repy'", "did you mean 'reply'?"]),
         ("[[rule]]\n[[rule]]\ntimes = 'two'", ["rule 2", "'times'", "whole number", "'two'"]),
         ("[[rule]]\ntimes = -1", ["rule 1", "'times'", "0 or more"]),
         ("[[rule]]\nstream = 1", ["'stream'", "true or false"]),
@@ -155,7 +155,7 @@ def test_an_empty_file_is_an_empty_scenario(tmp_path: Path) -> None:
         ("[[rule]]\nchunk = 0", ["'chunk'", "1 or more"]),
         ("[[rule]]\nwhen_regex = '('", ["rule 1", "'when_regex'", "single quotes"]),
         ("[rule]\nreply = 'x'", ["[[rule]]"]),
-        ("[[rules]]\nreply = 'x'", ["'rules'", "Did you mean 'rule'?"]),
+        ("[[rules]]\nreply = 'x'", ["'rules'", "did you mean 'rule'?"]),
         ("[urls]\n'https://x' = 'nope.png'", ["https://x", "there is no file"]),
         ("[urls]\n'https://x' = 3", ["https://x", "must name a file"]),
         ("batch_seconds = 'long'", ["'batch_seconds'", "a number of 0 or more"]),

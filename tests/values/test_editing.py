@@ -166,7 +166,7 @@ def test_wrong_use_is_named() -> None:
     wrong: Any = FULL
     with pytest.raises(InputError, match=r"no part 'sytem'; did you mean 'system'"):
         wrong.map_text(str.upper, where=("sytem",))
-    with pytest.raises(InputError, match=r"no part 'all'; parts are: system, messages"):
+    with pytest.raises(InputError, match=r"no part 'all'; parts are system, messages"):
         wrong.map_text(str.upper, where="all")
     with pytest.raises(InputError, match=r"returned None \(NoneType\) for a text"):
         wrong.map_text(lambda text: None)

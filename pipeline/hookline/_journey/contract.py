@@ -14,6 +14,7 @@ import pluggy
 from hookline import hookspecs
 from hookline._journey.plugin_order import declared, layer_of
 from hookline.errors import ConfigError
+from hookline.errors.nearest import nearest
 
 if TYPE_CHECKING:
     from hookline._journey.plugin_set import Plugin
@@ -199,11 +200,7 @@ def _check_implementation(plugin: "Plugin", hook: str, function: Any, options: A
 
     kind = HOOKS.get(hook)
     if kind is None:
-        from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
-
-        near = get_close_matches(hook, HOOKS, 1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"hooks are {', '.join(HOOKS)}"
-        raise refuse("there is no such hook", remedy)
+        raise refuse("there is no such hook", nearest(hook, HOOKS, "hooks are"))
     if options["wrapper"] or options["hookwrapper"]:
         raise refuse("wrappers are not used here", "to wrap the sending, implement `send`")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

@@ -1,7 +1,6 @@
 """The ``hookline`` command itself: which subcommands there are."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 import click
@@ -22,6 +21,7 @@ from hookline.cli.policy.commands import policy
 from hookline.cli.replay.command import replay
 from hookline.cli.selection import OPTIONS, chosen
 from hookline.cli.sim import sim
+from hookline.errors.nearest import nearest
 
 __all__ = ["root"]
 
@@ -77,9 +77,7 @@ class _Root(click.Group):
                 f"if plugin {name!r} offers it, switch that on: a table [plugins.{name}] in the "
                 f"settings, or for one run hookline -p {name} {name} …"
             )
-        names = self.list_commands(ctx)
-        near = get_close_matches(name, names, 1)
-        return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}."
+        return nearest(name, self.list_commands(ctx))
 
 
 def _choose(ctx: click.Context) -> None:

@@ -31,8 +31,9 @@ from hookline.config.bounds import Bound
 from hookline.config.files import FILE_NAME, Key, TomlFile, find_file, read_file, user_file
 from hookline.config.layers import LISTS, Layer, Origin, dotted, located
 from hookline.config.loading import SETTINGS, handed_over, load_settings, settings_of
-from hookline.config.options import Facts, checked, facts_of, nearest, option, read_text
+from hookline.config.options import Facts, checked, facts_of, option, read_text
 from hookline.config.settings import MOST_CONNECTIONS, Library, Settings
+from hookline.errors.nearest import nearest
 
 __all__ = [
     "FILE_NAME",

@@ -8,8 +8,9 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from hookline.config.files import Key, TomlFile
-from hookline.config.options import nearest, read_text
+from hookline.config.options import read_text
 from hookline.errors import ConfigError, MissingExtra
+from hookline.errors.nearest import nearest
 from hookline.values.brief import brief
 
 __all__ = [

@@ -5,7 +5,7 @@ metadata says what else holds: ``field(default=10, metadata=option(harmless=True
 """
 
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from sys import float_info
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin
@@ -15,7 +15,7 @@ from attrs import Attribute, frozen
 from hookline.errors import ConfigError
 from hookline.values.brief import brief
 
-__all__ = ["Facts", "checked", "facts_of", "nearest", "option", "read_text"]
+__all__ = ["Facts", "checked", "facts_of", "option", "read_text"]
 
 _KEY: Final = "hookline"
 _TRUE_OR_FALSE: Final = {"true": True, "false": False}
@@ -111,14 +111,6 @@ def facts_of(field: "Attribute[Any]") -> Facts:
     """Return what an option's field says of itself."""
     facts: Facts = field.metadata.get(_KEY, _NOTHING)
     return facts
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """Return the hint for a name that there is not."""
-    from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
-
-    near = get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
 
 
 def checked(name: str, value: Any, wanted: Any, facts: Facts) -> Any:

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from attrs import fields_dict
 
-from hookline.config.options import nearest
 from hookline.errors import ConfigError
+from hookline.errors.nearest import nearest
 from hookline.models import ModelFacts, Prices, Vision, load_models
 from hookline.values.brief import brief
 

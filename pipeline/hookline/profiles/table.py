@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from hookline.errors import ConfigError
+from hookline.errors.nearest import nearest
 from hookline.values.destination import Destination
 
 __all__ = ["Profile", "ProfileTable", "load_profiles", "profile_of"]
@@ -115,11 +116,7 @@ class ProfileTable:
             if profile.name == name:
                 return profile
         names = [profile.name for profile in self.profiles]
-        from difflib import get_close_matches  # noqa: PLC0415 -- only for this text
-
-        near = get_close_matches(name, names, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-        raise ConfigError(f"there is no server profile {name!r}; {hint}")
+        raise ConfigError(f"there is no server profile {name!r}; {nearest(name, names)}")
 
     def guess(self, base_url: str, called: str = "") -> Profile:
         """Return the profile that a base URL tells.

@@ -23,6 +23,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from hookline.errors import ConfigError
+from hookline.errors.nearest import nearest
 from hookline.simulator.errors import DEFAULT_MESSAGE
 
 Json = Mapping[str, Any]
@@ -306,13 +307,10 @@ def _check_kind(kind: str, key: str, value: Any, where: str) -> None:
 
 
 def _refuse_unknown(table: Mapping[str, Any], known: Any, where: str) -> None:
-    import difflib  # noqa: PLC0415 - slow to import, and only needed here
-
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Known keys: {', '.join(known)}."
-            raise ConfigError(f"{where}: unknown key {key!r}.{hint}")
+            hint = nearest(key, known, "known keys are")
+            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
 
 
 def _file(scenario: Path, url: str, target: Any) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from hookline.errors import InputError
+from hookline.errors.nearest import nearest
 from hookline.values.blocks import (
     Block,
     DocumentBlock,
@@ -89,10 +90,7 @@ def _checked_parts(where: TextPart | Collection[TextPart]) -> frozenset[str]:
         return parts
     known = get_args(TextPart)
     for part in sorted(parts.difference(known)):
-        from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
-
-        near = get_close_matches(part, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"parts are: {', '.join(known)}"
+        hint = nearest(part, known, "parts are")
         raise InputError(f"map_text: a request has no part {part!r}; {hint}")
     return parts
 
