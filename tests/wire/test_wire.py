@@ -604,11 +604,16 @@ def test_half_a_surrogate_pair_never_leaves(request_: Request, position: str) ->
 
 
 def test_a_number_that_cannot_be_written_is_refused_with_its_place() -> None:
-    large = Message("user", [ToolUseBlock("t", "n", {"a": 10**5000})])
+    with pytest.raises(InputError, match=r"^input\.a is <int of 16610 bits>, which is not JSON"):
+        ToolUseBlock("t", "n", {"a": 10**5000})
+    call = ToolUseBlock("t", "n", {"a": 1})
+    held: Any = call.input
+    dict.__setitem__(held, "a", 10**5000)  # by force
     with pytest.raises(
         InputError, match=r"^content\.0\.input\.a: <int of 16610 bits> has too many"
     ):
-        encode_message(large)
+        encode_message(Message("user", [call]))
+    assert copied(Response("msg_1", "m", (call,))) is None
     for number in (float("nan"), float("inf")):
         with pytest.raises(InputError, match=r"Request\.temperature must be a finite number"):
             Request("m", 1, temperature=number)

@@ -26,8 +26,9 @@ _FAMILIES: Final[Mapping[Any, Mapping[str, type[Model]]]] = {
     Citation: CITATIONS,
     Source: SOURCES,
 }
-_AS_IT_IS: Final[frozenset[Any]] = frozenset({str, int, bool, NoneType})
+_AS_IT_IS: Final[frozenset[Any]] = frozenset({str, bool, NoneType})
 _DEEP: Final = 100  # levels; what lies deeper is seldom, and has limits of its own
+_WHOLE: Final = 2**63  # what is larger, writers of JSON see differently
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
@@ -145,7 +146,7 @@ def _itself(value: Any) -> Any:
 
 
 def _number(value: float) -> float:
-    if not isfinite(value):
+    if not (isfinite(value) if type(value) is float else -_WHOLE <= value <= _WHOLE):
         raise _Odd
     return value
 
@@ -155,7 +156,7 @@ def _json(value: Any, depth: int = 0) -> Any:
     kind = type(value)
     if kind in _AS_IT_IS:
         return value
-    if kind is float:
+    if kind is int or kind is float:
         return _number(value)
     if depth > _DEEP:
         raise _Odd
@@ -169,6 +170,7 @@ def _json(value: Any, depth: int = 0) -> Any:
 
 
 _PLAIN: Final[Mapping[Any, Mapping[type, _Copy]]] = {
-    float: {float: _number, int: _itself},
-    Any: dict.fromkeys((*_AS_IT_IS, float, tuple, FrozenDict), _json),
+    int: {int: _number},
+    float: {float: _number, int: _number},
+    Any: dict.fromkeys((*_AS_IT_IS, int, float, tuple, FrozenDict), _json),
 }
