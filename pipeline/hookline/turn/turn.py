@@ -6,13 +6,13 @@ from collections.abc import (
     Mapping,
 )
 from functools import partial
-from operator import attrgetter, is_
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from attrs import Attribute, Factory, define, field, fields
+from attrs import Factory, define, field, fields
 
-from hookline.errors import DeadlineExceeded, PolicyViolation, TransportError
+from hookline.errors import DeadlineExceeded, TransportError
 from hookline.profiles import LessonName, LessonValue, Profile, Servers
 from hookline.trace import Trace
 from hookline.turn.io import IO, Uploads
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hookline.reply import Reply
     from hookline.values.events import Event
 
+from hookline.turn.intact import FIXED, PROGRESS, fixed_of, progress_of, settable, tampered
 from hookline.turn.options import NO_OPTIONS, CallTool, Progress, Resolve, RunTool, TurnOptions
 
 __all__ = ["Turn"]
@@ -41,40 +42,13 @@ _SLACK: Final = 0.01  # seconds by which a time-out of the network may fire earl
 _ASKS_NOBODY: Final = frozenset({"explain", "batch", "count_tokens", "upload"})
 
 
-# What a turn is made with, and stays: policies rely on it.
-_FIXED: Final = (
-    *("id", "io", "models", "servers", "plugins", "policies", "surface", "name", "stream"),
-    *("context", "options", "api_version", "betas", "headers", "timeout", "conversation"),
-    *("state", "trace"),
-)
-_fixed: Final = attrgetter(*_FIXED)
-# How far it has come.
-_PROGRESS: Final = (
-    *("deadline", "prefill", "step", "attempt", "request", "rehearsing", "buffered", "phase"),
-    "partial",
-)
-_progress: Final = attrgetter(*_PROGRESS)
 # Beside the turns and not in them, where a plugin could change both.
 _MADE: WeakKeyDictionary["Turn", tuple[tuple[Any, ...], Principal, "CallTool | None"]] = (
     WeakKeyDictionary()
 )
 
 
-def _settable(_turn: Any, attribute: "Attribute[Any]", value: Any) -> Any:
-    if attribute.name in _FIXED or attribute.name in (
-        "principal",
-        "_call_tool",
-        "_resolve",
-        "_open_uploads",
-    ):
-        raise AttributeError(
-            f"turn.{attribute.name} is fixed when the turn is made; a plugin may set turn.prefill, "
-            "turn.destination and its own TurnState"
-        )
-    return value
-
-
-@define(kw_only=True, eq=False, on_setattr=_settable)
+@define(kw_only=True, eq=False, on_setattr=settable)
 class Turn:
     """One journey through the pipeline.
 
@@ -173,7 +147,7 @@ class Turn:
     )
 
     def __attrs_post_init__(self) -> None:
-        _MADE[self] = _fixed(self), self.principal.apart(), self._call_tool
+        _MADE[self] = fixed_of(self), self.principal.apart(), self._call_tool
 
     @property
     def destination(self) -> Destination:
@@ -264,7 +238,7 @@ class Turn:
         self.check_intact()
         fixed, principal, _ = _MADE[self]
         turn = object.__new__(Turn)  # the class itself would check and convert what has been
-        values = (*fixed, *_progress(self), principal, destination, {"for ever"})
+        values = (*fixed, *progress_of(self), principal, destination, {"for ever"})
         for put, value in zip(_PUT, values, strict=True):
             put(turn, value)
         for put, made in _PUT_NEW:
@@ -280,7 +254,7 @@ class Turn:
 
         """
         if self.rehearsing:
-            raise _tampered("rehearsing")
+            raise tampered("rehearsing")
 
     def check_intact(self) -> None:
         """Refuse to go on where a plugin has changed what the turn was made with.
@@ -290,12 +264,12 @@ class Turn:
 
         """
         fixed, principal, _ = _MADE[self]
-        now = _fixed(self)
+        now = fixed_of(self)
         if not all(map(is_, fixed, now)):
-            both = zip(_FIXED, fixed, now, strict=True)
-            raise _tampered(next(name for name, made, held in both if made is not held))
+            both = zip(FIXED, fixed, now, strict=True)
+            raise tampered(next(name for name, made, held in both if made is not held))
         if type(self.principal) is not Principal or self.principal != principal:
-            raise _tampered("principal")
+            raise tampered("principal")
 
     async def call_tool(self, call: ToolUseBlock, run: RunTool) -> ToolResultBlock:
         """Run a tool call through the ``call_tool`` onion, ``check_tool`` and ``on_tool``.
@@ -424,16 +398,10 @@ def _itself(default: Any) -> Any:
     return default
 
 
-_COPIED: Final = (*_FIXED, *_PROGRESS, "principal", "_destination", "_judging")
+_COPIED: Final = (*FIXED, *PROGRESS, "principal", "_destination", "_judging")
 _PUT: Final = tuple([getattr(Turn, name).__set__ for name in _COPIED])
 _PUT_NEW: Final = tuple([
     (getattr(Turn, a.name).__set__, getattr(a.default, "factory", partial(_itself, a.default)))
     for a in fields(Turn)
     if a.name not in _COPIED
 ])  # fmt: skip
-
-
-def _tampered(name: str) -> PolicyViolation:
-    return PolicyViolation(
-        f"turn.{name} was changed by a plugin, so no policy can rely on it", rule="turn"
-    )
