@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from loguru import logger
 
 from support import answers
@@ -16,7 +16,8 @@ from support.runner import COLOURS, Runner
 
 # A red run means that a change broke something: the same examples each time, however slow the machine.
 # `make fuzz` looks for new ones.
-settings.register_profile("same", derandomize=True, deadline=None)
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=SLOW)
 settings.register_profile("new", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile("same")
 

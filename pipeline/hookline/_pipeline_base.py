@@ -34,6 +34,7 @@ from hookline.send_options import Input
 from hookline.send_options.call import Call, prepare
 from hookline.send_options.options import betas_of, forget
 from hookline.turn import Resumed, Turn, Uploads
+from hookline.values.brief import brief
 from hookline.values.destination import Destination
 from hookline.values.messages import Request
 from hookline.values.principal import NOBODY, Principal
@@ -135,7 +136,7 @@ class PipelineBase:
         self.registered: Final = registered(self.plugins)
         self.context: Final[Mapping[str, Any]] = MappingProxyType(dict(context or {}))
         if principal is not None and not isinstance(principal, Principal):
-            raise ConfigError(f"principal= takes a Principal, not {principal!r}")
+            raise ConfigError(f"principal= takes a Principal, not {brief(principal)}")
         self.principal: Final = principal
         self._blank: Final = Request(self.settings.model, self.settings.max_tokens)
         self._io = self._make_io()

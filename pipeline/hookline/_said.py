@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["LONGEST_NAME", "hide", "shown_text", "told_by", "without"]
+__all__ = ["LONGEST_NAME", "hide", "shown_text", "told_by", "without", "without_keys"]
 
 _LONGEST_TEXT: Final = 2_000  # characters of what a server says
 LONGEST_NAME: Final = 100
@@ -27,10 +27,15 @@ def shown_text(text: str, most: int = _LONGEST_TEXT) -> str:
     """
     cut = text[: 2 * most]
     one_line = cut if cut.isprintable() else _UNSEEN.sub(" ", cut)
-    clean = _KEY.sub(r"\1…", one_line)
+    clean = without_keys(one_line)
     if len(clean) <= most and len(text) <= 2 * most:
         return clean
     return f"{clean[:most]}… ({len(text):,} characters)"
+
+
+def without_keys(text: str) -> str:
+    """Return a text without what has the shape of a key or of a bearer token."""
+    return _KEY.sub(r"\1…", text)
 
 
 def without(value: Any, secrets: Collection[str]) -> Any:
@@ -38,7 +43,7 @@ def without(value: Any, secrets: Collection[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, "…")
-        return _KEY.sub(r"\1…", value)
+        return without_keys(value)
     if isinstance(value, Mapping):
         return {without(k, secrets): without(item, secrets) for k, item in value.items()}
     if isinstance(value, list | tuple):

@@ -26,6 +26,7 @@ from hookline.send_options.tools import split_tools
 from hookline.streams import AsyncStream, Stream
 from hookline.turn import TurnOptions
 from hookline.values.blocks import TextBlock
+from hookline.values.brief import brief
 from hookline.values.messages import Message, Request
 from hookline.values.wanted import T
 
@@ -181,7 +182,7 @@ class ConversationBase:
         """
         if role not in ("user", "assistant"):
             raise InputError(
-                f"role must be 'user' or 'assistant', not {role!r}; the system prompt is system="
+                f"role must be 'user' or 'assistant', not {brief(role)}; the system prompt is system="
             )
         new = new_message(content)
         message = Message(role, new.content if new else "")

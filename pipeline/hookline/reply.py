@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 
 from attrs import field, fields, frozen
 
+from hookline._said import without_keys
 from hookline.trace import AttemptRecord, ToolError, Trace
 from hookline.values.blocks import Block, TextBlock, ToolResultBlock, ToolUseBlock
-from hookline.values.editing.remembered import remembered
+from hookline.values.editing.remembered import before_the_turn, remembered, without_prefill
 from hookline.values.frozen import thaw
 from hookline.values.messages import Message, Request, Response
 from hookline.values.prefill import Prefill, PrefillWay
@@ -37,7 +38,8 @@ class Reply(Generic[T_co]):
         request: the request it answers, as the stages before ``send`` left it.
         prefill: the words put in the model's mouth, if any; in the first step of the turn.
         output: the value that ``output=`` asked for, of that type; None until the last tool has run.
-        cost: US dollars for the whole turn, or None if a price is not known.
+        cost: US dollars for the reply, all steps of it; None if a price is not known. What the turn has
+            asked besides is in ``total_cost``.
         earlier: the responses of earlier steps of the same turn (tool calls), oldest first.
         tool_results: results of tool calls of the response that have been run, where others wait for
             the caller; see ``pending``.
@@ -109,6 +111,15 @@ class Reply(Generic[T_co]):
         if not self.earlier:
             return self.response.usage
         return total([step.usage for step in (*self.earlier, self.response)])
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """US dollars of everything that was asked in the turn, or None if a price is not known.
+
+        That is the reply and what came beside it: a summary of an old conversation (``trim``), questions
+        to a second model, attempts that were tried again or elsewhere, the slower one of a hedge.
+        """
+        return self.trace.cost
 
     @property
     def model(self) -> str:
@@ -188,16 +199,16 @@ class Reply(Generic[T_co]):
         """
         sent = self.request.messages
         if self.refusal is not None:
-            return _before_the_turn(sent)
+            return before_the_turn(sent)
         if self._opening:
-            sent = _without(sent, self._opening)  # it is the beginning of the reply now
+            sent = without_prefill(sent, self._opening)  # it is the beginning of the reply now
         return (*sent, self.message) if self.message.blocks else sent
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as JSON-ready values; without the changes of the trace, which may be long.
 
-        ``cost`` is a ``float`` here; for sums use ``reply.cost``, a ``Decimal``. ``output`` is what it
-        was read from where it is no JSON itself.
+        ``cost`` and ``total_cost`` are a ``float`` here; for sums use those of the reply, which are exact.
+        ``output`` is what it was read from where it is no JSON itself.
         """
         from hookline.wire.codec import unstructure  # noqa: PLC0415 -- building a reply must not load cattrs
 
@@ -212,6 +223,7 @@ class Reply(Generic[T_co]):
             "prefill_mode": self.prefill_mode,
             "usage": unstructure(self.usage),
             "cost": None if self.cost is None else float(self.cost),
+            "total_cost": trace.pop("cost"),
             "request_id": self.request_id,
             "trace": trace,
             "response": unstructure(self.response),
@@ -262,7 +274,7 @@ class Reply(Generic[T_co]):
         if (
             self._opening and not keeps_prefill
         ):  # the words are no part of the conversation any more
-            request = request.evolve(messages=_without(request.messages, self._opening))
+            request = request.evolve(messages=without_prefill(request.messages, self._opening))
         return self.evolve(
             prefill=self.prefill if keeps_prefill else None,
             request=request,
@@ -331,11 +343,11 @@ class Reply(Generic[T_co]):
     def __repr__(self) -> str:
         refusal = self.refusal
         if refusal is None:
-            text = self.text
-            first = repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+            text = without_keys(self.text[: 2 * _SHOWN])
+            first = repr(text if len(self.text) <= _SHOWN else text[: _SHOWN - 1] + "…")
         else:  # what text there is must not pass for an answer
             first = f"refused, category={refusal.category!r}"
-        parts = [first, f"stop_reason={self.stop_reason!r}", f"model={self.model!r}"]
+        parts = [first, f"stop_reason={self.stop_reason!r}", f"model={without_keys(self.model)!r}"]
         if self.interrupted:
             parts.append("interrupted=True")
         return f"<Reply {', '.join(parts)}>"
@@ -345,6 +357,8 @@ class Reply(Generic[T_co]):
         facts = [self.model, f"{usage.input_tokens} → {usage.output_tokens} tokens"]
         if self.cost is not None:
             facts.append(f"${self.cost:.6f}")
+        if self.total_cost and self.total_cost != self.cost:
+            facts.append(f"${self.total_cost:.6f} in all")
         if self.stop_reason:
             facts.append(self.stop_reason)
         shown = f'<div style="white-space:pre-wrap">{html.escape(self.text)}</div>'
@@ -397,22 +411,3 @@ def _as_json(output: Any, text: str) -> Any:
     except (TypeError, ValueError):
         return json.loads(text)
     return output
-
-
-def _before_the_turn(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Return what stands before the last message that a person, not a tool, has sent."""
-    for index in range(len(messages) - 1, -1, -1):
-        message = messages[index]
-        by_tool = any(isinstance(block, ToolResultBlock) for block in message.blocks)
-        if message.role == "user" and not by_tool:
-            return messages[:index]
-    return ()
-
-
-def _without(sent: tuple[Message, ...], prefill: Prefill) -> tuple[Message, ...]:
-    """Return what was sent without a final assistant message that is the prefill.
-
-    A plugin further in (fallback to another model) may have done the prefill in the other way, so
-    the mode does not tell.
-    """
-    return sent[:-1] if sent and sent[-1] == Message("assistant", prefill.text) else sent

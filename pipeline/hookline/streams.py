@@ -83,15 +83,10 @@ class _Reading(Generic[T_co]):
         if not self._closing:
             raise HooklineError(_TWO_READERS) from error
 
-    def _keep(self, item: Event | Reply) -> Event | None:
-        """Return an event to hand on; keep the reply, which comes last."""
-        if not isinstance(item, Reply):
-            return item
-        self._reply = item
-        return None
-
     def _text_of(self, event: Event) -> str:
         """Return the text that an event adds to ``reply.text``, the prefill first."""
+        if self._prefill_shown and event.__class__ is ContentBlockDelta:  # as nearly all of them
+            return event.delta.text if event.delta.__class__ is TextDelta else ""
         text = ""
         # Signs of life, while a rule may still decide about the prefill.
         if isinstance(event, Ping | ToolEvent):
@@ -152,9 +147,10 @@ class Stream(_Reading[T_co]):
             item, self._first = self._first or self._pull(), None
             if item is None:
                 return
-            event = self._keep(item)
-            if event is not None:
-                yield event
+            if isinstance(item, Reply):
+                self._reply = item
+            else:
+                yield item
 
     @property
     def text(self) -> Iterator[str]:
@@ -338,7 +334,9 @@ class AsyncStream(_Reading[T_co]):
         item, self._first = self._first, None
         if item is None:
             item = await self._pull()
-        return self._keep(item) if item is not None else None
+        if isinstance(item, Reply):
+            self._reply, item = item, None
+        return item
 
     async def _next_text(self) -> str | None:
         while (event := await self._next_event()) is not None:

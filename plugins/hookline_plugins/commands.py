@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from hookline import hookimpl
+from hookline.plugin import checks_options
 
 if TYPE_CHECKING:
     import click
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Commands"]
 
 
+@checks_options
 @frozen
 class Commands:
     """Adds ``hookline modernize``. No turn knows of it."""

@@ -3,10 +3,12 @@
 from attrs import frozen
 
 from hookline import Reply, Turn, hookimpl
+from hookline.plugin import checks_options
 
 __all__ = ["Cost"]
 
 
+@checks_options
 @frozen
 class Cost:
     """Puts a price on each reply."""

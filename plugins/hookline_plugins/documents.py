@@ -16,7 +16,7 @@ from attrs import field, frozen, validators
 
 from hookline import Block, CallNext, InputError, Request, Response, TextBlock, Turn, hookimpl
 from hookline.errors import MissingExtra
-from hookline.plugin import discard, option
+from hookline.plugin import checks_options, discard, option
 from hookline.values import (
     Base64Source,
     ContentSource,
@@ -33,6 +33,7 @@ __all__ = ["Documents"]
 _PDF: Final = "application/pdf"
 
 
+@checks_options
 @frozen(eq=False)
 class Documents:
     """Sends the text of documents where the server would drop them.

@@ -3,10 +3,12 @@
 from attrs import frozen
 
 from hookline import Request, Turn, hookimpl
+from hookline.plugin import checks_options
 
 __all__ = ["History"]
 
 
+@checks_options
 @frozen
 class History:
     """Puts the conversation in front of the new message.

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from loguru import logger
 
 from hookline import AttemptRecord, Reply, Request, Turn, hookimpl, log_to_stdlib
-from hookline.plugin import TurnState, option
+from hookline.plugin import TurnState, checks_options, option
 
 __all__ = ["Logging"]
 
@@ -18,6 +18,7 @@ _ANSWERED: Final = "attempt {number}: {status} after {seconds:.3f} s"
 _FAILED: Final = "attempt {number} failed after {seconds:.3f} s: {error}"
 
 
+@checks_options
 @frozen(eq=False)
 class Logging:
     """Logs the beginning and end of turns and each attempt.
@@ -108,4 +109,5 @@ class Logging:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost=reply.cost,
+            total_cost=reply.total_cost,
         )

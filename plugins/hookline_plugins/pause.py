@@ -11,13 +11,14 @@ from attrs import field, frozen, validators
 
 from hookline import Continue, Reply, Turn, hookimpl
 from hookline.errors import TurnLimitExceeded
-from hookline.plugin import TurnState, option
+from hookline.plugin import TurnState, checks_options, option
 
 __all__ = ["Pause"]
 
 _PAUSED: Final = "pause_turn"
 
 
+@checks_options
 @frozen(eq=False)
 class Pause:
     """Continues paused turns.

@@ -56,6 +56,22 @@ def _pipelines(url: str) -> tuple[Any, Any]:
     return line, anthropic.Anthropic(base_url=url, api_key="none")
 
 
+def _tool_turns() -> list[Any]:
+    """Return messages in which every other question is answered by a tool."""
+    from hookline import Message, TextBlock, ToolResultBlock, ToolUseBlock
+
+    return [
+        message
+        for number in range(_TURNS // 4)
+        for message in (
+            Message("user", f"turn {number}"),
+            Message("assistant", [TextBlock("I look."), ToolUseBlock(f"toolu_{number}", "look")]),
+            Message("user", [ToolResultBlock(f"toolu_{number}", f"ant {number}")]),
+            Message("assistant", f"It is {number}"),
+        )
+    ]
+
+
 def _history(url: str, rounds: int) -> Iterator[str]:
     from hookline import Message
 
@@ -65,11 +81,14 @@ def _history(url: str, rounds: int) -> Iterator[str]:
         for number in range(_TURNS)
     ]
     plain = [{"role": turn.role, "content": turn.content} for turn in turns]
-    line.send("warm", messages=turns)
+    with_tools = _tool_turns()
+    for history in (turns, with_tools):
+        line.send("warm", messages=history)
     found = interleaved(
         {
             "one": _timed(lambda: line.send("Hello"), 20),
             "thousand": _timed(lambda: line.send("Hello", messages=turns), 20),
+            "tools": _timed(lambda: line.send("Hello", messages=with_tools), 10),
             "sdk one": _timed(lambda: sdk.messages.create(**_BODY), 5),
             "sdk thousand": _timed(
                 lambda: sdk.messages.create(
@@ -85,6 +104,7 @@ def _history(url: str, rounds: int) -> Iterator[str]:
     yield from row(
         "1,000 turns of history, CPU, above one", ours, "anthropic SDK", theirs, "at most 300 µs"
     )
+    yield from row("  with tools", found["tools"] - found["one"], "anthropic SDK", theirs, "no aim")
 
 
 def _noise() -> bytes:

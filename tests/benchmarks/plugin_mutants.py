@@ -1,7 +1,8 @@
 """Mutants of the cookbook's plugins: how many `hookline check-plugin` finds, and how many its tests.
 
 ``PYTHONPATH=tests python -m benchmarks.plugin_mutants [MOST]`` makes at most MOST mutants of each plugin (8),
-spread over all that there could be, and tries each on both. The suite knows the contract and not what a plugin
+spread over all that there could be, and tries each on both. ``… written`` tries the mistakes of
+``cookbook_mutants.toml``, which people make, on the suite alone. The suite knows the contract and not what a plugin
 is for, so it cannot find a word that is masked wrongly; that is what the plugin's own tests are for. A
 mutant that neither finds is printed, since it shows what is not tried.
 """
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,7 @@ from attrs import frozen
 
 ROOT: Final = Path(__file__).parents[2]
 COOKBOOK: Final = ROOT / "examples" / "plugins"
+MISTAKES: Final = Path(__file__).parent / "cookbook_mutants.toml"
 _TIMEOUT: Final = 120  # seconds for one run; a mutant that hangs is found
 
 _COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
@@ -146,6 +149,29 @@ OPERATORS: Final[dict[str, Callable[[ast.AST], ast.AST | None]]] = {
 }
 
 
+def written() -> list[tuple[Mutant, dict[str, str]]]:
+    """Return the mistakes that were written down, each with what its table says besides.
+
+    Raises:
+        ValueError: one of them no longer fits the plugin.
+
+    """
+    found = []
+    for each in tomllib.loads(MISTAKES.read_text(encoding="utf-8"))["mutant"]:
+        text = (COOKBOOK / f"{each['plugin']}.py").read_text(encoding="utf-8")
+        before, old, after = text.rpartition(each["old"])
+        if not old:
+            raise ValueError(f"{each['plugin']} does not hold {each['old']!r}")
+        text = before + each["new"] + after
+        if "also" in each:
+            if each["also"][0] not in text:
+                raise ValueError(f"{each['plugin']} does not hold {each['also'][0]!r}")
+            text = text.replace(*each["also"])
+        line = before.count("\n") + 1
+        found.append((Mutant(each["plugin"], line, each["mistake"], text), each))
+    return found
+
+
 class _Put(ast.NodeTransformer):
     """Puts one node in the place of another."""
 
@@ -246,6 +272,22 @@ def report(most: int = 8) -> Iterator[str]:
     yield f"{'together':<18} {totals[0]:>8} {totals[1]:>6} {totals[2]:>6} {totals[3]:>7}"
 
 
+def report_written() -> Iterator[str]:
+    """Yield what the suite finds of the mistakes that were written down."""
+    total = found = 0
+    for mutant, table in written():
+        with tempfile.TemporaryDirectory() as name:
+            shutil.copy(COOKBOOK.parent / "ant.png", name)  # beside the plugin's folder, as there
+            folder = Path(name) / "plugins"
+            folder.mkdir()
+            seen = found_by_suite(mutant, folder)
+        total, found = total + 1, found + seen
+        end = f"found by {table.get('check', '?')!r}" if seen else table.get("why", "MISSED")
+        yield f"{mutant.plugin:<18} {mutant.what}: {end}"
+    yield f"{found} of {total}"
+
+
 if __name__ == "__main__":
-    for line in report(int(sys.argv[1]) if len(sys.argv) > 1 else 8):
+    argument = sys.argv[1] if len(sys.argv) > 1 else "8"
+    for line in report_written() if argument == "written" else report(int(argument)):
         print(line, flush=True)  # noqa: T201 -- a benchmark prints

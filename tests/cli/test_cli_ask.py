@@ -285,6 +285,7 @@ def test_stdin_that_is_no_text() -> None:
         (["ask", "Hi", "--tool", "gone_module:legs"], "gone_module"),
         (["ask", "Hi", "--tool", "json:gone"], "has no function 'gone'"),
         (["ask", "Hi", "--tool", "broken_module:x"], "RuntimeError: on purpose"),
+        (["ask", "Hi", "--tool", "broken_tools.py:x"], "write --tool broken_tools:x"),
         (["ask", "Hi", "--image", "-", "--document", "-"], "only one"),
         (["ask", "-", "--image", "-"], "only one"),
         (["ask", "Hi", "--image", "-"], "it is empty"),

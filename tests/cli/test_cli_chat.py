@@ -18,10 +18,10 @@ from hookline.values.blocks import TextBlock
 
 
 def piped(
-    text: str, environment: dict[str, str], directory: Path, *arguments: str
+    text: str, environment: dict[str, str], directory: Path, *arguments: str, before: Any = ()
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "hookline", "chat", *arguments],
+        [sys.executable, "-m", "hookline", *before, "chat", *arguments],
         input=text,
         env=environment,
         cwd=directory,
@@ -186,6 +186,25 @@ def test_the_cost_of_a_chat(environment: dict[str, str], tmp_path: Path) -> None
     assert int(bill[1]) > 0
     assert int(bill[2]) > 0
     assert float(bill[3]) > 0
+
+
+def test_the_cost_of_a_chat_holds_that_of_summaries(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    settings = '[plugins.trim]\nby = "turns"\nkeep = 2\nhow = "summarise"\n'
+    (tmp_path / "set.toml").write_text(settings)
+    lines = "\n".join(["Hello"] * 4)
+    with_trim = ("-p", "trim")
+    done = piped(
+        f"{lines}\n/cost\n", environment, tmp_path, "--config", "set.toml", before=with_trim
+    )
+    assert done.returncode == 0, done.stderr
+    bill = re.search(
+        r"4 replies · .* tokens · \$(0\.\d{6}) · \$(0\.\d{6}) of it beside the replies\n",
+        done.stderr,
+    )
+    assert bill, done.stderr
+    assert float(bill[1]) > float(bill[2]) > 0
 
 
 def test_settings_that_are_wrong_end_it(environment: dict[str, str], tmp_path: Path) -> None:

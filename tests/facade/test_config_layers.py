@@ -420,13 +420,13 @@ def test_a_command_has_its_seconds_and_no_more(
     words: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hookline.config.references._PATIENCE", 0.5)
-    child = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(9)'])"
+    child = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(40)'])"
     write(child, "child.py")
     write(f'api_key = "command:{sys.executable} {words}"', "named.toml")
     began = time.monotonic()
     with pytest.raises(ConfigError, match=r"took longer than 0\.5 s"):
         load_settings("named.toml", environ=environ)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 def test_a_keyring_needs_its_library(

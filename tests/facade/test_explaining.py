@@ -48,7 +48,7 @@ def test_the_timeline_is_in_the_order_of_what_happened(reply: Any) -> None:
     assert "attempt 1" in lines[2]
     assert "529" in lines[2]
     assert "attempt 2" in lines[3]
-    assert lines[3].endswith("status 200")
+    assert lines[3].endswith(f"status 200 · ${reply.cost:.6f}")
 
 
 def test_a_copied_trace_tells_the_same(reply: Any) -> None:
@@ -97,7 +97,7 @@ def test_so_does_what_a_broken_stream_leaves() -> None:
 def test_a_reply_is_json(reply: Any) -> None:
     told = json.loads(json.dumps(reply.to_dict()))
     assert told["text"] == reply.text
-    assert told["cost"] == float(reply.cost)
+    assert told["cost"] == told["total_cost"] == float(reply.cost)
     assert [each["outcome"] for each in told["trace"]["attempts"]] == ["refused", "answered"]
 
 

@@ -38,7 +38,7 @@ from hookline.values import FrozenDict, ImageBlock, Message, Request, URLSource
 from support.frames import by_rich, chain, shown_variables
 
 CANARY = "CAN" + "ARY"
-KEY = "sk-" + CANARY + 100 * "k"
+KEY = "sk-ant-" + CANARY + 100 * "k"
 SIGNED = f"https://media.example/a.png?X-Amz-Signature={KEY}"
 SOURCE = {"type": "url", "url": SIGNED}
 TOOLSET = {"type": "mcp_toolset", "mcp_server_name": "a"}
@@ -283,3 +283,39 @@ def test_rich_shows_no_more_of_a_value_than_its_repr(value: Any) -> None:
 )
 def test_a_credential_is_known_by_the_end_of_its_name(name: str, hidden: bool) -> None:
     assert (CANARY not in repr(FrozenDict({name: CANARY}))) is hidden
+
+
+_OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n"
+ECHOES: dict[str, Any] = {
+    "text": json_answer(message(f"you sent {KEY}")),
+    "model": json_answer({**message("Hi"), "model": KEY}),
+    "stop sequence": json_answer({**message("Hi"), "stop_sequence": KEY}),
+    "unknown field": json_answer({**message("Hi"), "echo": {"h": [KEY], "x-api-key": KEY}}),
+    "header": json_answer(message("Hi"), headers={"x-echo": KEY, "request-id": KEY}),
+    "limit": json_answer(message("Hi"), headers={"anthropic-ratelimit-requests-reset": KEY}),
+    "type of what is no message": _OK + b"content-type: text/" + KEY.encode() + b"\r\n\r\n{}",
+    "reason of what is no message": f"HTTP/1.1 200 {KEY}\r\ncontent-length: 2\r\n\r\n{{}}".encode(),
+    "place of a redirect": f"HTTP/1.1 302 F\r\nlocation: https://x/?k={KEY}\r\ncontent-length: 0\r\n\r\n".encode(),
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_key_that_a_server_echoes_is_shown_of_no_reply(echo: str, logged: list[str]) -> None:
+    """The content itself is the caller's, and as it came."""
+    told = {"base_url": "", "api_key": KEY, "model": "claude-haiku-4-5"}
+    for plugins in ([Fails("post_process")], []):
+        with FaultServer(*[ECHOES[echo]] * 4) as server:
+            settings: dict[str, Any] = {**told, "base_url": server.url, "plugins": plugins}
+            texts: list[str] = []
+            with Pipeline(**settings) as line:
+                try:
+                    reply = line.send("Hello")
+                except HooklineError as error:
+                    texts = shown(error)
+                else:
+                    trace = reply.trace
+                    texts = [repr(reply), repr(reply.response), by_rich(reply), f"{trace} {trace.to_dict()}"]  # fmt: skip
+                    if echo == "text":
+                        assert reply.text == f"you sent {KEY}"
+        assert [text for text in texts if CANARY in text] == []
+    assert [line for line in logged if CANARY in line] == []

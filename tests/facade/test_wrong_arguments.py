@@ -7,13 +7,16 @@ read that some plugin failed.
 import contextlib
 import inspect
 import os
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from attrs import frozen
 
 from hookline import (
     APIError,
@@ -27,14 +30,28 @@ from hookline import (
 )
 from hookline.endpoints import Batches, Files, Items, Models
 from hookline.send_options import SendOptions
+from hookline.values.brief import brief
+from hookline_plugins.images import Images
+from hookline_plugins.resilience.fallback import Elsewhere, Fallback
+from hookline_plugins.resilience.retry import Retry
+from hookline_plugins.tools import Tools
 
 
 class Odd:
     """Nothing that anybody expects."""
 
 
+def nested(levels: int) -> Any:
+    """Return what no ``repr`` can be made of."""
+    value: Any = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+NESTED: Final = nested(3_000)
 WRONG: Final[tuple[Any, ...]] = (
-    *(5, -1, 0, 1.5, 10**400, float("nan"), True, "", "x", "\ud83d", b"x"),
+    *(5, -1, 0, 1.5, 10**400, 10**5000, NESTED, float("nan"), True, "", "x", "\ud83d", b"x"),
     *([], [5], [None], ["x"], [[]], [{}], [Odd()], [int], [{"role": 5}], [{"type": 5}]),
     *({}, {"x": 5}, {5: 5}, {"type": "x"}, (), ([int],), set(), range(3), iter([1])),
     *(object(), Odd, print, lambda: 0),
@@ -45,7 +62,7 @@ TOLD: Final = (InputError, ConfigError, APIError)  # the API judges values, such
 
 def shown(value: Any) -> str:
     """Return a name that is the same in every process, as pytest-xdist wants it."""
-    return re.sub(r" at 0x\w+", "", repr(value))
+    return re.sub(r" at 0x\w+", "", brief(value))
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +209,62 @@ def test_the_remedies_work_when_typed(line: Pipeline) -> None:
     retries: Any = {"plugins": {"retry": {"attempts": 1}}}
     with Pipeline(base_url="sim:", config=retries) as other:
         assert other.send("Hello").text
+
+
+PLUGINS: Final = {
+    point.name: point
+    for group in ("hookline.plugins", "hookline.plugins.optional")
+    for point in entry_points(group=group)
+    if point.value.startswith("hookline_plugins")
+}
+
+
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+def test_an_option_of_a_plugin_that_is_made_in_code(name: str) -> None:
+    made = PLUGINS[name].load()
+    options = inspect.signature(made).parameters
+    needed = [each for each, about in options.items() if about.default is about.empty]
+    for option in options:
+        for wrong in WRONG:
+            with contextlib.suppress(*TOLD):
+                made(**{**dict.fromkeys(needed, wrong), option: wrong})
+    with pytest.raises(ConfigError, match="unexpected keyword"):
+        made(no_such_option=5)
+
+
+def test_what_is_said_of_a_plugins_option() -> None:
+    made: Any
+    options: dict[str, Any]
+    for made, options, words in (
+        (Retry, {"attempts": "3"}, "Retry: attempts must be a whole number, not '3'"),
+        (Retry, {"attempts": True}, "attempts must be a whole number"),
+        (Retry, {"base": None}, "base must be a number, not None"),
+        (Retry, {"atempts": 3}, "did you mean 'attempts'"),
+        (Retry, {"after_read_timeout": "no"}, "after_read_timeout must be true or false"),
+        (Retry, {"attempts": 0}, "attempts must be above 0"),
+        (
+            Images,
+            {"fit": "big"},
+            "fit must be one of 'best', 'limits', 'leave', 'error', not 'big'",
+        ),
+        (Images, {"max_bytes": -1}, "'max_bytes' must be > 0: -1"),
+        (Tools, {"timeout": "soon"}, "timeout must be"),
+        (Fallback, {"models": "claude-haiku-4-5"}, "are lists"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            made(**options)
+        assert words in str(caught.value)
+
+
+def test_options_that_fit_are_taken_as_ever() -> None:
+    """Checked is what plain types say; an int is a number, and a subclass keeps its own options."""
+    assert Retry(base=1, attempts=2).attempts == 2
+
+    @frozen
+    class Mine(Retry):
+        more: str = "x"
+
+    assert Mine(attempts=4, more="y").more == "y"
+    there = Elsewhere(base_url="https://a.example", model="m")
+    assert pickle.loads(pickle.dumps(there)) == there  # noqa: S301 -- ours
+    assert "attempts: int" in str(inspect.signature(Retry))

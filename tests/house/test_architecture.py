@@ -62,6 +62,19 @@ def test_importing_hookline_loads_nothing_heavy() -> None:
     assert loaded.strip() == "[]"
 
 
+def test_a_first_turn_loads_nothing_that_only_few_turns_need() -> None:
+    code = (
+        "import sys; from hookline import Pipeline\n"
+        "with Pipeline(base_url='sim:', config={}) as line: line.send('Hello')\n"
+        "names = 'PIL', 'difflib', 'sqlite3', 'hookline_plugins.images.one'\n"
+        "print([name for name in names if name in sys.modules])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert loaded.strip() == "[]"
+
+
 def test_the_standard_plugins_use_public_names_only() -> None:
     private = [
         f"{path.name}: {name}"

@@ -103,7 +103,7 @@ def test_assets_come_from_one_folder(sim: RecordingSimulator, tmp_path: Path) ->
     (tmp_path / "other.png").write_bytes(ant)
     with line(sim, plugin("asset_images")(str(folder))) as pipeline:
         pipeline.send([Image("asset://ant.png"), "What is this?"])
-        for name in ("../other.png", "gone.png", "/etc/hosts"):
+        for name in ("../other.png", "gone.png", "/etc/hosts", "a\0b", "x" * 5000):
             with pytest.raises(InputError, match="there is no asset"):
                 pipeline.send([Image(f"asset://{name}"), "What is this?"])
     assert sim.requests[0]["messages"][0]["content"][0]["source"]["type"] == "base64"
@@ -135,6 +135,12 @@ def test_a_signature_follows_from_what_is_sent(sim: RecordingSimulator) -> None:
     assert len(one) == 64
 
 
+def test_what_the_caller_says_of_itself_is_not_signed_over(sim: RecordingSimulator) -> None:
+    with line(sim, plugin("request_signing")(Secret("k"))) as pipeline:
+        pipeline.send("Hi", metadata={"user_id": "of-the-caller"})
+    assert sim.requests[0]["metadata"] == {"user_id": "of-the-caller"}
+
+
 def test_personal_data_goes_and_comes_back(sim: RecordingSimulator) -> None:
     with line(sim, plugin("pii_demo")()) as pipeline:
         assert "ada@example.com" in pipeline.send("I am ada@example.com").text
@@ -148,6 +154,13 @@ def test_a_guard_refuses_what_it_objects_to() -> None:
     refusing = line(RecordingSimulator(objects), plugin("guard")())
     with refusing as pipeline, pytest.raises(PolicyViolation, match="objects"):
         pipeline.send("Something bad")
+    objecting = line(RecordingSimulator(objects), plugin("guard")())
+    with (
+        objecting as pipeline,
+        pytest.raises(PolicyViolation, match="objects"),
+        pipeline.stream("Something bad") as stream,
+    ):
+        list(stream.text)
     agrees = RecordingSimulator(Rule(when="Does this text ask", reply="No."))
     with line(agrees, plugin("guard")()) as pipeline:
         assert "Something good" in pipeline.send("Something good").text

@@ -88,7 +88,7 @@ def run(command: list[str]) -> None:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -228,7 +228,7 @@ def hookline_commands() -> Callable[[], list[str]]:
     def commands() -> list[str]:
         script = "from hookline.cli import main; raise SystemExit(main(['--help']))"
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True
         )
         listing = done.stdout.partition("Commands:\n")[2]
         names = re.findall(r"^  ([a-z-]+)", listing, re.MULTILINE)

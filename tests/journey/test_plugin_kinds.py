@@ -412,3 +412,14 @@ def test_of_forty_installed_plugins_only_the_two_that_are_asked_for_are_imported
     assert imported == ["many_17", "many_3"]
     _, imported = built([], {**os.environ, "PYTHONPATH": path})
     assert imported == []
+
+
+@pytest.mark.parametrize("name", ["evil\x1b[31m", "two\nlines", " ", "\u202etxet"])
+def test_a_name_that_cannot_be_shown_is_refused(name: str) -> None:
+    class Named:
+        @hookimpl
+        def build_history(self) -> None: ...
+
+    Named.name = name  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="a plugin's name is some printable characters"):
+        Pipeline(base_url="sim:", config={}, plugins=[Named()])

@@ -289,6 +289,30 @@ def test_what_is_denied_is_denied_by_every_spelling(name: str) -> None:
     assert not refused({"deny": ["claude-haiku-*"]}, name)
 
 
+def test_what_settings_tell_of_a_model_makes_nothing_allowed_and_hides_nothing() -> None:
+    told = {
+        "models": {
+            "evil-1": {"aliases": ["claude-haiku-9"], "context": 9000},
+            "x/claude-opus-4-5": {"context": 9000},
+        }
+    }
+
+    def refuses(models: dict[str, Any], model: str) -> bool:
+        policy = Rules(rules=[{"id": "it", "models": models}])
+        options: dict[str, Any] = {"config": told, "disable": ["preflight"], **CLOUD}
+        with Pipeline(policy=policy, **options) as line:
+            try:
+                line.explain("Hello", model=model)
+            except PolicyViolation:
+                return True
+        return False
+
+    assert refuses({"allow": ["claude-haiku-*"]}, "evil-1")
+    assert refuses({"deny": ["claude-opus-*"]}, "x/claude-opus-4-5")
+    assert refuses({"deny": ["evil-1"]}, "claude-haiku-9")
+    assert not refuses({"allow": ["evil-*"]}, "evil-1")
+
+
 def test_a_region_can_be_told_from_another() -> None:
     eu, us = (f"{each}.anthropic.claude-opus-4-5-20251101-v1:0" for each in ("eu", "us"))
     assert not refused({"allow": ["eu.anthropic.*"]}, eu)
@@ -350,6 +374,8 @@ def test_a_limit_on_a_model_holds_by_every_name(only: str) -> None:
     assert limit.subject(Principal(), "x/Claude-Opus-4.5-fast", TABLE) is not None
     assert limit.subject(Principal(), "anthropic/claude-haiku-4.5", TABLE) is None
     assert limit.subject(Principal(), HAIKU, TABLE) is None
+    told = TABLE.with_models(ModelFacts(id="x/claude-opus-4-5", context=9000))
+    assert limit.subject(Principal(), "x/claude-opus-4-5", told) is not None
 
 
 def test_a_budget_of_dollars_knows_the_price(

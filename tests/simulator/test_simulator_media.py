@@ -247,6 +247,9 @@ def test_pdfs() -> None:
     long = pdf(b"%PDF-1.7 /Type /Pages " + b"/Type /Page " * 101)
     assert refused(long)["message"] == "A maximum of 100 PDF pages may be provided."
     assert post(long, model="claude-opus-5-5").status == 200
+    half = pdf(b"%PDF-1.7 " + b"/Type /Page " * 51)
+    assert post(half).status == 200
+    assert "100 PDF pages" in refused(half, half)["message"]  # in the whole request
 
 
 # --- cost

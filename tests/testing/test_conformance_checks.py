@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from attrs import field, frozen
 
-from hookline import Image, InputError, Message, StreamFilter, hookimpl
+from hookline import Image, InputError, Message, PolicyViolation, StreamFilter, hookimpl
 from hookline.cli import main
-from hookline.plugin import ConversationState, Layer, TurnState, option
+from hookline.plugin import ConversationState, Layer, TurnState, close, option
 from hookline.testing.conformance import CHECKS, Subject, check_plugin
 from hookline.testing.conformance.trying import Trying
 from hookline.values import Secret, TextBlock
@@ -184,6 +184,17 @@ class ReplacesTheSystemPromptLater(RemembersFailures):
     def build_history(self, turn, request):
         said = self.said.get(turn.principal.user)
         return request.evolve(system=" ".join(said)) if said else None
+
+
+class UsesUp:
+    def __init__(self):
+        self.left = ["ants"]
+
+    @hookimpl
+    def build_history(self, request):
+        if not self.left:
+            raise InputError("there is nothing left")
+        return request.with_system(self.left.pop())
 
 
 class AnswersAnything:
@@ -417,6 +428,7 @@ class DeclaredInputs(Registers):
 
 
 WRONG = [
+    (UsesUp, "again", "send after send of the same in one pipeline was refused: InputError"),
     (NotInStreams, "alike", "stream differs from send in system"),
     (NotInCounts, "alike", "count_tokens differs from send in system"),
     (AsksWhereNothingIsAsked, "alike", "a count of tokens sends 2 requests"),
@@ -514,7 +526,29 @@ class Keyed:
         return None
 
 
+class Refuses:
+    """Sends nothing of what it refuses, so that nothing can go wrong with it on the way."""
+
+    role = "enforcer"
+    samples = ("project zephyr",)
+
+    @hookimpl
+    def check_request(self, request):
+        if "zephyr" in request.messages[-1].text:
+            raise PolicyViolation("no project")
+
+
+class AsksTwice:
+    @hookimpl
+    async def send(self, turn, request, call_next):
+        if turn.stream:
+            await close((await call_next(request)).events)
+        return await call_next(request)
+
+
 RIGHT = [
+    (AsksTwice, "streams"),
+    (Refuses, "later turns"),
     (TurnsApart, "isolation"),
     (TurnsApart, "leftovers"),
     (DoesNotBlock, "event loop"),

@@ -29,6 +29,9 @@ from hookline.wire.sse import SSEDecoder
 
 __all__ = ["open_stream", "read_whole"]
 
+# The slot's own accessor: setting an attribute of a turn asks whether a plugin may, at every event.
+_PUT_BUFFERED: Final = Turn.buffered.__set__  # type: ignore[attr-defined,misc]  # attrs makes slots of the fields
+
 
 async def read_whole(turn: Turn, answer: RawResponse) -> Response:
     """Read a stream that the caller did not ask for to its end: a whole response, or an error.
@@ -145,14 +148,15 @@ def _parsed(
     bounded = answer.bounded
     # Behind a last one that says nothing the network is waited for, whatever the count.
     says = bool(payloads) and bool(payloads[-1].strip())
-    turn.buffered = len(payloads) + bounded if says or bounded else 0
+    left = len(payloads) + bounded if says or bounded else 0
     if payloads and b'"message_stop"' in payloads[-1]:
-        turn.buffered = (
-            len(payloads) - 1
-        )  # after it comes the end of the turn, which may take its time
+        left = len(payloads) - 1  # after it comes the end of the turn, which may take its time
+    if not payloads:
+        turn.buffered = left
     read = json.reader(payloads)
     for payload in payloads:
-        turn.buffered -= 1
+        left -= 1
+        _PUT_BUFFERED(turn, left)
         try:
             event = structure_event(read(payload))
         except json.JSONDecodeError:

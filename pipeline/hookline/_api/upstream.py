@@ -262,7 +262,13 @@ def _encode_counted(request: Request) -> bytes:
 
 async def _whole(answer: RawResponse) -> Response:
     data = await read_json(answer)
-    return structure_response(data, status=answer.status, headers=answer.headers)
+    try:
+        return structure_response(data, status=answer.status, headers=answer.headers)
+    except DecodeError as error:
+        # The frames below hold what the server said, which may be what it was told: headers, a key.
+        raise error.with_traceback(None) from error.__cause__
+    finally:
+        del data
 
 
 def _too_long_to_wait(request: Request) -> bool:

@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeAlias
 from weakref import WeakSet
@@ -38,6 +38,7 @@ __all__ = ["AiohttpHTTP"]
 _Proxy: TypeAlias = tuple[URL | None, dict[str, str] | None]
 _ANEW: Final = " anew"  # behind an address: the session that keeps no connections
 _PIECE: Final = 64 * 1024  # bytes of a large body; all at once would hold up the event loop
+_SMALL: Final = 32 * 1024  # bytes that any connection takes without a wait that had to be bounded
 
 
 class _Stuck(TimeoutError):
@@ -63,16 +64,18 @@ _FAILURES: Final[tuple[tuple[type[BaseException], str, bool], ...]] = (
 )
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (TimeoutError, aiohttp.ClientError) as error:
-        for kind, phase, retryable in _FAILURES:
-            if isinstance(error, kind):
+class _translated:  # noqa: N801 -- as in `hookline._http.errors`, and a class for the same reason
+    __slots__ = ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if not isinstance(error, TimeoutError | aiohttp.ClientError):
+            return
+        for each, phase, retryable in _FAILURES:
+            if isinstance(error, each):
                 late = isinstance(error, TimeoutError)
                 raise failed(error, phase, retryable=retryable, late=late) from _bare(error)
-        raise
 
 
 def _bare(error: BaseException) -> BaseException:
@@ -313,6 +316,9 @@ class _Body(aiohttp.Payload):
             if not self._reused:
                 with suppress(TypeError):  # a loop whose transports take no weak reference
                     self._kept.add(carrier)
+        if len(self._value) <= _SMALL:
+            await writer.write(self._value, drain=False)
+            return
         try:
             for at in range(0, len(self._value), _PIECE):
                 if at:  # what the server may have said already is read before more is written

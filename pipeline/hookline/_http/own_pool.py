@@ -125,13 +125,13 @@ class _Pool(ABC, Generic[P]):
             "read": times.read,
             "pool": times.pool,
         }
-        return origin, httpcore2.Request(
-            outgoing.method,
-            url,
-            headers=headers,
-            content=outgoing.content,
-            extensions={"timeout": timeout},
+        request = httpcore2.Request(
+            outgoing.method, url, content=outgoing.content, extensions={"timeout": timeout}
         )
+        request.headers = (
+            headers  # which are bytes; the constructor would look at each of them anew
+        )
+        return origin, request
 
 
 K = TypeVar("K")

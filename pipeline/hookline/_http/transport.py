@@ -23,6 +23,7 @@ from hookline.errors import (
     ReadTimeout,
     TransportError,
 )
+from hookline.values.brief import brief
 
 __all__ = [
     "Outgoing",
@@ -181,7 +182,7 @@ def choose(wanted: Library, *, asynchronous: bool) -> str:
 
     """
     if wanted not in get_args(Library):
-        raise ConfigError(f"http must be 'auto', 'httpcore2' or 'aiohttp', not {wanted!r}")
+        raise ConfigError(f"http must be 'auto', 'httpcore2' or 'aiohttp', not {brief(wanted)}")
     if wanted == "aiohttp":
         if not asynchronous:
             raise ConfigError(

@@ -7,7 +7,6 @@ it takes part, ``surfaces = ("send", "stream")``; for which contract it was writ
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
@@ -117,6 +116,8 @@ def marked(plugin: "Plugin") -> dict[str, Callable[..., Any]]:
 
     """
     name, thing = plugin.name, plugin.object
+    if not name.isprintable() or not name.strip():  # it is shown in errors, logs and tables
+        raise ConfigError(f"a plugin's name is some printable characters, not {name!r}")
     if plugin.role not in ("transformer", "observer", "enforcer"):
         raise ConfigError(
             f"plugin {name!r} has role {plugin.role!r}; "
@@ -198,6 +199,8 @@ def _check_implementation(plugin: "Plugin", hook: str, function: Any, options: A
 
     kind = HOOKS.get(hook)
     if kind is None:
+        from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
         near = get_close_matches(hook, HOOKS, 1)
         remedy = f"did you mean {near[0]!r}?" if near else f"hooks are {', '.join(HOOKS)}"
         raise refuse("there is no such hook", remedy)

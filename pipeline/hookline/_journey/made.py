@@ -13,6 +13,7 @@ from hookline._journey.trust import check_trust, options_of
 from hookline.config import Facts, Origin, Settings, facts_of, nearest
 from hookline.errors import ConfigError, DecodeError
 from hookline.policy import NO_POLICY, Policy
+from hookline.values.brief import brief
 
 if TYPE_CHECKING:
     from hookline._journey.discovery import Installed
@@ -42,7 +43,7 @@ def made(each: "Installed | FilePlugin", settings: Settings, policy: Policy = NO
     refused_options(policy, name, settings, enforces=enforces)
     shadow = given.pop("shadow", False)
     if not isinstance(shadow, bool):
-        raise ConfigError(f"plugins.{name}.shadow must be true or false, not {shadow!r}")
+        raise ConfigError(f"plugins.{name}.shadow must be true or false, not {brief(shadow)}")
     if isinstance(thing, type):
         thing = configured(name, thing, given, settings)
     elif given:
@@ -112,7 +113,7 @@ def _fitted(name: str, value: Any, field: "attrs.Attribute[Any]", origin: Origin
 def _check_bounds(name: str, value: Any, facts: Facts) -> None:
     """Refuse a number that is out of the bounds of its field, in tables within an option too."""
     if facts.bounded and isinstance(value, int | float) and facts.outside(value):
-        raise ConfigError(f"{name} must be a number{facts.bounds}, not {value!r}")
+        raise ConfigError(f"{name} must be a number{facts.bounds}, not {brief(value)}")
     if isinstance(value, list | tuple):
         for place, each in enumerate(value):
             _check_bounds(f"{name}[{place}]", each, facts)

@@ -61,6 +61,8 @@ class Onion(Generic[S, R]):
         self._takes = takes
         self._gives = gives
         self._notes = notes
+        # What has come out of a layer or the core; several at once may be under way, in threads too.
+        self._raised: list[BaseException] = []
 
     async def run(self, subject: S) -> R:
         """Send something through all layers, and return what comes back."""
@@ -68,42 +70,49 @@ class Onion(Generic[S, R]):
 
     def _call(self, place: int, subject: S, passed: Passed) -> Awaitable[R]:
         if place == len(self._layers):
-            return self._innermost(subject, passed)
+            return self._core(subject, passed)
         return self._layer(place, subject, passed)
+
+    async def _core(self, subject: S, passed: Passed) -> R:
+        try:
+            return await self._innermost(subject, passed)
+        except BaseException as error:
+            self._raised.append(error)
+            raise
 
     async def _layer(self, place: int, subject: S, passed: Passed) -> R:
         implementation = self._layers[place]
         began = perf_counter_ns()
         inside: Passed = []
-        from_inside: BaseException | None = None
 
-        async def call_next(changed: S) -> R:
-            nonlocal from_inside
+        def call_next(changed: S) -> Awaitable[R]:
             if changed is not subject:
                 self._note(implementation, subject, changed, began)
-            try:
-                return await self._call(place + 1, changed, inside)
-            except BaseException as error:
-                from_inside = error
-                raise
+            return self._call(place + 1, changed, inside)
 
         try:
-            result = implementation.call(self._turn, subject, call_next)
-            # As nearly always; isawaitable() costs more than many a layer.
-            if result.__class__ is CoroutineType or isawaitable(result):
-                result = await result
+            try:
+                result = implementation.call(self._turn, subject, call_next)
+                # As nearly always; isawaitable() costs more than many a layer.
+                if result.__class__ is CoroutineType or isawaitable(result):
+                    result = await result
+            except BaseException as error:
+                # What comes from further in is no failure of this plugin, enforcer or not.
+                if self._has_raised(error) or not is_failure(implementation, error):
+                    raise
+                raise_failure(implementation, error)
+            if not isinstance(result, self._gives):
+                raise wrong(implementation, result, f"a {self._gives.__name__}")  # noqa: TRY301 -- seen below
+            if not inside and self._vet is not None:
+                await self._rehearse(place + 1, subject, self._vet)
         except BaseException as error:
-            # What comes from further in is no failure of this plugin, enforcer or not.
-            if error is from_inside or not is_failure(implementation, error):
-                raise
-            raise_failure(implementation, error)
-        if not isinstance(result, self._gives):
-            raise wrong(implementation, result, f"a {self._gives.__name__}")
-        if not inside and self._vet is not None:
-            await self._rehearse(place + 1, subject, self._vet)
+            self._raised.append(error)
+            raise
         passed.append(True)
-        answer: R = result
-        return answer
+        return result
+
+    def _has_raised(self, error: BaseException) -> bool:
+        return any(error is each for each in self._raised)
 
     async def _rehearse(self, place: int, subject: S, vet: Innermost[S, R]) -> None:
         """Let the checks judge what the layers that lie inside would have made of a subject."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hookline.errors import ConfigError
 from hookline.hookspecs import Layer
+from hookline.values.brief import brief
 
 if TYPE_CHECKING:
     from hookline._journey.plugin_set import Plugin
@@ -55,7 +56,7 @@ def layer_of(plugin: "Plugin") -> Layer | None:
         return declared_layer
     raise ConfigError(
         f"plugin {plugin.name!r}: `layer` must be one of hookline.plugin.Layer "
-        f"({', '.join(layer.name for layer in Layer)}), not {declared_layer!r}"
+        f"({', '.join(layer.name for layer in Layer)}), not {brief(declared_layer)}"
     )
 
 
@@ -173,7 +174,7 @@ def declared(plugin: "Plugin", attribute: str) -> tuple[str, ...]:
     ):
         return tuple(value)
     raise ConfigError(
-        f"plugin {plugin.name!r}: `{attribute}` must be a tuple of plugin names, not {value!r}"
+        f"plugin {plugin.name!r}: `{attribute}` must be a tuple of plugin names, not {brief(value)}"
     )
 
 

@@ -23,6 +23,7 @@ from hookline._journey.contract import (
 from hookline._journey.plugin_order import declared, hook_order, in_order
 from hookline._versions import check_contract
 from hookline.errors import ConfigError, PluginError
+from hookline.values.brief import brief
 
 __all__ = ["HOOKS", "Implementation", "Plugin", "PluginSet", "Role", "examine"]
 
@@ -271,7 +272,7 @@ def _seconds(plugin: Plugin) -> float:
     seconds = getattr(plugin.object, "observer_timeout", _OBSERVER_SECONDS)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise ConfigError(
-            f"plugin {plugin.name!r}: `observer_timeout` must be seconds above 0, not {seconds!r}"
+            f"plugin {plugin.name!r}: `observer_timeout` must be seconds above 0, not {brief(seconds)}"
         )
     return seconds
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hookline._journey.checks import check
 from hookline._journey.engine import Engine
 from hookline._journey.failures import tell
 from hookline._journey.onion import Innermost, Onion, Passed, StoppedShort
+from hookline._said import LONGEST_NAME, shown_text
 from hookline.errors import APIError, DecodeError, TransportError
 from hookline.trace import AttemptOutcome, AttemptRecord
 from hookline.turn import Ending, Turn
 from hookline.values.destination import Destination
 from hookline.values.messages import Request, Response
+
+if TYPE_CHECKING:
+    from hookline.models import ModelTable
 
 __all__ = ["attempt_record", "outgoing", "send"]
 
@@ -151,6 +155,7 @@ class _Exchange:
             response=self._response,
             error=error,
             ending=self.ending,
+            models=turn.models,
         )
         turn.trace.attempts.append(record)
         observers = self._engine.plugins.of("on_attempt")
@@ -164,6 +169,7 @@ def attempt_record(
     response: Response | None,
     error: BaseException | None,
     ending: Ending,
+    models: "ModelTable",
     **known: Any,
 ) -> AttemptRecord:
     """Return the record of an exchange that is over.
@@ -173,6 +179,7 @@ def attempt_record(
         response: the answer, if one began.
         error: what ended it, or None.
         ending: usage and model, as far as they were told.
+        models: facts about models.
         **known: further fields of the record.
 
     """
@@ -188,7 +195,8 @@ def attempt_record(
         request_id=request_id,
         error=f"{type(error).__name__}: {error}".rstrip(": ") if error is not None else None,
         usage=ending.usage,
-        answered_by=ending.model,
+        answered_by=None if ending.model is None else shown_text(ending.model, LONGEST_NAME),
+        facts=models.get(ending.model) if ending.model else None,
         **known,
     )
 

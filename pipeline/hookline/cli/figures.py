@@ -11,10 +11,15 @@ __all__ = ["Bill", "figures"]
 
 
 def figures(reply: Reply) -> str:
-    """Return what a reply took: input tokens, output tokens, dollars, and why it ended if unusual."""
+    """Return what a reply took: input tokens, output tokens, dollars, and why it ended if unusual.
+
+    Where more was asked than the reply itself, a summary say, the dollars of all of it too.
+    """
     parts = [_tokens(reply.usage)]
     if reply.cost is not None:
         parts.append(_dollars(reply.cost))
+    if reply.total_cost and reply.total_cost != reply.cost:
+        parts.append(f"{_dollars(reply.total_cost)} in all")
     if reply.stop_reason != "end_turn":
         parts.append(str(reply.stop_reason))
     return " · ".join(parts)
@@ -27,7 +32,8 @@ class Bill:
     Attributes:
         replies: how many are counted.
         usage: their tokens.
-        cost: their dollars, as far as prices are known.
+        cost: the dollars of all that was asked for them, as far as prices are known.
+        beside: what of that was for something else than the replies themselves: summaries, second attempts.
         uncounted: replies whose tokens or price are not known.
 
     """
@@ -35,16 +41,20 @@ class Bill:
     replies: int = 0
     usage: Usage | None = None
     cost: Decimal = Decimal(0)
+    beside: Decimal = Decimal(0)
     uncounted: int = 0
 
     def add(self, reply: Reply) -> None:
         """Count a reply."""
         self.replies += 1
         self.usage = reply.usage if self.usage is None else total((self.usage, reply.usage))
-        if reply.cost is None:
+        paid = reply.total_cost
+        if paid is None:
             self.uncounted += 1
-        else:
-            self.cost += reply.cost
+            return
+        self.cost += paid
+        if reply.cost is not None:
+            self.beside += max(paid - reply.cost, Decimal(0))
 
     def add_stopped(self) -> None:
         """Count a reply that was stopped: nobody was told what it cost."""
@@ -54,6 +64,8 @@ class Bill:
         parts = [f"{self.replies} repl{'y' if self.replies == 1 else 'ies'}"]
         if self.usage is not None:
             parts += [_tokens(self.usage), _dollars(self.cost)]
+        if self.beside:
+            parts.append(f"{_dollars(self.beside)} of it beside the replies")
         if self.uncounted:
             parts.append(f"the cost of {self.uncounted} is not known")
         return " · ".join(parts)

@@ -143,8 +143,10 @@ def function(reference: str) -> Callable[..., Any]:
     try:
         found = getattr(import_module(module), name, None)
     except (Exception, SystemExit) as error:  # the user's own code
+        stem = module.removesuffix(".py")
+        hint = f"; for a file in this folder write --tool {stem}:{name}" if stem != module else ""
         raise InputError(
-            f"--tool {reference}: the module cannot be imported: {type(error).__name__}: {error}"
+            f"--tool {reference}: the module cannot be imported: {type(error).__name__}: {error}{hint}"
         ) from error
     if not callable(found):
         raise InputError(f"--tool {reference}: module {module!r} has no function {name!r}")

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from hookline.errors import ConfigError
+from hookline.values.brief import brief
 
 __all__ = ["Bound"]
 
@@ -42,7 +43,9 @@ class Bound:
 
         """
         if not self.holds(value):
-            raise ConfigError(f"{name} must be {self.words} (bound by {self.by}), not {value!r}")
+            raise ConfigError(
+                f"{name} must be {self.words} (bound by {self.by}), not {brief(value)}"
+            )
 
     def clamped(self, value: Any) -> Any:
         """Return a default, cut to the bound. None, which stands for no limit, becomes the limit.

@@ -28,6 +28,7 @@ from hookline.config.settings import Settings
 from hookline.config.told_models import told_models
 from hookline.errors import ConfigError
 from hookline.values.base_url import checked_base_url
+from hookline.values.brief import brief
 from hookline.values.secret import Secret, as_secret
 
 __all__ = ["SETTINGS", "handed_over", "load_settings", "settings_of"]
@@ -165,7 +166,7 @@ def _tables(
     if config is None:
         config = environ.get("HOOKLINE_CONFIG") or None
     elif not isinstance(config, str | os.PathLike):
-        raise ConfigError(f"config must be a file or a table of settings, not {config!r}")
+        raise ConfigError(f"config must be a file or a table of settings, not {brief(config)}")
     layers: list[Layer] = []
     if config is None and (found := find_file()) is not None:
         layers.append(_harmless(of_file(Origin.FOUND_FILE, found, _IN_TABLES)))

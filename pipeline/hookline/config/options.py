@@ -6,7 +6,6 @@ metadata says what else holds: ``field(default=10, metadata=option(harmless=True
 
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
 from sys import float_info
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin
@@ -116,6 +115,8 @@ def facts_of(field: "Attribute[Any]") -> Facts:
 
 def nearest(name: str, known: Collection[str]) -> str:
     """Return the hint for a name that there is not."""
+    from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
     near = get_close_matches(name, known, 1)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
 

@@ -241,6 +241,8 @@ def _target(path: str, query: list[tuple[str, Any]]) -> str:
         return f"{path}?{urlencode(query)}"
     except UnicodeEncodeError as error:
         raise InputError(f"a parameter is no text: {brief(error.object)}") from error
+    except (ValueError, RecursionError) as error:  # of what Python does not write out
+        raise InputError(f"a parameter cannot be written: {error}") from error
 
 
 def identified(path: str, thing: str | Any, *more: str) -> str:

@@ -144,6 +144,7 @@ def _record(
         response=answered,
         error=error,
         ending=ending,
+        models=turn.models,
     )
 
 

@@ -66,7 +66,7 @@ def checked_items(items: Sequence[BatchItem]) -> None:
         if not isinstance(name, str) or not _CUSTOM_ID.fullmatch(name):
             raise InputError(
                 f"items[{index}]: custom_id must be 1 to 64 letters, digits, '_' or '-' (ASCII), "
-                f"not {name!r}"
+                f"not {brief(name)}"
             )
         if name in places:
             raise InputError(

@@ -20,6 +20,7 @@ from hookline.errors import DeadlineExceeded, InputError
 from hookline.send_options.options import list_of, timeout_of
 from hookline.values.brief import brief
 from hookline.values.frozen import checked
+from hookline.values.frozen_json import is_number
 
 __all__ = ["AsyncFiles", "File", "Files"]
 
@@ -89,10 +90,10 @@ class AsyncFiles:
         name = _sendable(found if filename is None else filename)
         kind = mimetypes.guess_type(name)[0] or _ANY_TYPE if media_type is None else media_type
         if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind):
-            raise InputError(f'media_type must look like "image/png", not {kind!r}')
+            raise InputError(f'media_type must look like "image/png", not {brief(kind)}')
         fields = {}
         if expires_in_seconds is not None:
-            if type(expires_in_seconds) is not int:
+            if type(expires_in_seconds) is not int or not is_number(expires_in_seconds):
                 raise InputError(
                     f"expires_in_seconds is a whole number, not {brief(expires_in_seconds)}"
                 )

@@ -129,6 +129,7 @@ async def _exchange(
             response=response,
             error=problem,
             ending=Ending(),
+            models=turn.models,
         )
         turn.trace.attempts.append(record)
         await tell(engine.plugins.of("on_attempt"), turn, request, record)

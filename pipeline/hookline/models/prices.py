@@ -78,12 +78,11 @@ def price(usage: "Usage", facts: ModelFacts) -> Decimal | None:
     if usage.speed == "fast":
         return None
     batch, us_only = usage.service_tier == "batch", usage.inference_geo == "us"
-    prices = [
-        _price_of_counts(each, facts, batch=batch, us_only=us_only)
-        for each in (usage, *usage.compactions)
-    ]
-    told = [each for each in prices if each is not None]
-    return sum(told, Decimal(0)) if len(told) == len(prices) else None
+    total = _price_of_counts(usage, facts, batch=batch, us_only=us_only)
+    for each in usage.compactions:
+        paid = _price_of_counts(each, facts, batch=batch, us_only=us_only)
+        total = None if total is None or paid is None else total + paid
+    return total
 
 
 def _price_of_counts(

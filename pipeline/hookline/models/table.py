@@ -99,14 +99,15 @@ class ModelTable:
         spelled = name if said is None else said.id
         full = spelled if facts is None else facts.id
         sure = tuple(dict.fromkeys((name, full, *(facts.aliases if facts is not None else ()))))
-        ends = () if self.exact(name) is not None else tuple(tails(name))
+        claude = facts is not None and facts.line is not None
+        ends = () if claude and self.exact(name) is not None else tuple(tails(name))
         perhaps = [*sure, *ends]
-        if facts is None:
+        if not claude:  # also of a model that somebody told of, by a name that holds another's
             for each in mentioned(name):
                 perhaps.append(each.id)
                 for snapshot in self._snapshots(each).values():
                     perhaps += (snapshot.id, *snapshot.aliases)
-            undated = (each.id for each in self.models if read(each.id) is None)
+            undated = (each.id for each in self.models if each.line and not read(each.id))
             perhaps += (each for each in undated if each in ends[0])
         return ModelNames(
             asked=name,
@@ -141,7 +142,7 @@ class ModelTable:
             versions = {}
             for facts in self.models:
                 own = read(facts.id)
-                if own is not None:
+                if own is not None and own.id == facts.id:  # not what somebody told by another name
                     versions.setdefault((own.family, own.version), {})[own.day] = facts
             object.__setattr__(self, "_versions", versions)
         return versions.get((said.family, said.version), {})

@@ -15,6 +15,7 @@
 `price`, `retry_after`                  what usage costs; how long to wait
 `estimate`, `estimate_message`          about how many tokens
 `check_url`                             whether a URL may be fetched at all
+`checks_options`                        wrong options are told as one error
 `read_file`, `write_file`               the one door for local files
 `secure_file`                           a file that only its owner may read, for others to open
 `cache_folder`, `state_folder`          where what can be made again is kept; and what is remembered
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from hookline.hookspecs import Layer, hookimpl
     from hookline.models import ModelFacts, price
     from hookline.plugin.book import Book
+    from hookline.plugin.checking import checks_options
     from hookline.plugin.estimate import estimate, estimate_message
     from hookline.plugin.relay import Relay, StreamOutcome, close, discard, watched, whole
     from hookline.plugin.state import ConversationState, TurnState
@@ -64,6 +66,7 @@ __all__ = [
     "Verdict",
     "cache_folder",
     "check_url",
+    "checks_options",
     "close",
     "discard",
     "estimate",
@@ -98,6 +101,7 @@ __getattr__, __dir__ = face(
         "hookline.hookspecs": ("Layer", "hookimpl"),
         "hookline.models": ("ModelFacts", "price"),
         "hookline.plugin.book": ("Book",),
+        "hookline.plugin.checking": ("checks_options",),
         "hookline.plugin.estimate": ("estimate", "estimate_message"),
         "hookline.plugin.relay": (
             "Relay",

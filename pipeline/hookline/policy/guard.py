@@ -10,6 +10,7 @@ from hookline.errors import PolicyViolation
 from hookline.hookspecs import hookimpl
 from hookline.policy.policy import Policy
 from hookline.turn import Turn
+from hookline.values.brief import brief
 from hookline.values.messages import Request
 
 __all__ = ["Guard"]
@@ -56,7 +57,7 @@ class Guard:
             if bound is not None and not bound.holds(value):
                 raise PolicyViolation(
                     f"{name} must be {bound.words} by your organisation's policy ({bound.by}), "
-                    f"not {value!r}",
+                    f"not {brief(value)}",
                     rule=f"bounds.{name}",
                 )
 

@@ -101,7 +101,9 @@ class Servers:
 
         """
         server, base_url = destination.server, destination.base_url
-        called = "" if server else str(self.learned(destination, "name") or "")
+        called = ""
+        if self._lessons and not server:
+            called = str(self.learned(destination, "name") or "")
         profile = self._profiles.get((server, base_url, called))
         if profile is None:
             table = self.table

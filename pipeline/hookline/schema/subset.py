@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from hookline.errors import InputError
+from hookline.values.brief import brief
 
 __all__ = ["check_subset", "closed", "inner_schemas", "referred"]
 
@@ -203,7 +204,7 @@ def _places(schema: Any, place: str) -> Iterator[tuple[str, Schema]]:
     if schema is True:
         return
     if not isinstance(schema, Mapping):
-        raise _refused(place, f"a schema must be an object, not {schema!r}")
+        raise _refused(place, f"a schema must be an object, not {brief(schema)}")
     yield place, schema  # first, so that its shape is checked before anybody looks inside
     for name, key, inner in inner_schemas(schema):
         yield from _places(inner, _step(place, name, key))

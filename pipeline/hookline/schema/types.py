@@ -20,6 +20,7 @@ from hookline.errors import InputError
 from hookline.schema.docstrings import documentation
 from hookline.schema.limits import limits_of, spoken
 from hookline.schema.members import is_class, members_of
+from hookline.values.brief import brief
 
 __all__ = ["SchemaBuilder", "object_schema", "schema_of"]
 
@@ -114,7 +115,7 @@ class SchemaBuilder:
         if is_class(annotation):
             return self._class(annotation, path)
         raise InputError(
-            f"{self._where}: {path} has type {annotation!r}, which has no JSON schema. Use scalars, "
+            f"{self._where}: {path} has type {brief(annotation)}, which has no JSON schema. Use scalars, "
             "list, dict, Literal, Enum, unions, datetime, Decimal, and classes of attrs, dataclasses, "
             "pydantic, TypedDict and NamedTuple"
         )
@@ -218,5 +219,7 @@ def _enumeration(values: list[Any]) -> dict[str, Any]:
     kinds = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
     found = {kinds.get(type(value)) for value in values}
     if None in found:
-        raise InputError(f"an enumeration may hold strings, numbers and booleans, not {values!r}")
+        raise InputError(
+            f"an enumeration may hold strings, numbers and booleans, not {brief(values)}"
+        )
     return {"type": found.pop(), "enum": values} if len(found) == 1 else {"enum": values}

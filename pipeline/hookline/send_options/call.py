@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +24,7 @@ from hookline.send_options.options import (
 from hookline.send_options.tools import split_tools
 from hookline.turn import TurnOptions
 from hookline.values.blocks import Block
+from hookline.values.brief import brief
 from hookline.values.frozen import EMPTY
 from hookline.values.messages import Request
 from hookline.values.principal import Principal
@@ -180,7 +180,7 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
 
     """
     if not isinstance(model, str) or not model:
-        raise InputError(f"model must be the id of a model, not {model!r}")
+        raise InputError(f"model must be the id of a model, not {brief(model)}")
     known = models.exact(model) if strict else models.get(model)
     if settings.unknown_models == "allow" or known is not None:
         return
@@ -196,10 +196,13 @@ def check_model(settings: "Settings", models: "ModelTable", model: Any, *, stric
 
 def _like(models: "ModelTable", model: str) -> str | None:
     """Return the model that was meant, or probably was: a near name, else the newest of that family."""
-    spelled = models.get(model)
+    from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
+    spelled = models.get(model)  # as a cloud spells it
+    meant = models if spelled is None else (spelled,)
+    names = [name for facts in meant for name in (*facts.aliases, facts.id)]
     if spelled is not None:
-        return spelled.id  # as a cloud spells it
-    names = [name for facts in models for name in (*facts.aliases, facts.id)]
+        return get_close_matches(model, names, 1, cutoff=0)[0]
     near = get_close_matches(model, names, 1, cutoff=0.7)
     if near:
         return near[0]

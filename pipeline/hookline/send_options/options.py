@@ -1,7 +1,6 @@
 """``SendOptions``: what may be said beside the message, and of what kind each option must be."""
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from inspect import iscoroutinefunction
 from os import PathLike
 from sys import float_info
@@ -105,6 +104,8 @@ def check_names(given: Mapping[str, Any]) -> None:
     """Raise ``InputError`` for a parameter that ``SendOptions`` does not have."""
     for name in given:
         if name not in SendOptions.__annotations__:
+            from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
             near = get_close_matches(name, SendOptions.__annotations__, 1)
             guess = f"did you mean {near[0]!r}?" if near else "new API fields go into extra={…}"
             raise InputError(f"there is no parameter {name!r}; {_ELSEWHERE.get(name, guess)}")
@@ -142,7 +143,7 @@ def table_of(name: str, value: Any) -> Mapping[str, Any] | None:
         raise InputError(f"{name}= takes a dict: {name}={{…}}, not {type(value).__name__}")
     for key in value:
         if not isinstance(key, str):
-            raise InputError(f"{name}= has a key that is no string: {key!r}")
+            raise InputError(f"{name}= has a key that is no string: {brief(key)}")
     return value
 
 
@@ -183,7 +184,9 @@ def prefill_of(value: Any) -> str:
 def prefill_mode_of(value: Any) -> PrefillMode:
     """Return a mode of prefilling, or raise ``InputError``."""
     if value not in PREFILL_MODES:
-        raise InputError(f"prefill_mode must be one of {', '.join(PREFILL_MODES)}, not {value!r}")
+        raise InputError(
+            f"prefill_mode must be one of {', '.join(PREFILL_MODES)}, not {brief(value)}"
+        )
     mode: PrefillMode = value
     return mode
 
@@ -191,7 +194,7 @@ def prefill_mode_of(value: Any) -> PrefillMode:
 def breakpoints_of(value: Any) -> bool:
     """Say whether cache breakpoints are to be placed; raise ``InputError`` for what says neither."""
     if value not in ("given", "auto"):
-        raise InputError(f"cache_breakpoints must be given or auto, not {value!r}")
+        raise InputError(f"cache_breakpoints must be given or auto, not {brief(value)}")
     return bool(value == "auto")
 
 
@@ -199,7 +202,7 @@ def principal_of(value: Any) -> Principal | None:
     """Return on whose behalf a call is made, or None where it does not say; or raise ``InputError``."""
     if value is None or isinstance(value, Principal):
         return value
-    raise InputError(f'principal= takes a Principal: Principal(user="…"), not {value!r}')
+    raise InputError(f'principal= takes a Principal: Principal(user="…"), not {brief(value)}')
 
 
 def on_progress_of(value: Any) -> "OnProgress | None":
@@ -207,7 +210,7 @@ def on_progress_of(value: Any) -> "OnProgress | None":
     if value is None:
         return None
     if not callable(value) or iscoroutinefunction(value):
-        raise InputError(f"on_progress= takes a function that is no async def, not {value!r}")
+        raise InputError(f"on_progress= takes a function that is no async def, not {brief(value)}")
     function: OnProgress = value
     return function
 
@@ -217,7 +220,7 @@ def betas_of(value: Any) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else list_of("betas", value, "names")
     for name in names:
         if not isinstance(name, str) or not name.isascii() or not name.isprintable():
-            raise InputError(f"betas= takes names of printable ASCII characters, not {name!r}")
+            raise InputError(f"betas= takes names of printable ASCII characters, not {brief(name)}")
     return names
 
 

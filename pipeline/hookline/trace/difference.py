@@ -4,7 +4,6 @@ Both are abridged: an image is megabytes of base64, and a document pages of text
 lost in that, so two texts that differ are cut around the place where they do.
 """
 
-import difflib
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
@@ -38,6 +37,8 @@ def pretty(request: Request, shown: Show = as_it_is) -> list[str]:
 def difference(before: Request, after: Request, shown: Show = as_it_is) -> list[str]:
     """Return a unified diff of two requests without its head, two lines of context around each part."""
     one, other = _abridged(shown(_body(before)), shown(_body(after)))
+    import difflib  # noqa: PLC0415 -- only who looks at a difference
+
     lines = list(difflib.unified_diff(_lines(one), _lines(other), lineterm="", n=2))
     return [line for line in lines[2:] if not line.startswith("@@")]
 

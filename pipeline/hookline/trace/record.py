@@ -6,13 +6,17 @@ is worked out only when somebody looks.
 
 import html
 from collections.abc import Iterator
-from typing import Any, Final, Literal, TypeAlias
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
 from hookline.trace.difference import Show, as_it_is, difference
 from hookline.values.messages import Request
 from hookline.values.usage import Usage
+
+if TYPE_CHECKING:
+    from hookline.models import ModelFacts
 
 __all__ = [
     "AttemptOutcome",
@@ -101,6 +105,7 @@ class AttemptRecord:
         usage: the tokens it cost, as far as the API has told.
         answered_by: the model that answered, if one did.
         upstream: the base URL it went to.
+        facts: what is known of the model that answered, its prices among it.
 
     """
 
@@ -116,6 +121,18 @@ class AttemptRecord:
     usage: Usage | None = None
     answered_by: str | None = None
     upstream: str = ""
+    facts: "ModelFacts | None" = field(default=None, repr=False, eq=False)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars, as far as the API has told of tokens; None if the price is not known."""
+        if self.usage is None:
+            return Decimal(0)
+        if self.facts is None:
+            return None
+        from hookline.models import price  # noqa: PLC0415 -- only where somebody asks what it cost
+
+        return price(self.usage, self.facts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attempt as JSON-ready values."""
@@ -133,6 +150,7 @@ class AttemptRecord:
             "error": self.error,
             "input_tokens": usage.total_input if usage is not None else None,
             "output_tokens": usage.output_tokens if usage is not None else None,
+            "cost": _in_json(self.cost) if usage is not None else None,
         }
 
 
@@ -233,6 +251,13 @@ class Trace:
         return _restored, (self.timeline,)
 
     @property
+    def cost(self) -> Decimal | None:
+        """US dollars of all attempts, or None if a price is not known."""
+        costs = [each.cost for each in self.attempts]
+        told = [each for each in costs if each is not None]
+        return sum(told, Decimal(0)) if len(told) == len(costs) else None
+
+    @property
     def timeline(self) -> tuple[Any, ...]:
         """Changes, attempts, verdicts, notes and failed tools, in the order in which they happened."""
         return tuple(self._told)
@@ -270,6 +295,7 @@ class Trace:
             "notes": [{"plugin": plugin, "text": text} for plugin, text in self.notes],
             "tool_errors": [error.to_dict() for error in self.tool_errors],
             "timeline": [_headline(each) for each in self.timeline],
+            "cost": _in_json(self.cost),
         }
 
     def to_html(self, title: str = "Hookline trace") -> str:
@@ -310,6 +336,10 @@ def _restored(timeline: tuple[Any, ...]) -> Trace:
     return trace
 
 
+def _in_json(cost: Decimal | None) -> float | None:
+    return None if cost is None else float(cost)
+
+
 def _headline(each: Any) -> str:
     """Return what happened in one line."""
     if isinstance(each, Change):
@@ -319,7 +349,8 @@ def _headline(each: Any) -> str:
         outcome = each.error or f"status {each.status}"
         if each.outcome == "interrupted":
             outcome = f"interrupted, {outcome}"
-        return f"attempt {each.number} · {each.model} · {_time(each.seconds)} · {outcome}"
+        paid = f" · ${each.cost:.6f}" if each.usage is not None and each.cost is not None else ""
+        return f"attempt {each.number} · {each.model} · {_time(each.seconds)} · {outcome}{paid}"
     if isinstance(each, Verdict):
         return f"{each.hook} · {each.plugin} · {each.decision}: {each.reason}"
     if isinstance(each, ToolError):

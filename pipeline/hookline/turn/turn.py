@@ -5,12 +5,11 @@ from collections.abc import (
     Callable,
     Mapping,
 )
-from functools import partial
-from operator import is_
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from attrs import Factory, define, field, fields
+from attrs import Attribute, Factory, define, field, fields
 
 from hookline.errors import DeadlineExceeded, TransportError
 from hookline.profiles import LessonName, LessonValue, Profile, Servers
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from hookline.reply import Reply
     from hookline.values.events import Event
 
-from hookline.turn.intact import FIXED, PROGRESS, fixed_of, progress_of, settable, tampered
+from hookline.turn.judging import Judging, tampered
 from hookline.turn.options import NO_OPTIONS, CallTool, Progress, Resolve, RunTool, TurnOptions
 
 __all__ = ["Turn"]
@@ -42,13 +41,40 @@ _SLACK: Final = 0.01  # seconds by which a time-out of the network may fire earl
 _ASKS_NOBODY: Final = frozenset({"explain", "batch", "count_tokens", "upload"})
 
 
+# What a turn is made with, and stays: policies rely on it.
+_FIXED: Final = (
+    *("id", "io", "models", "servers", "plugins", "policies", "surface", "name", "stream"),
+    *("context", "options", "api_version", "betas", "headers", "timeout", "conversation"),
+    *("state", "trace"),
+)
+_fixed: Final = attrgetter(*_FIXED)
+# How far it has come.
+_PROGRESS: Final = (
+    *("deadline", "prefill", "step", "attempt", "request", "rehearsing", "buffered", "phase"),
+    "partial",
+)
+_progress: Final = attrgetter(*_PROGRESS)
 # Beside the turns and not in them, where a plugin could change both.
 _MADE: WeakKeyDictionary["Turn", tuple[tuple[Any, ...], Principal, "CallTool | None"]] = (
     WeakKeyDictionary()
 )
 
 
-@define(kw_only=True, eq=False, on_setattr=settable)
+def _settable(_turn: Any, attribute: "Attribute[Any]", value: Any) -> Any:
+    if attribute.name in _FIXED or attribute.name in (
+        "principal",
+        "_call_tool",
+        "_resolve",
+        "_open_uploads",
+    ):
+        raise AttributeError(
+            f"turn.{attribute.name} is fixed when the turn is made; a plugin may set turn.prefill, "
+            "turn.destination and its own TurnState"
+        )
+    return value
+
+
+@define(kw_only=True, eq=False, on_setattr=_settable)
 class Turn:
     """One journey through the pipeline.
 
@@ -147,7 +173,7 @@ class Turn:
     )
 
     def __attrs_post_init__(self) -> None:
-        _MADE[self] = fixed_of(self), self.principal.apart(), self._call_tool
+        _MADE[self] = _fixed(self), self.principal.apart(), self._call_tool
 
     @property
     def destination(self) -> Destination:
@@ -223,7 +249,7 @@ class Turn:
 
     def judging(self) -> "AbstractContextManager[Destination]":
         """Fix the destination while checks look at it; the context is the one they judge."""
-        return _Judging(self._judging, self._destination)
+        return Judging(self._judging, self._destination)
 
     def apart(self, destination: Destination) -> "Turn":
         """Return this turn as it was made, in an object that no plugin but enforcers gets.
@@ -238,7 +264,7 @@ class Turn:
         self.check_intact()
         fixed, principal, _ = _MADE[self]
         turn = object.__new__(Turn)  # the class itself would check and convert what has been
-        values = (*fixed, *progress_of(self), principal, destination, {"for ever"})
+        values = (*fixed, *_progress(self), principal, destination, {"for ever"})
         for put, value in zip(_PUT, values, strict=True):
             put(turn, value)
         for put, made in _PUT_NEW:
@@ -264,9 +290,9 @@ class Turn:
 
         """
         fixed, principal, _ = _MADE[self]
-        now = fixed_of(self)
+        now = _fixed(self)
         if not all(map(is_, fixed, now)):
-            both = zip(FIXED, fixed, now, strict=True)
+            both = zip(_FIXED, fixed, now, strict=True)
             raise tampered(next(name for name, made, held in both if made is not held))
         if type(self.principal) is not Principal or self.principal != principal:
             raise tampered("principal")
@@ -303,7 +329,7 @@ class Turn:
     @property
     def cost(self) -> "Decimal | None":
         """US dollars of all attempts that have ended so far, or None if a price is not known."""
-        return self.models.price((each.answered_by, each.usage) for each in self.trace.attempts)
+        return self.trace.cost
 
     def tell(self, event: "Event") -> None:
         """Show an event to whoever reads the events of this stream; elsewhere nothing happens.
@@ -377,31 +403,10 @@ class Turn:
             raise DeadlineExceeded(phase, self.timeout)
 
 
-class _Judging:
-    """One look of checks at a destination; a class, since every attempt enters two."""
-
-    __slots__ = ("_destination", "_looks")
-
-    def __init__(self, looks: set[object], destination: Destination) -> None:
-        self._looks = looks
-        self._destination = destination
-
-    def __enter__(self) -> Destination:
-        self._looks.add(self)  # a count would not survive two threads
-        return self._destination
-
-    def __exit__(self, *error: object) -> None:
-        self._looks.discard(self)
-
-
-def _itself(default: Any) -> Any:
-    return default
-
-
-_COPIED: Final = (*FIXED, *PROGRESS, "principal", "_destination", "_judging")
+_COPIED: Final = (*_FIXED, *_PROGRESS, "principal", "_destination", "_judging")
 _PUT: Final = tuple([getattr(Turn, name).__set__ for name in _COPIED])
 _PUT_NEW: Final = tuple([
-    (getattr(Turn, a.name).__set__, getattr(a.default, "factory", partial(_itself, a.default)))
+    (getattr(Turn, a.name).__set__, getattr(a.default, "factory", lambda made=a.default: made))
     for a in fields(Turn)
     if a.name not in _COPIED
 ])  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from hookline.errors import ConfigError
+from hookline.values.brief import brief
 from hookline.values.redaction import shown_url
 
 __all__ = ["checked_base_url"]
@@ -46,7 +47,7 @@ def checked_base_url(value: Any) -> str:
 
     """
     if not isinstance(value, str):
-        raise ConfigError(f"base_url must be a text, not {value!r}")
+        raise ConfigError(f"base_url must be a text, not {brief(value)}")
     return _settled(str.__str__(value))
 
 

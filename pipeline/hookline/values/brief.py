@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from hookline._said import without_keys
 from hookline.values.redaction import shown_member
 
 __all__ = ["base64_size", "brief", "size_text"]
@@ -25,8 +26,11 @@ def brief(value: Any, depth: int = 0) -> str:
 
     """
     kind = type(value)  # isinstance() would believe what a value says of itself
-    if issubclass(kind, str) and len(value) > _TEXT_LIMIT:
-        return f"{value[:_TEXT_LIMIT]!r}… ({len(value):,} characters)"
+    if issubclass(kind, str):
+        shown = without_keys(value[: 2 * _TEXT_LIMIT])  # a server may have echoed one, in any field
+        if len(value) > _TEXT_LIMIT:
+            return f"{shown[:_TEXT_LIMIT]!r}… ({len(value):,} characters)"
+        return repr(shown)
     if issubclass(kind, bytes | bytearray | memoryview):
         return f"<{size_text(len(value))}>"
     if issubclass(kind, int) and value.bit_length() > _INT_BITS_LIMIT:

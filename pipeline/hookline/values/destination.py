@@ -11,7 +11,7 @@ from hookline.values.secret import Secret, as_secret
 __all__ = ["Destination"]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)  # each request looks its upstream up by it
 class Destination:
     """A base URL of the API with the credentials that belong to it, and to no other.
 

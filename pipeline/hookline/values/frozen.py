@@ -6,7 +6,6 @@ that was made, and its encoded bytes stay true. JSON inside one is frozen by
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from math import isfinite
 from operator import attrgetter
 from types import NoneType, UnionType
@@ -21,6 +20,7 @@ from hookline.values.frozen_json import (
     FrozenDict,
     exact,
     freeze,
+    is_number,
     named_freeze,
     same_json,
     thaw,
@@ -72,7 +72,7 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
         accepted if item is None else [kind for kind in accepted if kind is not tuple]
     )
 
-    plain -= {float}  # of which some are no JSON
+    plain -= {float, int}  # of which some are no JSON
 
     def check(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
         if type(value) in plain:
@@ -93,7 +93,7 @@ def _validator(annotation: Any) -> Callable[[Any, "Attribute[Any]", Any], None] 
                     )
             if item is str:
                 _set(instance, attribute.name, tuple([exact(member) for member in value]))
-        elif type(value) not in _PLAIN or value.__class__ is float:
+        elif type(value) not in _PLAIN or value.__class__ is float or value.__class__ is int:
             _put_exact(instance, attribute, value)
 
     return check
@@ -105,7 +105,12 @@ def _put_exact(instance: Any, attribute: "Attribute[Any]", value: Any) -> None:
         raise InputError(
             f"{type(instance).__name__}.{attribute.name} must be a finite number, not {value}"
         )
-    if isinstance(value, str | int | float):
+    if isinstance(value, int) and not is_number(value):
+        raise InputError(
+            f"{type(instance).__name__}.{attribute.name} must be a number of JSON, "
+            f"not {brief(value)}"
+        )
+    if type(value) not in (int, float) and isinstance(value, str | int | float):
         _set(instance, attribute.name, exact(value))
 
 
@@ -264,6 +269,8 @@ class Model:
 def _no_field(kind: str, names: Iterable[str], known: Iterable[str]) -> InputError:
     said = []
     for name in sorted(names):
+        from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
         near = get_close_matches(name, known, 1)
         said.append(f"{name} (did you mean {near[0]!r}?)" if near else name)
     return InputError(

@@ -5,7 +5,7 @@ JSON objects become `FrozenDict`, arrays become tuples; `thaw` turns them back.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
+from sys import float_info
 from types import NoneType
 from typing import Any, Final, NoReturn, Self, TypeVar
 
@@ -69,7 +69,7 @@ class FrozenDict(dict[K, V]):
 
 
 # Of exactly these classes, since a subclass may show one thing to a check and another to the encoder.
-_AS_IT_IS: Final = frozenset({NoneType, str, int, bool, FrozenDict})
+_AS_IT_IS: Final = frozenset({NoneType, str, bool, FrozenDict})
 _STRING: Final = frozenset({str})
 _new: Final = dict.__new__
 _fill: Final = dict.update
@@ -118,10 +118,10 @@ def _frozen(value: Any, depth: int) -> Any:
     kind = type(value)
     if kind in _AS_IT_IS:  # nearly always; the checks below cost ten times as much
         return value
-    if kind is float:
-        if isfinite(value):
+    if kind is int or kind is float:
+        if is_number(value):
             return value
-        raise _NotJSON(f"is {value}, which is not JSON")
+        raise _NotJSON(f"is {brief(value)}, which is not JSON")
     if depth >= _MOST_NESTED:
         raise _NotJSON(f"is nested more than {_MOST_NESTED} levels deep, or contains itself")
     if kind is dict:
@@ -170,13 +170,18 @@ def _key(key: Any) -> str:
     )
 
 
+def is_number(value: float) -> bool:
+    """Say whether a number is one of JSON's: finite, and no int that is larger than every float."""
+    return -float_info.max <= value <= float_info.max
+
+
 def exact(value: Any) -> Any:
     """Return what an instance of a subclass of a JSON type stands for: an ``IntEnum`` is an int."""
     kind = type(value)  # isinstance() would believe what the value says of itself
     if issubclass(kind, str):
         return str.__str__(value)
     if issubclass(kind, int):
-        return int.__int__(value)
+        return bool(value) if kind is bool else _frozen(int.__int__(value), 0)
     if issubclass(kind, float):
         return _frozen(float.__float__(value), 0)
     raise _NotJSON(f"is {brief(value)} ({type(value).__name__}), which JSON has no form for")

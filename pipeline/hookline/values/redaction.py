@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from hookline._said import without_keys
+
 __all__ = ["HIDDEN", "SECRET_NAMES", "redacted", "shown_member", "shown_url", "shown_values"]
 
 HIDDEN: Final = "…"
@@ -46,9 +48,9 @@ def shown_member(name: Any, value: Any) -> Any:
     """Return the value of one member of a JSON object as it may be shown."""
     if value is not None and isinstance(name, str) and _is_secret(name):
         return HIDDEN
-    if name in _URL_NAMES and isinstance(value, str):
-        return shown_url(value)
-    return value
+    if not isinstance(value, str):
+        return value
+    return without_keys(shown_url(value) if name in _URL_NAMES else value)
 
 
 def shown_values(given: Mapping[str, Any]) -> dict[str, Any]:

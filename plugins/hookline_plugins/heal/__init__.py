@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from attrs import define, field, frozen
 
 from hookline import APIError, CallNext, Message, Request, Response, Turn, hookimpl
-from hookline.plugin import Book, TurnState, option
+from hookline.plugin import Book, TurnState, checks_options, option
 from hookline_plugins.heal.fitting import fitted, marks_in
 from hookline_plugins.heal.healing import heal
 from hookline_plugins.heal.repairs import Repair, Unhealable, told
@@ -63,6 +63,7 @@ def _keep(book: OrderedDict[T, None], new: Sequence[T]) -> bool:
     return bool(new)
 
 
+@checks_options
 @frozen(eq=False)
 class Heal:
     """Mends the conversation so far.

@@ -89,11 +89,15 @@ class _Seen:
     @property
     def legal(self) -> bool:
         """Whether no text is blank or broken, and every name and id one that the API takes."""
-        names = {call.name for call in self.calls.values()}
-        if not all((*names, *self.calls)) or NOT_IN_IDS.search("".join((*names, *self.calls))):
-            return False
         try:
-            "".join((*self.words, *self.results)).encode()
+            "".join(self.words + self.results).encode()
         except UnicodeEncodeError:  # half characters
             return False
-        return all(map(str.strip, self.words)) and max(map(len, names), default=0) <= LONGEST_NAME
+        return all(map(str.strip, self.words)) and (not self.calls or self._legal_calls)
+
+    @property
+    def _legal_calls(self) -> bool:
+        names = {call.name for call in self.calls.values()}
+        said = (*names, *self.calls)
+        short = all(len(name) <= LONGEST_NAME for name in names)
+        return short and all(said) and NOT_IN_IDS.search("".join(said)) is None

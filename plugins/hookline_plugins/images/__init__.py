@@ -10,14 +10,14 @@ Read ``walk`` first (where images stand), then ``one`` (one of them), ``sources`
 """
 
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from weakref import WeakKeyDictionary
 
 from attrs import Attribute, evolve, field, frozen, validators
 from attrs.converters import optional
 
 from hookline import CallNext, InputError, Progress, Request, Response, Turn, hookimpl
-from hookline.plugin import Profile, TurnState, option
+from hookline.plugin import Profile, TurnState, checks_options, option
 from hookline.values import (
     Attachment,
     Base64Source,
@@ -28,7 +28,6 @@ from hookline.values import (
     Source,
     Strategy,
 )
-from hookline_plugins.images.one import Resolver
 from hookline_plugins.images.plan import Fit, Plan, side_for
 from hookline_plugins.images.strategy import (
     CHOSEN,
@@ -48,6 +47,9 @@ from hookline_plugins.images.walk import (
     source_of,
     with_source,
 )
+
+if TYPE_CHECKING:
+    from hookline_plugins.images.one import Resolver
 
 __all__ = ["Images"]
 
@@ -72,6 +74,7 @@ def _hosts(_instance: object, _attribute: "Attribute[Any]", hosts: tuple[str, ..
         check_url("https://example.com/", allow_hosts=hosts)
 
 
+@checks_options
 @frozen(kw_only=True, eq=False)
 class Images:
     """Resolve images and documents, in messages and in tool results.
@@ -172,6 +175,8 @@ class Images:
         if not media:
             return None
         check_possible(turn, (each.block for each in media))
+        from hookline_plugins.images.one import Resolver  # noqa: PLC0415 -- most turns have no image
+
         self._made_for[turn][:] = [turn.profile]
         plan = self._plan(turn, request, media)
         todo = {
@@ -221,7 +226,7 @@ class Images:
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
         """Make the images once more for another server, one of `fallback`: it may read less."""
-        if self._made_for[turn] not in ([], [turn.profile]):
+        if turn in self._made_for and self._made_for[turn] != [turn.profile]:
             request = await self.resolve_images(turn, request) or request
         return await call_next(request)
 
@@ -250,7 +255,9 @@ class Images:
             return header is None or too_long or not plan.keeps(header)
         return bool(url_to_fetch(turn, block, links=plan.links)) or data_url_of(block) is not None
 
-    async def _lightened(self, request: Request, resolver: Resolver) -> dict[Source, Base64Source]:
+    async def _lightened(
+        self, request: Request, resolver: "Resolver"
+    ) -> dict[Source, Base64Source]:
         """Make images smaller, the oldest first, until all fit into one request that do not go by id."""
         media, turn = find(request.messages), resolver.turn
         bodies = [

@@ -20,6 +20,7 @@ from hookline.values import (
     Source,
     is_pdf,
     remember_header,
+    remember_pages,
 )
 from hookline_plugins.images.in_flight import BUDGET
 from hookline_plugins.images.kept import KEPT
@@ -121,7 +122,10 @@ class Resolver:
             data = self._read(block) if fetched is None else fetched
             if self.options.pdf_metadata == "strip" and is_pdf(data):
                 data = without_metadata(data)
-            return document_source(data, said=said, most=self.options.max_document_bytes)
+            source = document_source(data, said=said, most=self.options.max_document_bytes)
+            if isinstance(source, Base64Source):
+                remember_pages(source, data)
+            return source
 
         return await self.turn.io.run_blocking(made)
 

@@ -13,7 +13,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
 from attrs import field, frozen, validators
@@ -29,7 +29,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Layer, cache_folder, option
+from hookline.plugin import Layer, cache_folder, checks_options, option
 from hookline.values import (
     Block,
     DocumentBlock,
@@ -39,7 +39,10 @@ from hookline.values import (
 )
 from hookline_plugins.images.alone import Alone
 from hookline_plugins.images.strategy import Uploaded, by_id, must_go, takes_ids
-from hookline_plugins.storage.stores import SQLiteStore, file_path
+from hookline_plugins.storage.paths import file_path
+
+if TYPE_CHECKING:
+    from hookline_plugins.storage.stores import SQLiteStore
 
 __all__ = ["Uploads"]
 
@@ -55,6 +58,7 @@ _Ids = Mapping[Uploaded, str]
 _DIGESTS: Final[WeakKeyDictionary[Uploaded, bytes]] = WeakKeyDictionary()
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Uploads:
     """Send images and documents by id instead of by their bytes, where `strategy` of the plugin `images` says so.
@@ -89,7 +93,7 @@ class Uploads:
     )
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
     _alone: Alone = field(factory=Alone, init=False, repr=False)
-    _opened: list[SQLiteStore] = field(factory=list, init=False, repr=False)
+    _opened: list[Any] = field(factory=list, init=False, repr=False)
 
     @hookimpl
     async def send(self, turn: Turn, request: Request, call_next: CallNext) -> Response:
@@ -196,13 +200,16 @@ class Uploads:
             turn.trace.note("uploads", text)
         return result
 
-    def _store(self) -> SQLiteStore:
+    def _store(self) -> "SQLiteStore":
+        from hookline_plugins.storage.stores import SQLiteStore  # noqa: PLC0415 -- few turns upload
+
         with self._lock:
             if not self._opened:
                 path = Path(self.path) if self.path else cache_folder() / "uploads.sqlite3"
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._opened.append(SQLiteStore(str(path), _ENTRIES, _MOST_BYTES))
-            return self._opened[0]
+            store: SQLiteStore = self._opened[0]
+            return store
 
 
 def _content(source: Uploaded) -> bytes:

@@ -63,6 +63,8 @@ def find(messages: Sequence[Message]) -> list[Placed]:
 
     """
     found = list(media_in(messages))
+    if not found:  # as mostly; counters cost more than the walk
+        return []
     total = Counter(block.type for block, _ in found)
     number: Counter[str] = Counter()
     placed = []

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from hookline import CallNext, ConfigError, InputError, Request, Response, Turn, hookimpl
 from hookline.models import ModelFacts
-from hookline.plugin import option
+from hookline.plugin import checks_options, option
 from hookline_plugins.modernize.modern import (
     REMEMBERED,
     Wanted,
@@ -33,6 +33,7 @@ class OutdatedRequest(InputError):
     """A request that is not valid for its model, and shall not, or cannot, be changed."""
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Modernize:
     """Keeps requests written for older models valid.

@@ -18,7 +18,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import TurnState
+from hookline.plugin import TurnState, checks_options
 from hookline.trace import AttemptRecord
 from hookline_plugins.otel.conventions import (
     ATTEMPT,
@@ -41,6 +41,7 @@ _SCOPE: Final = "hookline"
 _NANO: Final = 1_000_000_000
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Otel:
     """Tells OpenTelemetry of every turn: a span over all its attempts, one for each of them and each tool.
@@ -173,9 +174,8 @@ class Otel:
         labels: dict[str, Any] = {"gen_ai.operation.name": operation(turn)}
         if turn.request is not None:
             labels["gen_ai.request.model"] = turn.request.model
-        cost = turn.models.price((each.answered_by, each.usage) for each in turn.trace.attempts)
-        if cost:
-            self._measure("hookline.cost", float(cost), labels)
+        if turn.cost:
+            self._measure("hookline.cost", float(turn.cost), labels)
         if error is not None:
             labels["error.type"] = type(error).__name__
         seconds = turn.io.now() - self.began[turn]

@@ -75,7 +75,7 @@ REPLY: Final[Table] = {
         reply.usage.cache_creation_input_tokens
     ),
     "gen_ai.usage.cache_read.input_tokens": lambda reply: reply.usage.cache_read_input_tokens,
-    "hookline.cost": lambda reply: None if reply.cost is None else float(reply.cost),
+    "hookline.cost": lambda reply: None if reply.total_cost is None else float(reply.total_cost),
 }
 ATTEMPT: Final[Table] = {
     "gen_ai.request.model": lambda attempt: attempt.model,

@@ -30,7 +30,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import TurnState
+from hookline.plugin import TurnState, checks_options
 
 if TYPE_CHECKING:
     from hookline.schema import Output as Wanted
@@ -54,6 +54,7 @@ class _Asked:
     way: "Way | None" = None
 
 
+@checks_options
 @frozen(eq=False)
 class Output:
     """Asks for structured output and reads it.

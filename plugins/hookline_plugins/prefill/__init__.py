@@ -13,7 +13,7 @@ from typing import Final
 from attrs import field, frozen, validators
 
 from hookline import APIError, CallNext, Message, Prefill, Request, Response, Turn, hookimpl
-from hookline.plugin import option
+from hookline.plugin import checks_options, option
 from hookline.values import PREFILL_MODES, PrefillMode, PrefillWay
 from hookline_plugins.prefill.decision import placed, refuses_prefill, trailing_words
 
@@ -22,6 +22,7 @@ __all__ = ["PrefillPlugin"]
 _LATE: Final = "the conversation ends in an assistant's words; they are taken for a prefill"
 
 
+@checks_options
 @frozen
 class PrefillPlugin:
     """Injects the prefill that a call asks for; or that ``messages`` end in.

@@ -15,6 +15,7 @@ __all__ = [
     "instructed",
     "placed",
     "refuses_prefill",
+    "stops_within",
     "takes_schema",
     "trailing_words",
     "with_instruction",
@@ -119,7 +120,9 @@ def placed(
 
     """
     mode = _mode(turn, request, words, asked)
-    without = request.evolve(messages=request.messages[:-1])
+    within = stops_within(request, words)
+    others = tuple(each for each in request.stop_sequences or () if each not in within)
+    without = request.evolve(messages=request.messages[:-1], stop_sequences=others or None)
     if mode == "structured":
         return mode, without
     if mode == "instructed":
@@ -161,6 +164,15 @@ def _mode(turn: Turn, request: Request, words: str, asked: PrefillMode) -> Prefi
                 "makes the reply begin so"
             )
     return "native" if asked == "auto" and able else "instructed"
+
+
+def stops_within(request: Request, words: str) -> tuple[str, ...]:
+    """Return the stop sequences that a model would come to while it repeats the words.
+
+    They are for what follows the words; sent to a model that writes these itself, they would end its reply
+    there. So they are not sent, and the answer is cut here.
+    """
+    return tuple(each for each in request.stop_sequences or () if each and each in words)
 
 
 def refuses_prefill(error: APIError) -> bool:

@@ -25,7 +25,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Relay, TurnState, close, option
+from hookline.plugin import Relay, TurnState, checks_options, close, option
 from hookline.profiles import LessonName
 from hookline.values import (
     ContentBlockDelta,
@@ -36,8 +36,8 @@ from hookline.values import (
     TextDelta,
 )
 from hookline_plugins.prefill import words_at_the_end
-from hookline_plugins.prefill.decision import SMALL, continues
-from hookline_plugins.prefill.overrun import within
+from hookline_plugins.prefill.decision import SMALL, continues, stops_within
+from hookline_plugins.prefill.overrun import Stops, within
 from hookline_plugins.prefill.repeats import Cut, Repeat
 
 __all__ = ["Echo"]
@@ -51,12 +51,14 @@ _IN_STREAMS: Final = "repeats_streams"
 
 @define
 class _Wanted:
-    """What the answer of this turn has to continue, and in how many tokens."""
+    """What the answer of this turn has to continue, in how many tokens, and where it ends."""
 
     words: str = ""
     limit: int = 0
+    stops: tuple[str, ...] = ()
 
 
+@checks_options
 @frozen(eq=False)
 class Echo:
     """Takes the prefill out of an answer that repeats it.
@@ -84,7 +86,8 @@ class Echo:
         words = words_at_the_end(turn, request)
         if words is None or self.remove == "never":
             return await call_next(request)
-        self.wanted[turn] = _Wanted(words, request.max_tokens)
+        stops = stops_within(request, words)
+        self.wanted[turn] = _Wanted(words, request.max_tokens, stops)
         if turn.asks_model and continues(turn, request):
             await self._ask(turn, request, words, call_next, streams=turn.stream)
         response = await call_next(request)
@@ -109,14 +112,14 @@ class Echo:
     @hookimpl
     def filter_stream(self, turn: Turn) -> StreamFilter | None:
         """Do the same for the result of a batch, which comes a day later and by another way."""
-        wanted = self.wanted[turn]
         prefill = turn.prefill
-        if turn.surface != "batch" or not wanted.words or prefill is None:
+        if turn.surface != "batch" or prefill is None or prefill.mode == "native":
             return None
-        if prefill.mode == "native":
+        wanted = self.wanted[turn]
+        if not wanted.words:
             return None
         limit = wanted.limit if 0 < wanted.limit <= SMALL and prefill.mode == "instructed" else 0
-        return _Taking(turn, Repeat(wanted.words, loose=True), limit)
+        return _Taking(turn, Repeat(wanted.words, loose=True), limit, stops=wanted.stops)
 
     def _taking(
         self, turn: Turn, words: str, request: Request, response: Response
@@ -127,7 +130,9 @@ class Echo:
             mode = "native" if continues(turn, request) else "instructed"
         if mode != "native":
             small = mode == "instructed" and 0 < request.max_tokens <= SMALL
-            return _Taking(turn, Repeat(words, loose=True), request.max_tokens if small else 0)
+            limit = request.max_tokens if small else 0
+            stops = stops_within(request, words)
+            return _Taking(turn, Repeat(words, loose=True), limit, stops=stops)
         if self.remove == "always":
             return _Taking(turn, Repeat(words))
         if not _may_repeat(turn, request):
@@ -193,32 +198,39 @@ class _Taking(StreamFilter):
         repeat: Repeat,
         limit: int = 0,
         learns: tuple[LessonName, str] | None = None,
+        stops: tuple[str, ...] = (),
     ) -> None:
         self._turn = turn
         self._repeat = repeat
         self._cut = Cut(limit) if limit else None
+        self._stops = Stops(stops)
         self._learns = learns  # what the answer shows, and of which model
         self._index: int | None = None  # of the first block of text
+        self._texts: set[int] = set()  # blocks of text
+        self._last = 0  # the block that a stop sequence was found in
         self._told = False
 
     def feed(self, event: Event) -> Iterator[Event]:
         """Pass events on; hold the first text back while it may still be a repeat."""
+        if self._stops.found is not None and self._is_of_later_block(event):
+            return
         if isinstance(event, ContentBlockStart) and isinstance(event.content_block, TextBlock):
             self._index = event.index if self._index is None else self._index
+            self._texts.add(event.index)
             text = event.content_block.text
             yield event.evolve(content_block=event.content_block.evolve(text="")) if text else event
             if text:
                 yield from self._grown(event.index, text)
         elif isinstance(event, ContentBlockDelta) and isinstance(event.delta, TextDelta):
             yield from self._grown(event.index, event.delta.text)
-        elif isinstance(event, ContentBlockStop) and event.index == self._index:
-            yield from self._delta(event.index, self._repeat.end())
-            self._tell()
+        elif isinstance(event, ContentBlockStop) and event.index in self._texts:
+            if event.index == self._index:
+                yield from self._delta(event.index, self._repeat.end())
+                self._tell()
+            yield from self._cut_delta(event.index, self._stops.end())
             yield event
-        elif isinstance(event, MessageDelta) and self._ends_here(event.delta.stop_reason):
-            yield event.evolve(
-                delta=event.delta.evolve(stop_reason="max_tokens", stop_sequence=None)
-            )
+        elif isinstance(event, MessageDelta):
+            yield event.evolve(delta=event.delta.evolve(**self._ending(event.delta.stop_reason)))
         else:
             yield event
 
@@ -226,6 +238,8 @@ class _Taking(StreamFilter):
         """Do the same to an answer that has arrived."""
         content = []
         for index, block in enumerate(response.content):
+            if self._stops.found is not None:
+                break
             if not isinstance(block, TextBlock):
                 content.append(block)
                 continue
@@ -234,16 +248,23 @@ class _Taking(StreamFilter):
                 self._index = index
                 text = self._repeat.feed(text) + self._repeat.end()
                 self._tell()
+            text = self._stops.feed(text) + self._stops.end()
             text = self._cut.feed(text) if self._cut is not None else text
             content.append(block if text == block.text else block.evolve(text=text))
-        changes: dict[str, object] = {}
-        if self._ends_here(response.stop_reason):
-            changes = {"stop_reason": "max_tokens", "stop_sequence": None}
-        return response.evolve(content=tuple(content), **changes)
+        return response.evolve(content=tuple(content), **self._ending(response.stop_reason))
 
-    def _ends_here(self, stop_reason: str | None) -> bool:
-        """Say whether the API would have stopped the answer where it is cut here."""
-        return self._cut is not None and self._cut.over and stop_reason in _ORDINARY
+    def _ending(self, stop_reason: str | None) -> dict[str, str | None]:
+        """Return how the API would have ended the answer where it is cut here; nothing if it is not."""
+        if self._cut is not None and self._cut.over and stop_reason in _ORDINARY:
+            return {"stop_reason": "max_tokens", "stop_sequence": None}
+        if self._stops.found is not None and stop_reason != "refusal":
+            return {"stop_reason": "stop_sequence", "stop_sequence": self._stops.found}
+        return {}
+
+    def _is_of_later_block(self, event: Event) -> bool:
+        """Say whether an event belongs to what comes behind a stop sequence."""
+        blocks = ContentBlockStart | ContentBlockDelta | ContentBlockStop
+        return isinstance(event, blocks) and event.index > self._last
 
     def _grown(self, index: int, text: str) -> Iterator[Event]:
         text = self._repeat.feed(text) if index == self._index else text
@@ -251,6 +272,13 @@ class _Taking(StreamFilter):
         yield from self._delta(index, text)
 
     def _delta(self, index: int, text: str) -> Iterator[Event]:
+        going_on = self._stops.found is None
+        text = self._stops.feed(text)
+        if going_on and self._stops.found is not None:
+            self._last = index
+        yield from self._cut_delta(index, text)
+
+    def _cut_delta(self, index: int, text: str) -> Iterator[Event]:
         text = self._cut.feed(text) if self._cut is not None else text
         if text:
             yield ContentBlockDelta(index, TextDelta(text))

@@ -7,14 +7,57 @@ few that were asked for are held until then.
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
+from attrs import define
+
 from hookline import Response, TextBlock
 from hookline.plugin import Relay, close
 from hookline.values import ContentBlockDelta, Event, MessageDelta, TextDelta
 from hookline_plugins.prefill.repeats import Cut
 
-__all__ = ["within"]
+__all__ = ["Stops", "within"]
 
 _MOST_HELD = 1000  # events; who sends so many for so few tokens is beyond them
+
+
+@define
+class Stops:
+    """Ends a text that arrives in pieces where a stop sequence comes, as the API does; that itself is left out.
+
+    Args:
+        sequences: any of which ends it.
+
+    Attributes:
+        found: the one that did, or None.
+
+    """
+
+    sequences: tuple[str, ...]
+    found: str | None = None
+    _held: str = ""
+
+    def feed(self, text: str) -> str:
+        """Take in the next piece; return what may go on."""
+        if self.found is not None:
+            return ""
+        held = self._held + text
+        places = [(held.find(each), each) for each in self.sequences if each in held]
+        if places:  # the one that is complete first
+            end, self.found = min(places, key=lambda place: (place[0] + len(place[1]), place[0]))
+            self._held = ""
+            return held[:end]
+        most = min(max(map(len, self.sequences), default=1) - 1, len(held))
+        begun = (size for size in range(most, 0, -1) if self._may_begin(held[-size:]))
+        kept = len(held) - next(begun, 0)
+        self._held = held[kept:]
+        return held[:kept]
+
+    def end(self) -> str:
+        """Return what is left when a block of text has ended."""
+        held, self._held = self._held, ""
+        return held
+
+    def _may_begin(self, text: str) -> bool:
+        return any(each.startswith(text) for each in self.sequences)
 
 
 def within(response: Response, limit: int) -> Response:

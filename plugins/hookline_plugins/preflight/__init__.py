@@ -19,7 +19,6 @@ The rules are functions and small tables, one module for each topic; ``RULES`` l
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, Final, TypeAlias
@@ -29,7 +28,7 @@ from loguru import logger
 
 from hookline import ConfigError, Request, Turn, hookimpl
 from hookline.models import ModelFacts
-from hookline.plugin import option
+from hookline.plugin import checks_options, option
 from hookline_plugins.preflight import (
     betas,
     cache,
@@ -78,11 +77,14 @@ def _going(turn: Turn, request: Request) -> int:
 def _known(_instance: object, _attribute: "Attribute[Any]", names: tuple[str, ...]) -> None:
     for name in names:
         if name not in RULES:
+            from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
             near = get_close_matches(name, RULES, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"rules are: {', '.join(RULES)}"
             raise ConfigError(f"plugins.preflight.rules_off: there is no rule {name!r}; {hint}")
 
 
+@checks_options
 @frozen(kw_only=True, eq=False)
 class Preflight:
     """Refuses what the API would refuse.

@@ -59,6 +59,7 @@ class Digest:
         leading: how many results stand before anything else.
         marks: its cache breakpoints, in order.
         images: how many images it holds, in documents and results too.
+        pages: how many pages its PDFs have together.
         media: whether it holds an image or a document.
         large: places of images too large for a request with many.
         citing: for each document and search result, whether it wants citations.
@@ -82,6 +83,7 @@ class Digest:
     leading: int = 0
     marks: tuple[Mark, ...] = ()
     images: int = 0
+    pages: int = 0
     media: bool = False
     large: tuple[str, ...] = ()
     citing: tuple[tuple[str, bool], ...] = ()

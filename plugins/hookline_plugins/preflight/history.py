@@ -41,6 +41,7 @@ class History:
         size: bytes of all messages.
         marks: cache breakpoints.
         images: how many.
+        pages: of PDFs, all together.
         media: whether there are images or documents.
         large: images too large for a request with many.
         citing: the first document with (True) and without (False) citations.
@@ -64,6 +65,7 @@ class History:
     size: int = 0
     marks: list[Mark] = field(factory=list)
     images: int = 0
+    pages: int = 0
     media: bool = False
     large: list[str] = field(factory=list)
     citing: dict[bool, str] = field(factory=dict)
@@ -168,6 +170,7 @@ class History:
         self.if_new += [problem.below(at) for problem in digest.if_new]
         self.marks += [Mark(f"{at}.{mark.place}", mark.ttl) for mark in digest.marks]
         self.images += digest.images
+        self.pages += digest.pages
         self.media = self.media or digest.media
         self.large += [f"{at}.{place}" for place in digest.large]
         for place, wanted in digest.citing:

@@ -13,6 +13,7 @@ from hookline.values import (
     ImageBlock,
     SearchResultBlock,
     URLSource,
+    pages_in,
     read_base64_header,
 )
 from hookline_plugins.preflight.digest import Digest
@@ -31,6 +32,10 @@ _MOST_SIDE_OF_MANY: Final = 2000
 # facts 5.1, 5.3
 COUNT: Final = Rule(
     "image-count", "5.1", "Send fewer images; those of the history count too", goes_by="context"
+)
+# facts 5.4
+PAGES: Final = Rule(
+    "pdf-pages", "5.4", "Send fewer pages; those of the history count too", goes_by="context"
 )
 BYTES: Final = Rule("image-bytes", "5.1", "Make it smaller; the plugin `images` does so by itself")
 PIXELS: Final = Rule("image-pixels", "5.1", "Scale it down; the plugin `images` does so by itself")
@@ -55,7 +60,7 @@ FORMAT_CITATIONS: Final = Rule(
 )
 
 RULES: Final = (
-    COUNT, BYTES, PIXELS, FORMAT, BASE64, HTTPS, VISION, CITATIONS, FORMAT_CITATIONS,
+    COUNT, PAGES, BYTES, PIXELS, FORMAT, BASE64, HTTPS, VISION, CITATIONS, FORMAT_CITATIONS,
 )  # fmt: skip
 
 
@@ -89,6 +94,9 @@ def check(given: "Given") -> Iterator[Problem]:
                 f"{_MOST_SIDE_OF_MANY} pixels"
             )
             yield PIXELS.broken(place, text)
+    if facts is not None and history.pages > facts.max_pdf_pages:
+        text = f"{history.pages} pages of PDFs, {facts.id} takes {facts.max_pdf_pages}"
+        yield PAGES.broken("messages", text)
     if len(history.citing) > 1:
         yield CITATIONS.broken(
             history.citing[False], f"no citations here, but {history.citing[True]} has them"
@@ -108,6 +116,7 @@ def _look_at_document(block: DocumentBlock, place: str, digest: Digest) -> None:
         _look_at_url(source, place, digest)
     elif isinstance(source, Base64Source):
         _look_at_base64(source, place, digest)
+        digest.pages += pages_in(source) or 0
     elif isinstance(source, ContentSource) and not isinstance(source.content, str):
         for index, item in enumerate(source.content):
             look(item, f"{place}.source.content.{index}", digest, inner=True)

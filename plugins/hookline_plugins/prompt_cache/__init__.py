@@ -10,7 +10,7 @@ from attrs import define, field, frozen, validators
 
 from hookline import CallNext, InputError, Request, Response, Turn, hookimpl
 from hookline.models import ModelFacts
-from hookline.plugin import ConversationState, TurnState, option
+from hookline.plugin import ConversationState, TurnState, checks_options, option
 from hookline.trace import AttemptRecord
 from hookline_plugins.prompt_cache.breakpoints import HOURLY, Spot, given_spots, placed, tokens_to
 from hookline_plugins.prompt_cache.guard import Kept, Spoiled, reads, spoiled, worth
@@ -33,6 +33,7 @@ class _Memory:
     kept: Kept | None = None
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class PromptCache:
     """Places cache breakpoints where ``cache_breakpoints="auto"``, and tells what spoils the cache.
@@ -74,8 +75,10 @@ class PromptCache:
             CacheSpoiled: there is one, and ``guard`` is ``"refuse"``.
 
         """
+        if turn not in self.memory or self.guard == "off":
+            return
         kept = self.memory[turn].kept
-        if kept is None or self.guard == "off" or self.aside[turn] or turn.step in self.told[turn]:
+        if kept is None or self.aside[turn] or turn.step in self.told[turn]:
             return
         found = spoiled(kept, request, turn)
         if found is None:
@@ -96,10 +99,10 @@ class PromptCache:
         answered = attempt.outcome == "answered" and usage is not None and turn.asks_model
         if not answered or usage is None or self.aside[turn]:
             return
-        memory = self.memory[turn]
         cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
         known = cached and given_spots(request)  # others keep what nobody has marked
-        memory.kept = Kept.of(request, turn, cached) if known else None
+        if known or turn in self.memory:
+            self.memory[turn].kept = Kept.of(request, turn, cached) if known else None
 
     def _placed(self, turn: Turn, request: Request, facts: ModelFacts) -> Request:
         grows = (

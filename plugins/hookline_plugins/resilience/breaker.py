@@ -24,7 +24,7 @@ from hookline import (
     hookimpl,
 )
 from hookline.errors import CircuitOpen
-from hookline.plugin import Book, Layer
+from hookline.plugin import Book, Layer, checks_options
 
 __all__ = ["Breaker", "Circuit"]
 
@@ -35,6 +35,7 @@ _SERVER_TYPES: Final = frozenset({"api_error", "timeout_error", "overloaded_erro
 Outcome = Literal["answered", "failed", "neither"]
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Breaker:
     """Holds calls back from an upstream and model of which too many have failed.

@@ -26,7 +26,7 @@ from hookline import (
 )
 from hookline.errors import CircuitOpen, LimitExceeded
 from hookline.models import load_models
-from hookline.plugin import Layer, Relay, TurnState, close, option, whole
+from hookline.plugin import Layer, Relay, TurnState, checks_options, close, option, whole
 from hookline.values import Destination, ErrorEvent, Event, MessageDelta, MessageStart, Ping
 from hookline_plugins.resilience.model_adaptation import adapted, obstacle
 
@@ -39,6 +39,7 @@ _OVERLOADED: Final = frozenset({429, 503, 529})
 _OVERLOADED_TYPES: Final = frozenset({"overloaded_error", "rate_limit_error"})
 
 
+@checks_options
 @frozen(kw_only=True)
 class Elsewhere:
     """Another address of the API: a gateway, a local server, another account.
@@ -89,6 +90,7 @@ class Elsewhere:
         return found
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Fallback:
     """Asks other models, in order, when the request's own is overloaded, refuses or keeps failing.

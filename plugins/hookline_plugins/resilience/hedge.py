@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from hookline import CallNext, ConfigError, Request, Response, Turn, hookimpl
-from hookline.plugin import Book, Layer, discard
+from hookline.plugin import Book, Layer, checks_options, discard
 
 __all__ = ["Hedge", "Latencies"]
 
@@ -21,6 +21,7 @@ _ENOUGH: Final = 20
 _SAVED: Final = 10.0  # hedges that quiet times may save up
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Hedge:
     """Sends a second attempt if the first has not answered after a while; the first answer wins.

@@ -21,7 +21,15 @@ from hookline import (
     hookimpl,
 )
 from hookline.errors import LimitExceeded
-from hookline.plugin import Book, Layer, StreamOutcome, estimate, retry_after, watched
+from hookline.plugin import (
+    Book,
+    Layer,
+    StreamOutcome,
+    checks_options,
+    estimate,
+    retry_after,
+    watched,
+)
 from hookline.values import read_rate_limits
 from hookline_plugins.resilience.queue import Bucket, Gate, Ticket
 
@@ -31,6 +39,7 @@ _THROTTLED: Final = 429
 _MINUTE: Final = 60.0
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Limiter:
     """Limits calls in flight, requests and tokens per minute, for each upstream and model.

@@ -22,7 +22,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Layer, Relay, close, option
+from hookline.plugin import Layer, Relay, checks_options, close, option
 from hookline.values import ErrorEvent, Event
 from hookline.wire import replayed
 from hookline_plugins.prefill.decision import continued, continues
@@ -33,6 +33,7 @@ __all__ = ["Resume"]
 _CHARACTERS_A_TOKEN: Final = 4
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Resume:
     """Continues a broken stream from the text that has arrived.

@@ -22,13 +22,14 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Book, Layer, option, retry_after
+from hookline.plugin import Book, Layer, checks_options, option, retry_after
 
 __all__ = ["Retry", "RetryBudget"]
 
 _SERVER_ERROR = 500
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Retry:
     """Retries transient failures with full jitter, within the turn's deadline and a shared budget.

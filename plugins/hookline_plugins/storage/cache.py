@@ -14,7 +14,7 @@ from attrs import field, frozen
 from loguru import logger
 
 from hookline import CallNext, ConfigError, HooklineError, Request, Response, Turn, hookimpl
-from hookline.plugin import Layer, StreamOutcome, watched
+from hookline.plugin import Layer, Principal, StreamOutcome, checks_options, watched
 from hookline.wire import (
     Assembler,
     JSONDecodeError,
@@ -24,7 +24,8 @@ from hookline.wire import (
     structure_response,
     unstructure,
 )
-from hookline_plugins.storage.stores import MemoryStore, SQLiteStore, Store, file_path
+from hookline_plugins.storage.paths import file_path
+from hookline_plugins.storage.stores import MemoryStore, SQLiteStore, Store
 
 __all__ = ["Cache"]
 
@@ -32,6 +33,7 @@ __all__ = ["Cache"]
 _STORED: Final = frozenset({"end_turn", "stop_sequence", "tool_use"})
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Cache:
     """Answers a request that was answered before from a store; streams are replayed as streams.
@@ -46,8 +48,8 @@ class Cache:
         path: a SQLite file to keep answers in, shared by processes; empty keeps them in memory.
         entries: how many answers are kept.
         max_bytes: how many bytes they may have together.
-        separate_by: keys of ``context=`` whose values each have a cache of their own, so that no
-            tenant gets, or learns of, another's answer.
+        separate_by: what of the principal, and which keys of ``context=``, have a cache of their own
+            for each value, so that no tenant gets, or learns of, another's answer.
         namespace: one more separation, for pipelines that share a file but not their answers.
             Different credentials are kept apart without it.
 
@@ -118,7 +120,12 @@ class Cache:
     def _key(self, turn: Turn, request: Request) -> bytes | None:
         """Return the hash of all that decides the answer, and of who asks."""
         try:
-            who = dumps([[name, turn.context.get(name)] for name in self.separate_by])
+            who = dumps(
+                [
+                    [name, turn.context.get(name), _known(turn.principal, name)]
+                    for name in self.separate_by
+                ]
+            )
         except TypeError as error:
             turn.trace.note("cache", f"passed by: the context cannot be told apart ({error})")
             return None
@@ -157,6 +164,13 @@ class Cache:
             turn.trace.note("cache", text)
             logger.warning("cache: {text}", text=text)
         return result
+
+
+def _known(principal: Principal, name: str) -> Any:
+    """Return what a principal says of itself by a name, its own or that of a tag."""
+    if name in ("user", "team", "tenant"):
+        return getattr(principal, name)
+    return principal.tags.get(name)
 
 
 def _restored(value: bytes | None) -> Response | None:

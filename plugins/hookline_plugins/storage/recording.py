@@ -12,10 +12,11 @@ from attrs import field, frozen
 from loguru import logger
 
 from hookline import CallNext, ConfigError, InputError, Request, Response, Turn, hookimpl
-from hookline.plugin import Layer, StreamOutcome, watched
+from hookline.plugin import Layer, StreamOutcome, checks_options, watched
 from hookline.wire import Assembler
 from hookline_plugins.storage.cassettes import Cassette, DamagedCassette, Exchange, begins_like_one
-from hookline_plugins.storage.stores import file_path, set_aside
+from hookline_plugins.storage.paths import file_path
+from hookline_plugins.storage.stores import set_aside
 
 __all__ = ["Record", "Replay"]
 
@@ -30,6 +31,7 @@ def _check_headers(plugin: str, headers: tuple[str, ...]) -> None:
             raise ConfigError(f"{plugin}: the header {name!r} holds a secret and is never recorded")
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Record:
     """Records every answered request in a cassette, which replaces an older one of that name.
@@ -103,6 +105,7 @@ class Record:
                 raise ConfigError(f"record: {self.path}: {error}") from error
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Replay:
     """Answers from a cassette; streams are replayed as streams.

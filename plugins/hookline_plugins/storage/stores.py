@@ -4,7 +4,6 @@ Both hold bytes under a key until they expire, and know nothing of requests or r
 """
 
 import hashlib
-import os
 import sqlite3
 import threading
 import time
@@ -19,7 +18,7 @@ from attrs import field, frozen
 from hookline import ConfigError, InputError
 from hookline_plugins.storage.database import Database, Layout
 
-__all__ = ["MemoryStore", "SQLiteStore", "Store", "file_path", "set_aside"]
+__all__ = ["MemoryStore", "SQLiteStore", "Store", "set_aside"]
 
 _CLOCK_SKEW: Final = 60.0  # seconds that an entry may seem to come from the future
 
@@ -260,11 +259,6 @@ DELETE FROM entry WHERE key IN (
     ) WHERE place > ? OR size > ?
 )
 """
-
-
-def file_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as text; what options called ``path`` are converted with."""
-    return os.fspath(path)
 
 
 def set_aside(path: Path) -> Path:

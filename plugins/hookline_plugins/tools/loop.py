@@ -22,7 +22,7 @@ from hookline import (
     TurnLimitExceeded,
     hookimpl,
 )
-from hookline.plugin import TurnState, option
+from hookline.plugin import TurnState, checks_options, option
 from hookline.turn import BoundTool
 from hookline.values import ToolChoice
 from hookline_plugins.tools.calls import Bounds, Calls
@@ -39,6 +39,7 @@ _seconds: Any = optional(gt(0.0))
 _count: Any = optional(and_(instance_of(int), ge(1)))
 
 
+@checks_options
 @frozen(eq=False)
 class Tools:
     """Runs tools and sends their results back until the model is content.
@@ -109,6 +110,8 @@ class Tools:
 
         """
         table = await self.table(turn, request.model)
+        if not table.handlers:
+            return None
         defined = {getattr(tool, "name", None) for tool in request.tools or ()}
         new: list[Any] = []
         for row in table.handlers:
@@ -228,6 +231,8 @@ class Tools:
             InputError: two tools have one name.
 
         """
+        if not turn.options.tools and not self._routed.handlers:  # as in most turns
+            return self._routed
         kept = self._tables[turn]
         if "table" not in kept:
             offered = _offered(turn)
@@ -259,7 +264,7 @@ class Tools:
             )
         if self.max_cost is None:
             return
-        cost = turn.models.price((each.answered_by, each.usage) for each in turn.trace.attempts)
+        cost = turn.cost
         if cost is not None and cost > self.max_cost:
             raise TurnLimitExceeded(
                 f"the turn has cost ${cost:.4f}, and may cost ${self.max_cost}; "

@@ -13,11 +13,19 @@ from attrs import field, frozen, validators
 
 from hookline import CallNext, ConfigError, Message, Request, Response, Turn, hookimpl
 from hookline.models import ModelFacts
-from hookline.plugin import Book, ConversationState, Outcome, TurnState, estimate, option
+from hookline.plugin import (
+    Book,
+    ConversationState,
+    Outcome,
+    TurnState,
+    checks_options,
+    estimate,
+    option,
+)
 from hookline_plugins.heal.blocks import without_thoughts
 from hookline_plugins.heal.healing import heal
 from hookline_plugins.trim.cuts import Cut
-from hookline_plugins.trim.summary import as_message, pieces, summed_up
+from hookline_plugins.trim.summary import as_message, pieces, price_of, summed_up
 from hookline_plugins.trim.tracking import Tracked, marks_of
 
 __all__ = ["By", "How", "Trim"]
@@ -32,6 +40,7 @@ _LARGER: Final = 1.3
 _BOUNDS: Final = (0.5, 3.0)  # what is learned of the real count stays within
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Trim:
     """Keeps a conversation short.
@@ -140,11 +149,12 @@ class Trim:
     ) -> tuple[Message, ...]:
         """Return the message that stands for those left out; what was summed up before is used."""
         done, earlier = self._known(dropped)
-        if done < len(dropped) and not turn.asks_model:
-            turn.trace.note("trim", f"{len(dropped) - done} messages would be summed up")
-            return (as_message(earlier or "…"),)
         asking = self._asking(turn, request)
         facts = turn.models.get(asking.model)
+        if done < len(dropped) and not turn.asks_model:
+            price = price_of(dropped[done:], asking.max_tokens, facts)
+            turn.trace.note("trim", f"{len(dropped) - done} messages would be summed up{price}")
+            return (as_message(earlier or "…"),)
         most = (facts.context if facts is not None else 100_000) * _HALF
         for run in pieces(dropped[done:], most, facts):
             earlier = await summed_up(turn, asking, run, earlier, call_next)

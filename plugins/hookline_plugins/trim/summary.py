@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from hookline import Block, CallNext, Message, Request, TextBlock, ToolResultBlock, Turn
-from hookline.models import ModelFacts
+from hookline.models import ModelFacts, cost
 from hookline.plugin import estimate_message, whole
 from hookline.values import ToolUseBlock, thaw
 
-__all__ = ["as_message", "is_summary", "pieces", "summed_up"]
+__all__ = ["as_message", "is_summary", "pieces", "price_of", "summed_up"]
 
 _ASKED: Final = (
     "Sum up the conversation below for somebody who will go on with it and sees nothing else of it. Keep names, "
@@ -46,6 +46,22 @@ def pieces(
         yield run
 
 
+def price_of(messages: Sequence[Message], longest: int, facts: ModelFacts | None) -> str:
+    """Return in words what a summary would about cost; empty where the price is not known.
+
+    Args:
+        messages: to be summed up.
+        longest: tokens of the summary.
+        facts: of the model that would be asked.
+
+    """
+    if facts is None:
+        return ""
+    read = round(sum(estimate_message(each, facts) for each in messages))
+    price = cost(facts, input_tokens=read, output_tokens=longest)
+    return "" if price is None else f", for about USD {price:.6f}"
+
+
 async def summed_up(
     turn: Turn,
     request: Request,
@@ -71,8 +87,8 @@ async def summed_up(
     words = f"{_ASKED}\n\n<conversation>\n{before}{said}\n</conversation>"
     response = await whole(await call_next(request.evolve(messages=(Message("user", words),))))
     usage = response.usage
-    cost = turn.models.price([(response.model, usage)])
-    price = f", USD {cost:.6f}" if cost is not None else ""
+    paid = turn.models.price([(response.model, usage)])
+    price = f", USD {paid:.6f}" if paid is not None else ""
     turn.trace.note(
         "trim",
         f"{len(messages)} messages summed up by {response.model}: {usage.total_input} tokens read, "

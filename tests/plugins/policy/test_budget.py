@@ -391,13 +391,13 @@ def test_a_store_that_is_silent_is_not_waited_for_beyond_the_deadline(
     server = sim()
     limit = Limit(by="user", per="day", requests=9)
     budget(store, limit).ledger.reserve("made", [], 1.0)
-    made = budget(store, limit, store_timeout=20)
+    made = budget(store, limit, store_timeout=60)
 
     async def body(line: Any) -> None:
         with silent(store), pytest.raises((PolicyViolation, DeadlineExceeded)):
             began = time.monotonic()
             await line.send("Hello", timeout=0.3)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
 
     run(body, **line_of(server, made))
     assert not server.calls

@@ -57,7 +57,8 @@ class Late:
         self.asked.append(1)
         if len(self.asked) > 1:
             return await call_next(request.with_system(SAID))
-        await turn.io.sleep(0.3)  # so long that the hedge begins
+        while len(self.asked) == 1:  # until the hedge begins
+            await turn.io.sleep(0.01)
         return await call_next(request)
 
 

@@ -145,9 +145,9 @@ def test_hostile_text_costs_linear_time(unit: str) -> None:
 
     def seconds(length: int) -> float:
         find = recogniser(kinds, ("US", "DE"))
-        began = time.perf_counter()
+        began = time.process_time()  # of this process, however busy the machine is
         find(unit * (length // len(unit)))
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     assert (
         min(seconds(40_000) for _ in range(2)) < 20 * min(seconds(10_000) for _ in range(3)) + 0.05

@@ -361,3 +361,59 @@ def test_a_server_that_continues_without_the_start_of_a_block_is_read(
     text, reply = run.stream(ANT, line={**server.line, "model": "ants-7b"}, prefill=PREFILL)
     assert text == reply.text == "The answer is (C)"
     assert ("stream", "a text of the stream had no start") in reply.trace.notes
+
+
+@pytest.mark.parametrize("mode", ["auto", "instructed"])
+@pytest.mark.parametrize("model", [NATIVE, INSTRUCTED])
+def test_a_stop_sequence_within_the_prefill_ends_what_follows_it(
+    run: Any, sim: Any, streamed: bool, model: str, mode: Any
+) -> None:
+    native = model == NATIVE and mode == "auto"
+    said = 'Lasius", "legs": 6}'
+    server = sim(Rule(reply=said if native else '{"name": "' + said, chunk=1))
+    line = {"base_url": server, "model": model}
+    stops = ['"', "never"]
+    options = {"prefill": '{"name": "', "prefill_mode": mode, "stop_sequences": stops}
+    reply = run.outcome(streamed, "An ant", line=line, **options)
+    assert reply.text == '{"name": "Lasius'
+    assert (reply.stop_reason, reply.response.stop_sequence) == ("stop_sequence", '"')
+    # A model that writes the words itself would be stopped by them.
+    assert server.bodies[0]["stop_sequences"] == (stops if native else ["never"])
+
+
+def test_what_comes_behind_the_stop_sequence_is_not_part_of_the_reply(
+    run: Any, loopback: Any, http: Any, message: Any, sse: Any, deltas: Any, streamed: bool
+) -> None:
+    call = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
+    text = "The answer is (C) or (D"
+
+    def answer(request: Any) -> Any:
+        if not request.json.get("stream"):
+            content = [{"type": "text", "text": text}, call]
+            return http(200, message("", content=content, stop_reason="tool_use"))
+        begin, *events, stop, ending, end = deltas(*text)
+        called = [
+            {"type": "content_block_start", "index": 1, "content_block": call},
+            {"type": "content_block_stop", "index": 1},
+        ]
+        ending["delta"]["stop_reason"] = "tool_use"
+        body = sse(begin, *events, stop, *called, ending, end)
+        return http(200, body, {"content-type": "text/event-stream"})
+
+    server = loopback(answer)
+    line = {**server.line, "model": INSTRUCTED}
+    reply = run.outcome(streamed, ANT, line=line, prefill=PREFILL, stop_sequences=["("])
+    assert reply.text == "The answer is (C) or "
+    assert reply.stop_reason == "stop_sequence"
+    assert reply.tool_uses == ()
+    assert "stop_sequences" not in server.requests[0].json
+
+
+def test_a_stop_sequence_holds_in_a_batch(sim: Any) -> None:
+    server = sim(Rule(reply="The answer is (C) or (D)"))
+    with Pipeline(base_url=server, model=INSTRUCTED) as line:
+        item = BatchItem("a", ANT, prefill=PREFILL, stop_sequences=["("])
+        (result,) = line.batches.results(line.batches.create([item]))
+    assert result.reply is not None
+    assert result.reply.text == "The answer is (C) or "
+    assert result.reply.stop_reason == "stop_sequence"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hookline_plugins.prefill.overrun import Stops
 from hookline_plugins.prefill.repeats import Cut, Repeat
 
 WORDS = "The answer is ("
@@ -126,3 +127,25 @@ def test_a_text_is_cut_after_so_many_tokens(text: str, limit: int, left: str, ov
         cut = Cut(limit)
         assert "".join(cut.feed(piece) for piece in pieces) == left
         assert cut.over is over
+
+
+@given(
+    st.text("ab\u00e9c", max_size=30),
+    st.lists(st.text("ab\u00e9c", min_size=1, max_size=4), max_size=3),
+    st.lists(st.integers(0, 30), max_size=6),
+)
+def test_a_stop_sequence_ends_a_text_however_it_arrives(
+    text: str, sequences: list[str], places: list[int]
+) -> None:
+    stops = Stops(tuple(sequences))
+    cuts = [0, *sorted(place for place in places if place <= len(text)), len(text)]
+    pieces = [text[begin:end] for begin, end in pairwise(cuts)]
+    said = "".join(map(stops.feed, pieces)) + stops.end()
+
+    # As the API does: letter by letter, until one of them is complete.
+    end = next((n for n in range(len(text) + 1) if text[:n].endswith(tuple(sequences))), None)
+    if end is None:
+        assert (said, stops.found) == (text, None)
+    else:
+        assert stops.found in sequences
+        assert said + str(stops.found) == text[:end]

@@ -114,6 +114,12 @@ def document(citations: bool | None = None) -> dict[str, Any]:
     return block if citations is None else {**block, "citations": {"enabled": citations}}
 
 
+def pdf(pages: int) -> dict[str, Any]:
+    tree = b"%%PDF-1.4\n1 0 obj << /Type /Pages /Count %d >> endobj " % pages
+    content = tree + b"<< /Type /Page >> " * pages
+    return {"type": "document", "source": data(content, "application/pdf")}
+
+
 SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
 FORMAT = {"format": {"type": "json_schema", "schema": SCHEMA}}
 CITED = {
@@ -457,6 +463,7 @@ REFUSED = [
     ),
     # media
     case("image-count", "messages", messages=[user(*[image()] * 101)]),
+    case("pdf-pages", "messages", messages=[user(pdf(60), pdf(41))]),
     case(
         "image-bytes",
         "messages.0.content.0.source.data",

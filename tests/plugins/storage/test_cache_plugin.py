@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hookline import ConfigError, Pipeline, StreamFilter, StreamInterrupted, hookimpl
+from hookline import ConfigError, Pipeline, Principal, StreamFilter, StreamInterrupted, hookimpl
 from hookline._io import drive
 from hookline.simulator import Rule
 from hookline.values.events import ContentBlockDelta
@@ -80,6 +80,8 @@ def test_a_hit_is_marked_and_makes_no_attempt(run: Any, sim: Any, store: Any) ->
         {"betas": ("files-api-2025-04-14",)},
         {"context": {"tenant": "b"}},
         {"context": {"user": "b"}},
+        {"principal": Principal(user="b")},
+        {"principal": Principal(tenant="b")},
         {"prefill": "I"},
     ],
     ids=str,
@@ -96,6 +98,14 @@ def test_other_context_does_not_matter(run: Any, sim: Any) -> None:
     server = sim(*numbered())
     ask(run, server, Cache(), {"context": {"trace_id": 1}}, {"context": {"trace_id": 2}})
     assert len(server.calls) == 1
+
+
+def test_other_facts_of_a_principal_matter_where_it_is_said(run: Any, sim: Any) -> None:
+    calls = [{"principal": Principal(team=each, tags={"desk": each})} for each in "ab"]
+    for separate_by, asked in ((("tenant",), 1), (("team",), 2), (("desk",), 2), (("apart",), 1)):
+        server = sim(*numbered())
+        ask(run, server, Cache(separate_by=separate_by), *calls)
+        assert len(server.calls) == asked
 
 
 def test_a_namespace_and_an_upstream_separate_pipelines_on_one_file(

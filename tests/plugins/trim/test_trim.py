@@ -1,5 +1,6 @@
 """A long conversation is cut between turns, seldom, and never into what the API refuses."""
 
+import re
 from time import perf_counter
 from typing import Any
 
@@ -269,6 +270,10 @@ def test_a_summary_costs_the_turn_and_is_kept_for_messages_that_are_handed_over(
 
     assert len(first.trace.attempts) == 2
     assert len(again.trace.attempts) == 1
+    assert first.cost is not None
+    assert first.total_cost is not None
+    assert first.total_cost > first.cost > 0
+    assert again.total_cost == again.cost
 
 
 def test_a_stream_is_not_disturbed_by_the_summary() -> None:
@@ -293,7 +298,9 @@ def test_where_nobody_is_asked_nothing_is_summed_up() -> None:
         explained = line.explain("And?", messages=dialogue(8))
 
     assert explained.trace.attempts == []
-    assert ("trim", "16 messages would be summed up") in explained.trace.notes
+    (told,) = notes(explained)
+    assert re.fullmatch(r"16 messages would be summed up, for about USD 0\.00\d+", told)
+    assert explained.trace.cost == 0
 
 
 def test_a_summary_that_is_refused_leaves_the_turns_out() -> None:

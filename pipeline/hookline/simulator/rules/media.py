@@ -69,9 +69,9 @@ def check_media(
     """
     placed = [item for m, message in enumerate(body["messages"]) for item in _media(m, message)]
     images = [item for item in placed if item.block["type"] == "image"]
-    for item in placed:
-        if item.block["type"] == "document":
-            _check_document(item, facts, shelf)
+    documents = [item for item in placed if item.block["type"] == "document"]
+    if sum([_check_document(item, shelf) for item in documents]) > facts.max_pdf_pages:
+        raise invalid(f"A maximum of {facts.max_pdf_pages} PDF pages may be provided.")
     if not images:
         return {}
     if facts.vision is None:
@@ -200,7 +200,8 @@ def _picture(item: _Placed, data: bytes | None, vision: Vision) -> Picture | Non
     return picture
 
 
-def _check_document(item: _Placed, facts: ModelFacts, shelf: Shelf) -> None:
+def _check_document(item: _Placed, shelf: Shelf) -> int:
+    """Check a document, and return how many pages it has."""
     source = item.source
     match source["type"]:
         case "url":
@@ -215,10 +216,5 @@ def _check_document(item: _Placed, facts: ModelFacts, shelf: Shelf) -> None:
                 raise invalid(f"{where}.data: Invalid base64 data") from error
             if not data.startswith(b"%PDF-"):
                 raise invalid(f"{where}.data: The PDF specified was not valid.")  # approximate
-            _check_pages(data, facts)
-
-
-def _check_pages(data: bytes, facts: ModelFacts) -> None:
-    most = facts.max_pdf_pages
-    if len(_PDF_PAGE.findall(data)) > most:
-        raise invalid(f"A maximum of {most} PDF pages may be provided.")
+            return len(_PDF_PAGE.findall(data))
+    return 0

@@ -124,6 +124,11 @@ class Subject:
         return (declared,) if isinstance(declared, str) else tuple(declared)
 
     @property
+    def enforces(self) -> bool:
+        """Whether it is an enforcer, which may refuse what it has let pass before."""
+        return getattr(self.object, "role", "") == "enforcer"
+
+    @property
     def deterministic(self) -> bool:
         """Whether the same call is to have the same outcome; a plugin may declare otherwise."""
         return getattr(self.object, "deterministic", True) is not False

@@ -57,7 +57,7 @@ def _fits(trying: Trying) -> Iterator[Finding]:
         yield Finding(str(error), "see the page about writing plugins")
         return
     outcome = trying.subject.take(Call()) if "open" in trying.subject.hooks else Outcome()
-    if (outcome.error or "").startswith("ConfigError: "):
+    if "ConfigError: " in (outcome.error or ""):  # an enforcer refuses by it
         yield Finding(
             f"it cannot begin: {outcome.error}",
             "with options that it can do with: --config FILE, or check_plugin(lambda: Plugin(…))",

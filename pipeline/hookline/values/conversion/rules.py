@@ -6,6 +6,7 @@ This is the one module that imports cattrs; `hookline.wire.codec` is its public 
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from math import isfinite
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Final, NoReturn, Self, get_args, get_origin
 
@@ -252,7 +253,9 @@ def _maker(cls: type[Model]) -> Callable[[dict[str, Any]], Model]:
 
     The class itself would convert and check each of them once more.
     """
-    plan = [(a.name, getattr(cls, a.name).__set__, _default(a)) for a in fields(cls)]
+    names = [a.name for a in fields(cls)]
+    puts = [getattr(cls, name).__set__ for name in names]
+    defaults = [_default(a) for a in fields(cls)]
     own = [(a.name, a.default.factory) for a in fields(cls) if isinstance(a.default, _FACTORY)]
 
     def make(values: dict[str, Any]) -> Model:
@@ -260,8 +263,8 @@ def _maker(cls: type[Model]) -> Callable[[dict[str, Any]], Model]:
         for name, new in own:  # no two values share a default that holds something
             if name not in values:
                 values[name] = new()
-        for name, put, default in plan:
-            put(made, values.get(name, default))
+        for put, value in zip(puts, map(values.get, names, defaults), strict=True):
+            put(made, value)
         return made
 
     return make
@@ -357,11 +360,11 @@ def writer(cls: Any, skip: str | None = None) -> Callable[[Any], dict[str, Any]]
         return lambda model: thaw(model.data)  # an object, as it came
     if not is_known(cls):
         return _refuse
-    known = [
-        (getattr(cls, a.name).__get__, key, _default(a))
-        for a, key in wire_fields(cls)
-        if key != skip
-    ]
+    written = [(a, key) for a, key in wire_fields(cls) if key != skip]
+    known = [(key, _default(a)) for a, key in written]
+    take = attrgetter(
+        *(a.name for a, _ in written), "extra"
+    )  # all at once; a second name makes it a tuple
     tag = getattr(cls, "type", None)
     head = {"type": tag} if isinstance(tag, str) else {}
 
@@ -369,8 +372,7 @@ def writer(cls: Any, skip: str | None = None) -> Callable[[Any], dict[str, Any]]
         data: dict[str, Any] = dict(head)
         extra = model.extra
         absent = getattr(model, "absent", ())
-        for take, key, default in known:
-            value = take(model)
+        for (key, default), value in zip(known, take(model), strict=False):
             if value is None or (value == default and (key in extra or key in absent)):
                 continue
             data[key] = value if value.__class__ in _PLAIN_ALREADY else plain(value)

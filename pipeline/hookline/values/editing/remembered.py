@@ -17,12 +17,14 @@ from hookline.values.blocks import (
     ServerToolUseBlock,
     TextBlock,
     ThinkingBlock,
+    ToolResultBlock,
     ToolUseBlock,
     UnknownBlock,
 )
+from hookline.values.messages import Message
 from hookline.values.prefill import Prefill
 
-__all__ = ["remembered"]
+__all__ = ["before_the_turn", "remembered", "without_prefill"]
 
 # After these the turn goes on, and what is open belongs there: a call to be answered, a search
 # that will continue.
@@ -94,3 +96,22 @@ def _joined(prefill: Prefill, content: Iterable[Block]) -> list[Block]:
     thoughts = sum(_is_thought(block) for block in blocks)
     blocks.insert(thoughts, TextBlock(prefill.text))  # thinking blocks must stay in front
     return blocks
+
+
+def before_the_turn(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return what stands before the last message that a person, not a tool, has sent."""
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        by_tool = any(isinstance(block, ToolResultBlock) for block in message.blocks)
+        if message.role == "user" and not by_tool:
+            return messages[:index]
+    return ()
+
+
+def without_prefill(sent: tuple[Message, ...], prefill: Prefill) -> tuple[Message, ...]:
+    """Return what was sent without a final assistant message that is the prefill.
+
+    A plugin further in (fallback to another model) may have done the prefill in the other way, so
+    the mode does not tell.
+    """
+    return sent[:-1] if sent and sent[-1] == Message("assistant", prefill.text) else sent

@@ -5,7 +5,6 @@ since it is signed, and neither are the results of the API's own tools, most of 
 """
 
 from collections.abc import Callable, Collection
-from difflib import get_close_matches
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from hookline.errors import InputError
@@ -90,6 +89,8 @@ def _checked_parts(where: TextPart | Collection[TextPart]) -> frozenset[str]:
         return parts
     known = get_args(TextPart)
     for part in sorted(parts.difference(known)):
+        from difflib import get_close_matches  # noqa: PLC0415 -- only for the text of an error
+
         near = get_close_matches(part, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"parts are: {', '.join(known)}"
         raise InputError(f"map_text: a request has no part {part!r}; {hint}")

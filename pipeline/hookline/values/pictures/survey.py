@@ -25,8 +25,17 @@ from hookline.values.pictures.pdf import pages_of
 from hookline.values.pictures.tokens import TokenRange, image_tokens, page_tokens, text_tokens
 from hookline.values.sources import Base64Source, ContentSource, Source, TextSource
 
-__all__ = ["Medium", "media_in", "remember_header", "surveyed", "total_tokens"]
+__all__ = [
+    "Medium",
+    "media_in",
+    "pages_in",
+    "remember_header",
+    "remember_pages",
+    "surveyed",
+    "total_tokens",
+]
 
+_PDF: Final = "application/pdf"
 _MEDIA: Final = frozenset({"image", "document"})
 _NO_MEDIA: Final = frozenset({TextBlock, ToolUseBlock, ThinkingBlock})
 
@@ -167,6 +176,19 @@ def remember_header(source: Base64Source, header: Header) -> None:
     _EXTENTS[source] = header.width, header.height
 
 
+def remember_pages(source: Base64Source, data: bytes) -> None:
+    """Count the pages of a PDF whose bytes are at hand, so that they are not counted out of the base64."""
+    _EXTENTS[source] = _counted(data)
+
+
+def pages_in(source: Source) -> int | None:
+    """Return how many pages a PDF has; None for everything else, and where they cannot be counted."""
+    if not isinstance(source, Base64Source) or source.media_type != _PDF:
+        return None
+    extent = _extent_of(source)
+    return extent if isinstance(extent, int) else None
+
+
 def _extent_of(source: Base64Source) -> _Extent:
     if source not in _EXTENTS:
         _EXTENTS[source] = _measured(source)
@@ -175,9 +197,16 @@ def _extent_of(source: Base64Source) -> _Extent:
 
 def _measured(source: Base64Source) -> _Extent:
     try:
-        if source.media_type == "application/pdf":
-            return pages_of(binascii.a2b_base64(source.data))
+        if source.media_type == _PDF:
+            return _counted(binascii.a2b_base64(source.data))
         header = read_base64_header(source.data)
     except (InputError, ValueError):  # whoever sends it is told by others
         return None
     return header.width, header.height
+
+
+def _counted(data: bytes) -> int | None:
+    try:
+        return pages_of(data)
+    except InputError:
+        return None

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from attrs import field, frozen
 
 from hookline import ConfigError, InputError, PolicyViolation, Turn, hookimpl
-from hookline.plugin import Outcome, option
+from hookline.plugin import Outcome, checks_options, option
 from hookline.values import Secret
 from hookline_plugins.policy.audit.chain import Chain
 from hookline_plugins.policy.audit.jsonl import JSONLinesLog
 from hookline_plugins.policy.audit.logs import Log, SQLiteLog
 from hookline_plugins.policy.audit.record import Shown, record_of
-from hookline_plugins.storage.stores import file_path
+from hookline_plugins.storage.paths import file_path
 
 if TYPE_CHECKING:
     import click
@@ -34,6 +34,7 @@ def _secret(given: str | Secret | None) -> Secret | None:
     return Secret(given) if isinstance(given, str) else given
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Audit:
     """Keeps one record of every turn: refused, failed and abandoned ones too.

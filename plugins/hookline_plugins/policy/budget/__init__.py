@@ -24,13 +24,21 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Layer, Outcome, StreamOutcome, TurnState, option, watched
+from hookline.plugin import (
+    Layer,
+    Outcome,
+    StreamOutcome,
+    TurnState,
+    checks_options,
+    option,
+    watched,
+)
 from hookline.values import Secret
 from hookline_plugins.policy.budget.ledger import Charge, Exceeded, Ledger, SQLiteLedger, new_id
 from hookline_plugins.policy.budget.limits import Account, Amounts, Limit, begins
 from hookline_plugins.policy.budget.words import refusal, rule, warning
 from hookline_plugins.policy.budget.worth import NOTHING, Heard, after_failure, at_most, taken
-from hookline_plugins.storage.stores import file_path
+from hookline_plugins.storage.paths import file_path
 
 if TYPE_CHECKING:
     import click
@@ -70,6 +78,7 @@ def _asked(request: Request) -> str:
     return f"{request.model}{others}{fast}"
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Budget:
     """Refuses the attempt that might spend more than a limit leaves.

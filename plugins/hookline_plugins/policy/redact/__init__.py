@@ -21,7 +21,7 @@ from hookline import (
     Turn,
     hookimpl,
 )
-from hookline.plugin import Layer, Principal, StreamFilter, TurnState
+from hookline.plugin import Layer, Principal, StreamFilter, TurnState, checks_options
 from hookline.values import Base64Source
 from hookline_plugins.policy.redact.files import as_base64, from_base64, look_into
 from hookline_plugins.policy.redact.leftovers import media, texts
@@ -46,6 +46,7 @@ _EXTRA: Final = {
 }
 
 
+@checks_options
 @frozen(eq=False, kw_only=True)
 class Redact:
     """Keeps personal data and secrets from leaving, in every part of every attempt.

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hookline import Request
 from hookline.errors import ConfigError, MissingExtra, PolicyViolation
+from hookline.models import load_models
 from hookline.turn import Turn
 from hookline.values import thaw
 
@@ -58,7 +59,7 @@ class Setting:
             },
             "request": {
                 "model": request.model,
-                "model_id": turn.models.names_of(request.model).id,
+                "model_id": load_models().names_of(request.model).id,
                 "max_tokens": request.max_tokens,
                 "messages": len(request.messages),
                 "tools": [getattr(tool, "name", None) or "" for tool in request.tools or ()],

@@ -147,7 +147,8 @@ class Forbid:
 
     Attributes:
         pattern: in RE2's syntax; ``^`` and ``$`` are the ends of a line.
-        words: whole words, in any case of letters.
+        words: whole words and phrases, in any case of letters, whatever but letters and digits stands
+            between the words of a phrase.
         in_: the parts that are looked at; all where none is named.
 
     """

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hookline import Request
-from hookline.models import ModelNames
+from hookline.models import ModelNames, ModelTable, load_models
 from hookline.plugin import estimate
 from hookline.turn import Turn
 from hookline.values import (
@@ -24,7 +24,7 @@ from hookline.values import (
 )
 from hookline_plugins.policy.rules.parts import Texts, texts_of_request
 
-__all__ = ["Medium", "Outgoing", "host_of"]
+__all__ = ["Medium", "Outgoing", "host_of", "names_of"]
 
 T = TypeVar("T")
 
@@ -60,6 +60,23 @@ def host_of(url: str) -> str:
         return host.encode("idna").decode() if not host.isascii() else host
     except UnicodeError:
         return host
+
+
+def names_of(name: str, models: ModelTable) -> ModelNames:
+    """Return the names of a model, as a policy has to take them.
+
+    Settings and plugins may tell of further models. What they say makes nothing allowed, and nobody slips
+    out of what is denied by it.
+
+    Args:
+        name: the model, as it was asked for.
+        models: what is known in this pipeline.
+
+    """
+    known, told = load_models().names_of(name), models.names_of(name)
+    if known == told:
+        return known
+    return evolve(known, perhaps=(*known.perhaps, *told.perhaps))
 
 
 class _once(Generic[T]):  # noqa: N801 -- stands where @property does
@@ -106,7 +123,7 @@ class Outgoing:
     @_once
     def model_names(self) -> tuple[ModelNames, ...]:
         """Every name of each of them."""
-        return tuple(map(self.turn.models.names_of, self.models))
+        return tuple(names_of(name, self.turn.models) for name in self.models)
 
     @_once
     def tools(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from hookline import PolicyViolation, Reply, Request, StreamFilter, ToolUseBlock, hookimpl
 from hookline.errors import ConfigError
-from hookline.plugin import Principal, TurnState, Verdict
+from hookline.plugin import Principal, TurnState, Verdict, checks_options
 from hookline.policy import RuleTable
 from hookline.turn import Turn
 from hookline_plugins.policy.rules.bench import Bench
@@ -43,6 +43,7 @@ def _list(rules: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(rules)
 
 
+@checks_options
 @frozen
 class Rules:
     """Holds every turn to the organisation's rules: what leaves, what is run, what is delivered.

@@ -9,6 +9,7 @@ from hookline.turn import Turn
 from hookline_plugins.policy.rules.conditions import Condition, Setting
 from hookline_plugins.policy.rules.judging import matches
 from hookline_plugins.policy.rules.keys import Rule, Scope
+from hookline_plugins.policy.rules.outgoing import names_of
 
 __all__ = ["Applies", "applies", "in_scope", "sampled"]
 
@@ -60,8 +61,8 @@ def in_scope(
 
 def _is_one_of(patterns: Iterable[str], model: str, models: ModelTable | None) -> bool:
     """Say whether a model may be one that a rule is for: by no spelling does it slip out of the rule."""
-    table = load_models() if models is None else models
-    return any(matches(name, patterns) for name in table.names_of(model).perhaps)
+    names = names_of(model, load_models() if models is None else models)
+    return any(matches(name, patterns) for name in names.perhaps)
 
 
 def sampled(rule: Rule, turn: Turn) -> bool:

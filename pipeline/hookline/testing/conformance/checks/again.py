@@ -49,6 +49,11 @@ def _worse(trying: Trying, order: tuple[str, ...], outcomes: list[Outcome]) -> I
         row = f"{surface} after {', '.join(order[:number])} of the same in one pipeline"
         if outcome.blames:
             yield Finding(f"{row} failed: {outcome.error}", _REMEDY)
+        elif outcome.refused and not trying.subject.enforces:
+            yield Finding(
+                f"{row} was refused: {outcome.error}",
+                "what is given to a plugin stays as it is: take out of a copy what is used up",
+            )
         elif outcome.error is None and (outcome.text, outcome.shown) != (alone.text, alone.shown):
             yield Finding(f"{row} gave {outcome.text!r}, and {alone.text!r} by itself", _REMEDY)
 

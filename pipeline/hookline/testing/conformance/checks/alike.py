@@ -165,17 +165,21 @@ def stands(trying: Trying) -> Iterator[Finding]:
 
 
 def _fields(trying: Trying) -> Iterator[Finding]:
-    call = Call(options=_SET)
-    outcome, bare = trying.take(call), trying.subject.without(call)
-    if outcome.error is not None or not outcome.bodies or not bare.bodies:
-        return
-    for name in _SET:
-        before, after = bare.bodies[-1].get(name), outcome.bodies[-1].get(name)
-        if before is not None and (after is None or _lost(before, after)):
-            yield Finding(
-                f"the caller's {name} is {_shown(before)}, and {_shown(after)} when it leaves",
-                "evolve(…) replaces what it names; add to what is there, or leave it",
-            )
+    for options in (
+        _SET,
+        *({name: value} for name, value in _SET.items() if name != "tool_choice"),
+    ):
+        call = Call(options=options)
+        outcome, bare = trying.take(call), trying.subject.without(call)
+        if outcome.error is not None or not outcome.bodies or not bare.bodies:
+            continue
+        for name in options:
+            before, after = bare.bodies[-1].get(name), outcome.bodies[-1].get(name)
+            if before is not None and (after is None or _lost(before, after)):
+                yield Finding(
+                    f"the caller's {name} is {_shown(before)}, and {_shown(after)} when it leaves",
+                    "evolve(…) replaces what it names; add to what is there, or leave it",
+                )
 
 
 def _lost(before: Any, after: Any) -> bool:

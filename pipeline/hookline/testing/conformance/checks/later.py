@@ -75,7 +75,9 @@ def _unsaid(trying: Trying, sample: str, number: int) -> Iterator[Finding]:
     for kind, (what, surface, rule) in enumerate(_UNSAID):
         canary = f"unsaid-{number}-{kind}"
         call = Call(surface=surface, message=f"{sample} {canary}.")
-        _, two = _next(trying, call, canary, rule)
+        one, two = _next(trying, call, canary, rule)
+        if rule is not None and not one.bodies:
+            continue  # it was refused before it could fail
         if two.blames:
             yield Finding(
                 f"the turn after {what} failed: {two.error}",

@@ -4,7 +4,7 @@ import io
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Any, Final, Self
 
 import attrs
@@ -13,6 +13,7 @@ from loguru import logger
 from hookline._journey.plugin_set import Plugin
 from hookline._journey.trust import options_of
 from hookline.config import facts_of
+from hookline.errors import HooklineError
 from hookline.pipeline import Pipeline
 from hookline.simulator import Rule
 from hookline.testing.conformance.report import Finding
@@ -92,7 +93,13 @@ def _with_secrets(thing: Any) -> Any:
         for name, field in options_of(type(thing)).items()
         if facts_of(field).secret
     }
-    return attrs.evolve(thing, **secret) if secret else thing
+    given = {
+        name: value for name, value in secret.items() if getattr(thing, name, None) is not None
+    }
+    for values in (secret, given):
+        with suppress(HooklineError):  # some options go with certain others only
+            return attrs.evolve(thing, **values) if values else thing
+    return thing
 
 
 def _everything(trying: Trying, thing: Any, surface: str, rules: Any) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
@@ -20,6 +21,7 @@ __all__ = ["prefills", "restored", "second_block", "splits"]
 _ON_REPLIES: Final = frozenset(
     {"filter_stream", "post_process", "send", "check_reply", "conclude", "on_event"}
 )
+_NUMBER: Final = re.compile(r"\d+$")
 _LONGEST: Final = 100  # characters of a reply that is split at every offset
 _APART: Final = 3  # forms in which a sample stands by itself, though a reply begins or ends with it
 _APART_TOO: Final = (
@@ -32,19 +34,24 @@ _REMEDY: Final = (
 
 
 class _Split(RecordingSimulator):
-    """Answers each stream with one text, cut at the next of some places."""
+    """Answers each stream with one text, cut at the places that go with the number in its message."""
 
     def __init__(self, reply: str, cuts: Sequence[Sequence[int]]) -> None:
         super().__init__(Rule(reply=reply))
         self._reply = reply
-        self._cuts = iter(cuts)
+        self._cuts = cuts
 
     def handle(self, call: HttpCall) -> Answer:
         """Answer in pieces."""
         answer = super().handle(call)
         if not answer.streamed:
             return answer
-        edges = (0, *next(self._cuts), len(self._reply))
+        # A plugin may send more than one request for a message.
+        number = _NUMBER.search(
+            words({"content": json.loads(call.body)["messages"][-1]["content"]})
+        )
+        cut = self._cuts[min(int(number[0]) if number else 0, len(self._cuts) - 1)]
+        edges = (0, *cut, len(self._reply))
         pieces = [self._reply[a:b] for a, b in itertools.pairwise(edges)]
         return Answer(200, answer.headers, tuple(stream_parts(stream_events(*pieces))))
 
