@@ -7,6 +7,7 @@ the same, and no bare Python error out of the middle of a comparison.
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
+from os import PathLike
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
@@ -94,6 +95,8 @@ def _check(where: str, value: Any, field: "Attribute[Any]") -> None:
 def _fits(value: Any, part: Any) -> bool:
     if get_origin(part) is Literal:
         return isinstance(value, str | int) and value in get_args(part)
+    if part is str:
+        return isinstance(value, str | PathLike)  # options that name a file are texts in files
     if part is float:
         part = (int, float)
     return isinstance(value, part) and (part is bool or not isinstance(value, bool))

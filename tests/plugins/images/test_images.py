@@ -1154,7 +1154,7 @@ def test_an_error_in_one_of_several_is_one_error() -> None:
     ],
 )
 def test_bad_options_are_refused_when_the_plugin_is_made(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(options))):
+    with pytest.raises(ConfigError, match=next(iter(options))):
         Images(**options)
 
 

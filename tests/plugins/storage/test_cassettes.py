@@ -264,7 +264,7 @@ def test_a_pipe_is_no_cassette_and_holds_nobody_up(path: Any) -> None:
         (lambda path: Replay(path=path), "cannot be read.*record it first"),
         (
             lambda path: Replay(path=path, mode="lenient"),  # type: ignore[arg-type]  # refused
-            "mode is 'strict' or 'auto'",
+            "mode must be one of 'strict', 'auto'",
         ),
         (lambda path: Record(path=path.parent / "none" / "calls.jsonl"), "there is no directory"),
         (lambda path: Record(path=path, headers=("Set-Cookie",)), "holds a secret"),
