@@ -266,7 +266,7 @@ def test_an_id_is_used_no_longer_than_the_api_keeps_the_file(
 ) -> None:
     now = [1_800_000_000.0]
     monkeypatch.setattr(
-        "hookline_plugins.images.uploads.SQLiteStore",
+        "hookline_plugins.storage.stores.SQLiteStore",
         lambda path, most, size: SQLiteStore(path, most, size, lambda: now[0]),
     )
     settings = options(config, strategy="file", keep_seconds=3_600)
