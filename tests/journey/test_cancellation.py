@@ -104,16 +104,20 @@ def test_a_blocking_stream_is_left_at_every_event(library: str, then: Any) -> No
 
 
 @contextmanager
-def ctrl_c(seconds: float) -> Iterator[None]:
-    """Press ctrl-C after some seconds, if the block still runs by then; it is to be interrupted."""
+def ctrl_c(server: FaultServer, asked: int) -> Iterator[None]:
+    """Press ctrl-C a moment after the server has been asked so often; the block is to be interrupted."""
     main = threading.main_thread().ident or 0
-    timer = threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGINT))
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            yield
-    finally:
-        timer.cancel()
+
+    def press() -> None:
+        if server.wait_until(lambda it: len(it.requests) >= asked, SOON):
+            threading.Event().wait(0.05)
+            signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    with pytest.raises(KeyboardInterrupt):
+        thread.start()
+        yield
+    thread.join()
 
 
 @pytest.mark.parametrize("library", ["httpcore2"])
@@ -128,7 +132,7 @@ def test_ctrl_c_while_a_read_waits(library: str) -> None:
             events = stream.events
             for _ in range(4):
                 next(events)
-            with ctrl_c(0.05):
+            with ctrl_c(server, 1):
                 next(events)
         assert gone(server)
         assert len(ends.ends) == 1
@@ -139,7 +143,7 @@ def test_ctrl_c_while_a_read_waits(library: str) -> None:
 def test_ctrl_c_while_a_plain_call_waits() -> None:
     ends = Ends()
     with no_leaks(), FaultServer(Stall()) as server, Pipeline(**options(server, ends)) as line:
-        with ctrl_c(0.05):
+        with ctrl_c(server, 1):
             line.send("Hi")
         assert gone(server)
         assert len(ends.ends) == 1
