@@ -72,6 +72,7 @@ class Repeat:
     began: bool = False
     _held: str = ""
     _closing: str = ""
+    _going_on: bool = False  # something has been handed on, so what is held begins in mid-line
 
     def feed(self, text: str) -> str:
         """Take in the next piece; return what may go on."""
@@ -120,13 +121,15 @@ class Repeat:
     def _unfenced(self) -> str:
         held, mark = self._held, re.escape(self._closing[0])
         least = len(self._closing)
-        closed = re.search(rf"(?:^|\n)[ \t]*{mark}{{{least},}}[ \t]*\n", held)
+        line = r"\n" if self._going_on else r"(?:^|\n)"
+        closed = re.search(rf"{line}[ \t]*{mark}{{{least},}}[ \t]*\n", held)
         if closed is not None:
             self._closing = self._held = ""
             return held[: closed.start()] + "\n" + held[closed.end() :]
-        open_line = re.search(rf"(?:^|\n)[ \t]*{mark}*[ \t]*$", held)
+        open_line = re.search(rf"{line}[ \t]*{mark}*[ \t]*$", held)
         tail = len(held) if open_line is None else open_line.start()
         self._held = held[tail:]
+        self._going_on = self._going_on or tail > 0
         return held[:tail]
 
 

@@ -31,6 +31,7 @@ DRESSED = [
     ("Sure: look\nNow:\nThe answer is (C)", "Sure: look\nNow:\nThe answer is (C)", None),
     ("```\nThe answer is (C)\n```\nI hope that helps.", "C)\nI hope that helps.", "fenced"),
     ("```\nThe answer is (`C`) ``", "`C`) ``", "fenced"),
+    ("```\nThe answer is (C```", "C```", "fenced"),  # in mid-line
     ('"The answer is (', "", "quoted"),
     ("The answer is not known.", "The answer is not known.", None),
     ("C, since\nThe answer is (x) would be silly", "C, since\nThe answer is (x) would be silly", None),
