@@ -1,5 +1,6 @@
 """Images of a scheme of one's own: ``Image("asset://ant.png")`` is a file of one folder."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -43,14 +44,11 @@ class AssetImages:
 
     def _path(self, name: str) -> Path:
         folder = Path(self.folder).resolve()
-        try:
+        with suppress(OSError, ValueError):  # too long for a path, or none at all
             path = (folder / name).resolve()
-            known = path.is_relative_to(folder) and path.is_file()
-        except (OSError, ValueError):  # too long for a path, or none at all
-            known = False
-        if not known:
-            raise InputError(f"there is no asset {name[:100]!r}")
-        return path
+            if path.is_relative_to(folder) and path.is_file():
+                return path
+        raise InputError(f"there is no asset {name[:100]!r}")
 
     def _read(self, path: Path) -> bytes:
         return read_file(path, most=self.most_bytes)

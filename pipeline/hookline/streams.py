@@ -85,8 +85,8 @@ class _Reading(Generic[T_co]):
 
     def _text_of(self, event: Event) -> str:
         """Return the text that an event adds to ``reply.text``, the prefill first."""
-        if self._prefill_shown and event.__class__ is ContentBlockDelta:  # as nearly all of them
-            return event.delta.text if event.delta.__class__ is TextDelta else ""
+        if self._prefill_shown and type(event) is ContentBlockDelta:  # as nearly all of them
+            return event.delta.text if type(event.delta) is TextDelta else ""
         text = ""
         # Signs of life, while a rule may still decide about the prefill.
         if isinstance(event, Ping | ToolEvent):

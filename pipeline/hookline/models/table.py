@@ -100,7 +100,7 @@ class ModelTable:
         full = spelled if facts is None else facts.id
         sure = tuple(dict.fromkeys((name, full, *(facts.aliases if facts is not None else ()))))
         claude = facts is not None and facts.line is not None
-        ends = () if claude and self.exact(name) is not None else tuple(tails(name))
+        ends = [] if claude and self.exact(name) is not None else list(tails(name))
         perhaps = [*sure, *ends]
         if not claude:  # also of a model that somebody told of, by a name that holds another's
             for each in mentioned(name):

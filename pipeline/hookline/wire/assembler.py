@@ -184,7 +184,7 @@ class Assembler:
             if not isinstance(block, _OpenBlock):
                 raise self._misplaced(event, event.index, "is not open")
             delta = event.delta
-            if delta.__class__ is TextDelta and TextDelta in block.allowed:
+            if type(delta) is TextDelta and TextDelta in block.allowed:
                 block.text.append(delta.text)  # as nearly all of them; a call costs more
             else:
                 block.add(delta)

@@ -26,10 +26,10 @@ def sound(messages: Sequence[Message]) -> bool:
     if set(roles[::2]) != {"user"} or not set(roles[1::2]) <= {"assistant"}:
         return False
     contents = [each.content for each in messages]
-    seen = _Seen([each for each in contents if each.__class__ is str])
-    for place in [place for place, each in enumerate(contents) if each.__class__ is not str]:
+    seen = _Seen([each for each in contents if type(each) is str])
+    for place in [place for place, each in enumerate(contents) if type(each) is not str]:
         content = contents[place]
-        waits = bool(seen.asked) and contents[place - 1].__class__ is str
+        waits = bool(seen.asked) and type(contents[place - 1]) is str
         if waits or not isinstance(content, tuple) or not content:
             return False
         if not seen.takes(content, roles[place]):
@@ -63,13 +63,13 @@ class _Seen:
         return answered and all(map(self._says, blocks[count:]))
 
     def _says(self, block: Block) -> bool:
-        if block.__class__ is not TextBlock or block.cache_control is not None:
+        if type(block) is not TextBlock or block.cache_control is not None:
             return False
         self.words.append(block.text)
         return True
 
     def _says_or_asks(self, block: Block) -> bool:
-        if block.__class__ is not ToolUseBlock:
+        if type(block) is not ToolUseBlock:
             return self._says(block)
         if block.id in self.calls or block.cache_control is not None:
             return False
@@ -78,9 +78,9 @@ class _Seen:
         return True
 
     def _answers(self, block: Block) -> bool:
-        if block.__class__ is not ToolResultBlock or block.cache_control is not None:
+        if type(block) is not ToolResultBlock or block.cache_control is not None:
             return False
-        if block.tool_use_id not in self.asked or block.content.__class__ is not str:
+        if block.tool_use_id not in self.asked or type(block.content) is not str:
             return False
         self.asked.remove(block.tool_use_id)
         (self.words if block.is_error else self.results).append(block.content)

@@ -263,8 +263,9 @@ class _Taking(StreamFilter):
 
     def _is_of_later_block(self, event: Event) -> bool:
         """Say whether an event belongs to what comes behind a stop sequence."""
-        blocks = ContentBlockStart | ContentBlockDelta | ContentBlockStop
-        return isinstance(event, blocks) and event.index > self._last
+        if isinstance(event, ContentBlockStart | ContentBlockDelta | ContentBlockStop):
+            return event.index > self._last
+        return False
 
     def _grown(self, index: int, text: str) -> Iterator[Event]:
         text = self._repeat.feed(text) if index == self._index else text

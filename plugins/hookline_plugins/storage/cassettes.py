@@ -115,7 +115,9 @@ def _without_secrets(name: str, value: Any) -> Any:
     """Leave credentials out; two addresses are told apart by more than what may be shown of them."""
     if value is not None and redacted({name: ""})[name]:  # a name of a credential
         return HIDDEN
-    shown = redacted({name: value})[name] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    shown = redacted({name: value})[name]
     if shown == value:
         return value
     return f"{shown} sha256:{hashlib.sha256(value.encode()).hexdigest()[:16]}"

@@ -125,8 +125,8 @@ class Ledger:
 
     where: str
     durable: bool
-    _store: _Store = field(repr=False)
-    _most: int = field(repr=False)
+    _store: _Store = field(repr=False, alias="store")
+    _most: int = field(repr=False, alias="most")
     clock: Callable[[], float] = time.time
 
     def close(self) -> None:
