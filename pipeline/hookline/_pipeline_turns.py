@@ -3,8 +3,8 @@
 ``send``, ``stream`` and ``resume`` are made of these, and so are those of a conversation.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 from hookline._io import drive, within_deadline
 from hookline._journey.journey import journey, the_reply
@@ -20,8 +20,31 @@ from hookline.values.messages import Request
 __all__ = ["AsyncTurns", "Turns"]
 
 
-class _Begins(PipelineBase):
-    """How a turn that waited begins again."""
+S = TypeVar("S")
+
+
+class _Opens(PipelineBase, Generic[S]):
+    """What both colours have alike: how a stream is opened, and a turn that waited begun again."""
+
+    _stream: Callable[..., S]
+
+    def open_stream(
+        self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
+    ) -> S:
+        """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
+        turn, request = self.begin_turn("stream", message, options, conversation)
+        return self._stream(journey(self._engine, turn, request), turn, conversation)
+
+    def open_resumed(
+        self,
+        pending: Mapping[str, Any],
+        decisions: Mapping[str, Any],
+        options: SendOptions,
+        conversation: ConversationBase | None = None,
+    ) -> S:
+        """Prepare to go on in a stream; what both ``resume_stream`` are made of."""
+        turn, request = self._begin_again("stream", pending, decisions, options, conversation)
+        return self._stream(journey(self._engine, turn, request), turn, conversation)
 
     def _begin_again(
         self,
@@ -48,8 +71,10 @@ class _Begins(PipelineBase):
         return turn, where.reply.request
 
 
-class Turns(_Begins):
+class Turns(_Opens[Stream]):
     """The turns of a ``Pipeline``."""
+
+    _stream = Stream
 
     def take_turn(self, turn: Turn, request: Request) -> Reply:
         """Take a turn that has begun; what ``send`` and a conversation's ``send`` are made of."""
@@ -70,27 +95,11 @@ class Turns(_Begins):
         again = self._begin_again("send", pending, decisions, options, conversation)
         return self.take_turn(*again)
 
-    def open_stream(
-        self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
-    ) -> Stream:
-        """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
-        turn, request = self.begin_turn("stream", message, options, conversation)
-        return Stream(journey(self._engine, turn, request), turn, conversation)
 
-    def open_resumed(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> Stream:
-        """Prepare to go on in a stream; what both ``resume_stream`` are made of."""
-        turn, request = self._begin_again("stream", pending, decisions, options, conversation)
-        return Stream(journey(self._engine, turn, request), turn, conversation)
-
-
-class AsyncTurns(_Begins):
+class AsyncTurns(_Opens[AsyncStream]):
     """The turns of an ``AsyncPipeline``."""
+
+    _stream = AsyncStream
 
     async def take_turn(self, turn: Turn, request: Request) -> Reply:
         """Take a turn that has begun; what ``send`` and a conversation's ``send`` are made of."""
@@ -110,21 +119,3 @@ class AsyncTurns(_Begins):
         """Go on with a turn; what ``resume`` and a conversation's ``resume`` are made of."""
         again = self._begin_again("send", pending, decisions, options, conversation)
         return await self.take_turn(*again)
-
-    def open_stream(
-        self, message: Input, options: SendOptions, conversation: ConversationBase | None = None
-    ) -> AsyncStream:
-        """Prepare a stream; what ``stream`` and a conversation's ``stream`` are made of."""
-        turn, request = self.begin_turn("stream", message, options, conversation)
-        return AsyncStream(journey(self._engine, turn, request), turn, conversation)
-
-    def open_resumed(
-        self,
-        pending: Mapping[str, Any],
-        decisions: Mapping[str, Any],
-        options: SendOptions,
-        conversation: ConversationBase | None = None,
-    ) -> AsyncStream:
-        """Prepare to go on in a stream; what both ``resume_stream`` are made of."""
-        turn, request = self._begin_again("stream", pending, decisions, options, conversation)
-        return AsyncStream(journey(self._engine, turn, request), turn, conversation)

@@ -257,7 +257,7 @@ def test_a_failed_save_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes of files")
 def test_a_conversation_is_its_owners_alone(tmp_path: Path, line: Pipeline) -> None:
     save_conversation(str(tmp_path / "x.json"), line.conversation())
     assert (tmp_path / "x.json").stat().st_mode & 0o777 == 0o600

@@ -121,7 +121,7 @@ def test_a_file_that_is_too_large_is_not_read(run: Any, tmp_path: Path) -> None:
         uploaded(run, path)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="making links needs a privilege on Windows")
 def test_roots_hold_for_an_upload(run: Any, tmp_path: Path) -> None:
     """As for images: below one of them, and by no link on the way."""
     below, outside = tmp_path / "uploads", tmp_path / "secret.txt"
@@ -147,7 +147,7 @@ def test_roots_hold_for_an_upload(run: Any, tmp_path: Path) -> None:
             uploaded(run, below / "ant.txt", roots=wrong)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
 def test_a_pipe_without_a_writer_does_not_hold_up_an_upload(run: Any, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="not a regular file"):

@@ -151,6 +151,13 @@ def test_what_the_caller_has_just_written_is_not_mended() -> None:
     assert heal([Message("user", "Hi \ud83d")], stored=0).repairs == ()
 
 
+async def replied(line: Any, history: Any, *, streamed: bool) -> Any:
+    if not streamed:
+        return await line.send("So?", messages=history)
+    async with line.stream("So?", messages=history) as stream:
+        return await stream.reply
+
+
 def test_thoughts_that_a_server_refuses_are_sent_once(run: Any, sim: Any, streamed: bool) -> None:
     thought = ThinkingBlock("hm", "bG9jYWw=")
     history = [Message("user", "Hi"), Message("assistant", (thought, TextBlock("Hello")))]
@@ -158,11 +165,7 @@ def test_thoughts_that_a_server_refuses_are_sent_once(run: Any, sim: Any, stream
 
     async def body(line: Any) -> None:
         for _ in range(2):
-            if streamed:
-                async with line.stream("So?", messages=history) as stream:
-                    reply = await stream.reply
-            else:
-                reply = await line.send("So?", messages=history)
+            reply = await replied(line, history, streamed=streamed)
             assert reply.text == "Fine."
             assert reply.request.messages[1].blocks[0] == thought
 
@@ -361,11 +364,7 @@ def test_a_block_that_a_server_refuses_is_sent_once(
 
     async def body(line: Any) -> None:
         for number in range(2):
-            if streamed:
-                async with line.stream("So?", messages=history) as stream:
-                    reply = await stream.reply
-            else:
-                reply = await line.send("So?", messages=history)
+            reply = await replied(line, history, streamed=streamed)
             assert reply.text == "Fine."
             assert f"{block['type']} block left out, which this server refuses" in str(
                 reply.trace.notes

@@ -13,6 +13,7 @@ from hookline.models import load_models
 from hookline.turn import Turn
 from hookline.values import Base64Source, Block, ImageBlock, Message, Request
 from hookline_plugins.images import Images
+from support.spy import Spy
 
 # Made with pillow-heif: 40x30, turned by its orientation to 30x40, with "CANARY" in its EXIF.
 _HEIC = b64decode("""
@@ -35,6 +36,12 @@ def _photo(size: tuple[int, int] = (40, 30), mode: str = "RGB") -> PIL.Image.Ima
 
 async def _no_network(*_: Any, **__: Any) -> Any:
     raise AssertionError("no network")
+
+
+@pytest.fixture
+def spy() -> Spy:
+    """A plugin that notes what leaves."""
+    return Spy()
 
 
 @pytest.fixture

@@ -10,38 +10,17 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from hookline import AsyncPipeline, ConfigError, Conversation, InputError, Pipeline, hookimpl
+from hookline import AsyncPipeline, ConfigError, Conversation, InputError, Pipeline
 from hookline._io import drive
 from hookline.simulator import Scenario, Simulator
 from hookline.testing import FaultServer, Received, error_answer, json_answer, message
 from hookline.values import Document, Image, Message, Request, ToolResultBlock, media_in
 from hookline_plugins.images import Images
 from hookline_plugins.images.strategy import by_id
+from support.spy import Spy
 
 MODEL = "claude-opus-5-5"
 URL = "https://images.example.com/ant.png"
-
-
-class Spy:
-    """Notes what leaves, as the last check sees it."""
-
-    name = "spy"
-
-    def __init__(self) -> None:
-        self.seen: list[Request] = []
-
-    @hookimpl
-    def check_request(self, request: Request) -> None:
-        self.seen.append(request)
-
-    @property
-    def kinds(self) -> list[str]:
-        return [
-            block.source.type  # type: ignore[attr-defined]  # of an image or a document
-            for message in self.seen[-1].messages
-            for block in message.blocks
-            if block.type in ("image", "document")
-        ]
 
 
 class Judge(Spy):
@@ -49,11 +28,6 @@ class Judge(Spy):
 
     name = "judge"
     role = "enforcer"
-
-
-@pytest.fixture
-def spy() -> Spy:
-    return Spy()
 
 
 @pytest.fixture

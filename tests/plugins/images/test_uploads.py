@@ -29,37 +29,11 @@ from hookline.values import (
 from hookline_plugins.images.strategy import Uploaded, by_id
 from hookline_plugins.images.uploads import Uploads
 from hookline_plugins.storage.stores import SQLiteStore
+from support.spy import Spy
 
 MODEL = "claude-opus-5-5"
 ANTHROPIC = Destination(base_url="https://api.anthropic.com")
 BEDROCK = Destination(base_url="https://bedrock-runtime.eu-central-1.amazonaws.com")
-
-
-class Spy:
-    """Notes what leaves, as the last check sees it."""
-
-    name = "spy"
-
-    def __init__(self) -> None:
-        self.seen: list[Request] = []
-
-    @hookimpl
-    def check_request(self, request: Request) -> None:
-        self.seen.append(request)
-
-    @property
-    def kinds(self) -> list[str]:
-        return [
-            block.source.type
-            for message in self.seen[-1].messages
-            for block in message.blocks
-            if isinstance(block, ImageBlock)
-        ]
-
-
-@pytest.fixture
-def spy() -> Spy:
-    return Spy()
 
 
 @pytest.fixture

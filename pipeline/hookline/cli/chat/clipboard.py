@@ -23,11 +23,8 @@ def pasted() -> list[Image]:
         raise MissingExtra("images", "pillow", "reading the clipboard") from None
     try:
         found: Any = ImageGrab.grabclipboard()
-    except (
-        OSError,
-        NotImplementedError,
-        ValueError,
-    ) as error:  # no display, no tool, a broken picture
+    # No display; no tool, for which Pillow has NotImplementedError; a broken picture.
+    except (OSError, NotImplementedError, ValueError) as error:
         raise InputError(
             f"the clipboard cannot be read from here: {error}. On Linux that takes wl-paste or xclip"
         ) from error

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from hookline.plugin import secure_file
 from hookline_plugins.policy.audit.logs import PATIENCE
 
-if sys.platform == "win32":  # pragma: no cover -- fcntl is of POSIX
+if sys.platform == "win32":  # pragma: no cover -- which has no fcntl, and locks in its own way
     import msvcrt
 else:
     import fcntl
@@ -161,5 +161,5 @@ def _lock(descriptor: int) -> None:
 
 
 def _unlock(descriptor: int) -> None:
-    if sys.platform != "win32":
+    if sys.platform != "win32":  # where the file is closed after every write, which unlocks it
         fcntl.flock(descriptor, fcntl.LOCK_UN)
